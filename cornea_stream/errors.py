@@ -1,0 +1,48 @@
+"""The errors a caller can meet, as a tree; each carries the exit code of the command line.
+
+CorneaStreamError            1  anything below, and internal errors
+├── UsageError               2  an option or argument that makes no sense
+├── SourceError              3  the input cannot be read
+├── CheckpointError          4  the weights cannot be used
+└── OutputError              5  the output cannot be written
+
+Messages read `what: which thing: what to do`.
+"""
+
+from __future__ import annotations
+
+
+class CorneaStreamError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+    exit_code = 1
+
+
+class UsageError(CorneaStreamError):
+    """An argument is out of range or contradicts another."""
+
+    exit_code = 2
+
+
+class SourceError(CorneaStreamError):
+    """A video, image or folder is missing, unreadable or holds no frame."""
+
+    exit_code = 3
+
+
+class CheckpointError(CorneaStreamError):
+    """A weights file is missing, damaged, unsafe or of another architecture."""
+
+    exit_code = 4
+
+
+class OutputError(CorneaStreamError):
+    """An output exists already, or cannot be created or written."""
+
+    exit_code = 5
+
+
+EXIT_OK = 0
+EXIT_INTERNAL = 1
+EXIT_PARTIAL = 6
+EXIT_INTERRUPTED = 130

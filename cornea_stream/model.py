@@ -1,0 +1,131 @@
+"""The network: PSPNet from segmentation-models-pytorch, without the layers it never runs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import torch
+from torch import nn
+
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+"""Mean RGB of ImageNet in 0–255 units (torchvision's 0.485, 0.456, 0.406 times 255)."""
+IMAGENET_STD = (58.395, 57.12, 57.375)
+"""Standard deviation of ImageNet in 0–255 units (0.229, 0.224, 0.225 times 255)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """All that is needed to rebuild a network and to feed it.
+
+    `mean` and `std` are in 0–255 units; the defaults feed raw RGB, as the published weights want.
+    `image_size` is (height, width) of the network's input in pixels.
+    """
+
+    encoder_name: str = "resnet101"
+    encoder_depth: int = 3
+    psp_out_channels: int = 512
+    image_size: tuple[int, int] = (512, 512)
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain lists, numbers and strings, ready for JSON."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> ModelSpec:
+        """Rebuild a spec from `to_dict`; unknown keys are ignored.
+
+        Raises ValueError when a value is of the wrong kind.
+        """
+        known: dict[str, Any] = {}
+        for field in fields(cls):
+            if field.name not in values:
+                continue
+            value, default = values[field.name], getattr(cls(), field.name)
+            if isinstance(default, tuple):
+                if not isinstance(value, (list, tuple)) or len(value) != len(default):
+                    raise ValueError(f"{field.name} must hold {len(default)} numbers, got {value!r}")
+                known[field.name] = tuple(type(default[0])(v) for v in value)
+            elif not isinstance(value, type(default)):
+                raise ValueError(f"{field.name} must be {type(default).__name__}, got {value!r}")
+            else:
+                known[field.name] = value
+        return cls(**known)
+
+
+def build_pspnet(
+    encoder_name: str = "resnet101",
+    *,
+    encoder_depth: int = 3,
+    encoder_weights: str | None = None,
+    psp_out_channels: int = 512,
+) -> nn.Module:
+    """Build `smp.PSPNet` with one class, whose output has the size of its input.
+
+    Input (N, 3, H, W) float, H and W divisible by 2**encoder_depth; output (N, 1, H, W) logits.
+    Raises ValueError for an encoder that the library does not know or cannot cut at this depth.
+    """
+    import segmentation_models_pytorch as smp
+
+    try:
+        model: nn.Module = smp.PSPNet(
+            encoder_name,
+            encoder_weights=encoder_weights,
+            encoder_depth=encoder_depth,
+            psp_out_channels=psp_out_channels,
+            in_channels=3,
+            classes=1,
+            upsampling=2**encoder_depth,
+        )
+    except KeyError as err:
+        raise ValueError(str(err.args[0])) from err
+    return model
+
+
+def prune_dead_layers(model: nn.Module) -> nn.Module:
+    """Delete the encoder stages that lie beyond its depth; the output stays bit-identical.
+
+    A ResNet encoder of depth 3 runs the stem, `layer1` and `layer2` only: of the 43.3 million
+    parameters of PSPNet-ResNet101 41.1 million are never touched. Works in place; encoders of
+    other families are returned as they are.
+    """
+    encoder: Any = model.encoder
+    for depth, name in ((5, "layer4"), (4, "layer3")):
+        if encoder._depth < depth and hasattr(encoder, name):
+            delattr(encoder, name)
+    return model
+
+
+class CorneaNet(nn.Module):
+    """A PSPNet for inference: RGB bytes in, low-resolution logits out.
+
+    Input (N, H, W, 3) uint8 RGB; output (N, 1, H / 2**depth, W / 2**depth) logits in the dtype of
+    the weights. The final upsampling is left to `mask.upsample_logits`, which does it once and on
+    the small side of the transfer from the device.
+    """
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, model: nn.Module, spec: ModelSpec) -> None:
+        super().__init__()
+        network: Any = model
+        self.encoder = network.encoder
+        self.decoder = network.decoder
+        self.classifier = network.segmentation_head[0]
+        self.normalise = spec.mean != (0.0, 0.0, 0.0) or spec.std != (1.0, 1.0, 1.0)
+        shape = (1, 3, 1, 1)
+        self.register_buffer("mean", torch.tensor(spec.mean).reshape(shape), persistent=False)
+        self.register_buffer("std", torch.tensor(spec.std).reshape(shape), persistent=False)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the logits of `images` before the final upsampling."""
+        dtype = self.classifier.weight.dtype
+        # A byte is exact in bf16 (8 significant bits), so raw input loses nothing by the cast.
+        x = images.permute(0, 3, 1, 2).to(dtype)
+        if self.normalise:
+            x = ((x.float() - self.mean.float()) / self.std.float()).to(dtype)
+        logits: torch.Tensor = self.classifier(self.decoder(self.encoder(x)))
+        return logits
