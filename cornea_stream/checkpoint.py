@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import pickle
 import re
 from collections.abc import Mapping
@@ -124,7 +123,7 @@ def save_checkpoint(
         else:
             content = {"model": tensors, "spec": spec.to_dict(), "metadata": dict(metadata or {})}
             torch.save(content, temporary)
-        os.replace(temporary, path)
+        temporary.replace(path)
     except (OSError, RuntimeError, SafetensorError) as err:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)

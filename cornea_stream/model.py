@@ -46,7 +46,9 @@ class ModelSpec:
             value, default = values[field.name], getattr(cls(), field.name)
             if isinstance(default, tuple):
                 if not isinstance(value, (list, tuple)) or len(value) != len(default):
-                    raise ValueError(f"{field.name} must hold {len(default)} numbers, got {value!r}")
+                    raise ValueError(
+                        f"{field.name} must hold {len(default)} numbers, got {value!r}"
+                    )
                 known[field.name] = tuple(type(default[0])(v) for v in value)
             elif not isinstance(value, type(default)):
                 raise ValueError(f"{field.name} must be {type(default).__name__}, got {value!r}")

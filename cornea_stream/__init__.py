@@ -1,0 +1,63 @@
+"""Stream cataract-surgery video through a PSPNet and get the cornea of every frame.
+
+from cornea_stream import Segmenter
+
+for result in Segmenter().stream("surgery.mp4"):
+    print(result.frame.time_s, result.confidence, result.mask.shape)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cornea_stream.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+    from cornea_stream.frames import Frame, MediaInfo, Segmentation
+    from cornea_stream.job import RunOptions, RunResult, run_source
+    from cornea_stream.measure import Measurement, measure
+    from cornea_stream.segmenter import Segmenter
+    from cornea_stream.snapshot import snapshot
+    from cornea_stream.source import open_source
+
+_HOMES = {
+    "Checkpoint": "checkpoint",
+    "load_checkpoint": "checkpoint",
+    "save_checkpoint": "checkpoint",
+    "Frame": "frames",
+    "MediaInfo": "frames",
+    "Segmentation": "frames",
+    "RunOptions": "job",
+    "RunResult": "job",
+    "run_source": "job",
+    "Measurement": "measure",
+    "measure": "measure",
+    "Segmenter": "segmenter",
+    "snapshot": "snapshot",
+    "open_source": "source",
+}
+
+__all__ = [
+    "Checkpoint",
+    "Frame",
+    "Measurement",
+    "MediaInfo",
+    "RunOptions",
+    "RunResult",
+    "Segmentation",
+    "Segmenter",
+    "load_checkpoint",
+    "measure",
+    "open_source",
+    "run_source",
+    "save_checkpoint",
+    "snapshot",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Importing torch takes seconds; `cornea-stream --help` must not wait for it.
+    if name in _HOMES:
+        from importlib import import_module
+
+        return getattr(import_module(f"cornea_stream.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,68 @@
+"""The command line: parse, call, render. Commands import what is heavy only when they run."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import Annotated
+
+import typer
+
+from cornea_stream.cli.demo import demo
+from cornea_stream.cli.frame import frame
+from cornea_stream.cli.info import info, print_version
+from cornea_stream.cli.run import run
+from cornea_stream.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, CorneaStreamError
+
+app = typer.Typer(
+    name="cornea-stream",
+    help="Stream cataract-surgery video through a PSPNet and get the cornea of every frame.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    # `--output_dir` and `--output-dir` are the same option, in every command.
+    context_settings={
+        "token_normalize_func": lambda token: token.replace("_", "-"),
+        "help_option_names": ["-h", "--help"],
+    },
+)
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version and exit.", callback=print_version),
+    ] = False,
+) -> None:
+    """Stream cataract-surgery video through a PSPNet and get the cornea of every frame."""
+
+
+for _command in (run, frame, demo, info):
+    app.command()(_command)
+
+
+def main() -> None:
+    """Run the command line; every failure is one sentence and an exit code of its class."""
+    try:
+        app()
+    except CorneaStreamError as err:
+        _fail(str(err), err, err.exit_code)
+    except KeyboardInterrupt:
+        _fail("interrupted", None, EXIT_INTERRUPTED)
+    except Exception as err:
+        _fail(
+            f"internal error: {type(err).__name__}: {err}: please report it with --verbose output",
+            err,
+            EXIT_INTERNAL,
+        )
+
+
+def _fail(message: str, error: BaseException | None, code: int) -> None:
+    if error is not None and "--verbose" in sys.argv:
+        import traceback
+
+        traceback.print_exception(error)
+    with contextlib.suppress(BrokenPipeError):
+        typer.secho(f"Error: {message}", fg=typer.colors.RED, err=True)
+    sys.exit(code)

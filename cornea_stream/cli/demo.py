@@ -1,0 +1,41 @@
+"""`cornea-stream demo`: the main job on a clip that the project generates itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cornea_stream.cli import options as opt
+
+
+def demo(
+    output_dir: opt.OutputDir = Path("output"),
+    seconds: Annotated[float, typer.Option(help="Length of the generated clip.", min=0.2)] = 4.0,
+    seed: Annotated[int, typer.Option(help="Which clip to generate.")] = 7,
+    device: opt.Device = "auto",
+    overwrite: opt.Overwrite = False,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+    json_: opt.Json = False,
+) -> None:
+    """Generate a surgery-like clip, find its cornea, and compare with the true masks."""
+    from cornea_stream.cli.runner import run_and_report
+    from cornea_stream.demo import mean_iou, write_clip
+    from cornea_stream.job import RunOptions
+    from cornea_stream.segmenter import Segmenter
+
+    clip = write_clip(output_dir / "demo.mp4", seconds=seconds, seed=seed, overwrite=overwrite)
+    options = RunOptions(mask=True, metrics=True, overwrite=overwrite)
+    code = run_and_report(
+        [clip.path], output_dir, Segmenter(device=device), options,
+        quiet=quiet, verbose=verbose, as_json=json_,
+    )  # fmt: skip
+    if code == 0 and not quiet and not json_:
+        score = mean_iou(clip, output_dir / "demo" / "mask.mkv")
+        typer.echo(
+            f"Mean IoU with the true masks of this generated clip: {score:.3f}. "
+            f"Open {output_dir / 'demo' / 'overlay.mp4'} to see it."
+        )
+    raise typer.Exit(code)

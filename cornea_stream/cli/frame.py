@@ -1,0 +1,63 @@
+"""`cornea-stream frame`: the frame shown at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cornea_stream.cli import options as opt
+
+
+def frame(
+    video: Annotated[Path, typer.Argument(help="A video file.")],
+    timestamp: Annotated[
+        list[str],
+        typer.Option("--timestamp", "-t", help="Seconds or HH:MM:SS.mmm; repeatable.", metavar="T"),
+    ],
+    output_dir: opt.OutputDir = Path("output"),
+    checkpoint: opt.Checkpoint = None,
+    device: opt.Device = "auto",
+    backend: opt.Backend = "auto",
+    precision: opt.Precision = "auto",
+    threshold: opt.Threshold = 0.5,
+    opacity: opt.Opacity = 0.5,
+    color: opt.Color = "green",
+    raw_mask: opt.RawMask = False,
+    overwrite: opt.Overwrite = False,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+    json_: opt.Json = False,
+) -> None:
+    """Write original.png, Cornea.png (the mask) and overlay.png of the frame shown at T.
+
+    That is the last frame whose time is at most T. Several timestamps each get a folder.
+    """
+    import json
+    from dataclasses import asdict
+
+    from cornea_stream.segmenter import Segmenter
+    from cornea_stream.snapshot import FILES, parse_time, snapshot
+
+    times = [parse_time(text) for text in timestamp]
+    segmenter = Segmenter(
+        checkpoint,
+        device=device,
+        backend=backend,
+        precision=precision,
+        batch_size=1,
+        threshold=threshold,
+        raw=raw_mask,
+    )
+    results = snapshot(
+        video, times, output_dir, segmenter, color=color, opacity=opacity, overwrite=overwrite
+    )
+    if json_:
+        typer.echo(json.dumps([asdict(result) for result in results], default=str, indent=2))
+    elif not quiet:
+        for result in results:
+            found = f"cornea, confidence {result.confidence:.2f}" if result.present else "no cornea"
+            typer.echo(
+                f"{result.folder}: {', '.join(FILES)} of the frame at {result.time_s:.3f} s: {found}"
+            )

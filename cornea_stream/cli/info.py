@@ -1,0 +1,39 @@
+"""`cornea-stream info`: what this installation, or a file, is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cornea_stream.cli import options as opt
+
+
+def info(
+    path: Annotated[
+        Path | None, typer.Argument(help="A video, image, folder of images or checkpoint.")
+    ] = None,
+    quiet: opt.Quiet = False,
+    json_: opt.Json = False,
+) -> None:
+    """Describe this installation (for bug reports), a source or a checkpoint."""
+    from cornea_stream.about import describe_installation, describe_path
+
+    facts = describe_installation() if path is None else describe_path(path)
+    if json_:
+        typer.echo(json.dumps(facts, indent=2, default=str))
+    elif not quiet:
+        width = max(map(len, facts))
+        for name, value in facts.items():
+            typer.echo(f"{name:<{width}}  {value}")
+
+
+def print_version(wanted: bool) -> None:
+    """Print the version and exit, for `--version`."""
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"cornea-stream {version('cornea-stream')}")
+        raise typer.Exit

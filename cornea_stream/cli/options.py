@@ -1,0 +1,35 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+OutputDir = Annotated[
+    Path, typer.Option("--output-dir", "-o", help="Folder for the outputs.", show_default=True)
+]
+Checkpoint = Annotated[
+    Path | None,
+    typer.Option(help="Weights: .pth or .safetensors.", show_default="those of the package"),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.", metavar="DEVICE")]
+Backend = Annotated[str, typer.Option(help="auto or torch.", metavar="BACKEND")]
+Precision = Annotated[
+    str,
+    typer.Option(
+        help="auto, fp32, bf16 or fp16; fp32 follows the published steps exactly.",
+        metavar="PRECISION",
+    ),
+]
+Threshold = Annotated[float, typer.Option(help="Probability from which a pixel is cornea.")]
+RawMask = Annotated[
+    bool, typer.Option("--raw-mask", help="Only threshold; do not make one smooth cornea of it.")
+]
+Opacity = Annotated[float, typer.Option(help="Opacity of the colour, 0 to 1.")]
+Color = Annotated[str, typer.Option(help="Name or #rrggbb.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs of an earlier run.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Show warnings in full and tracebacks.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

@@ -1,0 +1,105 @@
+"""`cornea-stream run`: video in, overlay and more out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cornea_stream.cli import options as opt
+
+
+def run(
+    sources: Annotated[
+        list[str], typer.Argument(metavar="SOURCE...", help="Videos, images, folders of images.")
+    ],
+    output_dir: opt.OutputDir = Path("output"),
+    overlay: Annotated[bool, typer.Option(help="Write overlay.mp4.")] = True,
+    mask: Annotated[
+        bool, typer.Option("--mask", help="Write mask.mkv: lossless gray video, 255 on the cornea.")
+    ] = False,
+    frames: Annotated[
+        bool, typer.Option("--frames", help="Write frames/%06d_mask.png and _overlay.png.")
+    ] = False,
+    metrics: Annotated[
+        bool, typer.Option("--metrics", help="Write metrics.csv: one row per frame.")
+    ] = False,
+    checkpoint: opt.Checkpoint = None,
+    device: opt.Device = "auto",
+    backend: opt.Backend = "auto",
+    precision: opt.Precision = "auto",
+    batch_size: Annotated[
+        str, typer.Option(help="Frames per inference batch: auto or a number.", metavar="N")
+    ] = "auto",
+    threshold: opt.Threshold = 0.5,
+    opacity: opt.Opacity = 0.5,
+    color: opt.Color = "green",
+    raw_mask: opt.RawMask = False,
+    start: Annotated[
+        str | None, typer.Option(help="Begin here: seconds or HH:MM:SS.mmm.", metavar="T")
+    ] = None,
+    end: Annotated[str | None, typer.Option(help="Stop before this time.", metavar="T")] = None,
+    every: Annotated[int, typer.Option(help="Take every N-th frame only.", metavar="N")] = 1,
+    codec: Annotated[str, typer.Option(help="FFmpeg video encoder of overlay.mp4.")] = "libx264",
+    crf: Annotated[
+        float | None,
+        typer.Option(help="Quality; smaller is better.", show_default="20 for libx264"),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="The encoder's speed preset.", show_default="veryfast for libx264"),
+    ] = None,
+    overwrite: opt.Overwrite = False,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+    json_: opt.Json = False,
+) -> None:
+    """Find the cornea in every frame and write OUTPUT_DIR/<name>/overlay.mp4 and run.json.
+
+    Ctrl-C finishes the frames in flight and closes the outputs so that they play.
+    """
+    from cornea_stream.batch import expand_sources
+    from cornea_stream.cli.runner import run_and_report
+    from cornea_stream.job import RunOptions
+    from cornea_stream.segmenter import Segmenter
+    from cornea_stream.snapshot import parse_time
+
+    options = RunOptions(
+        overlay=overlay,
+        mask=mask,
+        frames=frames,
+        metrics=metrics,
+        opacity=opacity,
+        color=color,
+        codec=codec,
+        crf=crf,
+        preset=preset,
+        start_s=None if start is None else parse_time(start),
+        end_s=None if end is None else parse_time(end),
+        every=every,
+        overwrite=overwrite,
+    )
+    options.check()
+    paths = expand_sources(sources)
+    segmenter = Segmenter(
+        checkpoint,
+        device=device,
+        backend=backend,
+        precision=precision,
+        batch_size=_parse_batch_size(batch_size),
+        threshold=threshold,
+        raw=raw_mask,
+    )
+    code = run_and_report(
+        paths, output_dir, segmenter, options, quiet=quiet, verbose=verbose, as_json=json_
+    )
+    raise typer.Exit(code)
+
+
+def _parse_batch_size(text: str) -> int | None:
+    if text == "auto":
+        return None
+    if not text.isdigit() or text == "0":
+        raise typer.BadParameter(f"{text!r} is neither auto nor a number from 1 on")
+    return int(text)

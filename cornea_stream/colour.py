@@ -1,0 +1,57 @@
+"""Colours: names to RGB, and RGB to a frame's own YUV."""
+
+from __future__ import annotations
+
+from av.video.reformatter import ColorRange, Colorspace
+
+from cornea_stream.errors import UsageError
+
+RGB = tuple[int, int, int]
+
+NAMED: dict[str, RGB] = {
+    "green": (0, 255, 0),
+    "red": (255, 0, 0),
+    "blue": (0, 0, 255),
+    "yellow": (255, 255, 0),
+    "cyan": (0, 255, 255),
+    "magenta": (255, 0, 255),
+    "orange": (255, 165, 0),
+    "white": (255, 255, 255),
+}
+
+# Luma weights of red and blue: ITU-R BT.601-7, BT.709-6 and BT.2020-2, by FFmpeg's number.
+_BT601 = (0.299, 0.114)
+_LUMA_WEIGHTS = {
+    int(Colorspace.ITU709): (0.2126, 0.0722),
+    int(Colorspace.BT2020): (0.2627, 0.0593),
+}
+
+
+def parse_colour(text: str) -> RGB:
+    """Return the RGB of a colour name or of "#rrggbb". Raises UsageError for anything else."""
+    name = text.strip().lower()
+    if name in NAMED:
+        return NAMED[name]
+    digits = name.removeprefix("#")
+    try:
+        if len(digits) == 6:
+            value = int(digits, 16)
+            return value >> 16, value >> 8 & 255, value & 255
+    except ValueError:
+        pass
+    raise UsageError(f"unknown color: {text!r}: use {', '.join(NAMED)} or #rrggbb")
+
+
+def rgb_to_yuv(colour: RGB, colorspace: int, color_range: int) -> tuple[int, int, int]:
+    """Return the 8-bit Y, Cb, Cr of an RGB colour (0–255 each).
+
+    `colorspace` and `color_range` are FFmpeg's numbers as on the frame; an unspecified matrix is
+    BT.601 and an unspecified range limited, FFmpeg's own convention.
+    """
+    kr, kb = _LUMA_WEIGHTS.get(colorspace, _BT601)
+    r, g, b = (c / 255 for c in colour)
+    luma = kr * r + (1 - kr - kb) * g + kb * b
+    cb, cr = (b - luma) / (2 * (1 - kb)), (r - luma) / (2 * (1 - kr))
+    if color_range == ColorRange.JPEG:
+        return round(255 * luma), round(128 + 255 * cb), round(128 + 255 * cr)
+    return round(16 + 219 * luma), round(128 + 224 * cb), round(128 + 224 * cr)

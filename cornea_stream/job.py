@@ -1,0 +1,240 @@
+"""One source's work: choose the sinks, run the pipeline, leave run.json beside the outputs."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from cornea_stream.about import machine, versions
+from cornea_stream.colour import parse_colour
+from cornea_stream.errors import CorneaStreamError, OutputError, UsageError
+from cornea_stream.frames import MediaInfo, Segmentation
+from cornea_stream.pipeline import Progress, run_pipeline
+from cornea_stream.segmenter import Segmenter
+from cornea_stream.sinks import (
+    EncoderSettings,
+    MaskVideoSink,
+    MetricsSink,
+    OverlayVideoSink,
+    PngSequenceSink,
+    StillSink,
+    VideoWriter,
+    check_encoder,
+)
+from cornea_stream.sinks.files import output_errors, write_file
+from cornea_stream.source import Source, open_source
+from cornea_stream.stages import Sink
+
+MANIFEST = "run.json"
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What to make of a source; times in seconds of the source."""
+
+    overlay: bool = True
+    mask: bool = False
+    frames: bool = False
+    metrics: bool = False
+    opacity: float = 0.5
+    color: str = "green"
+    codec: str = "libx264"
+    crf: float | None = None
+    preset: str | None = None
+    start_s: float | None = None
+    end_s: float | None = None
+    every: int = 1
+    overwrite: bool = False
+
+    def check(self) -> EncoderSettings:
+        """Check everything that can be checked without the source. Raises UsageError."""
+        if not (self.overlay or self.mask or self.frames or self.metrics):
+            raise UsageError("nothing to write: choose --overlay, --mask, --frames or --metrics")
+        if not 0 <= self.opacity <= 1:
+            raise UsageError(f"opacity must lie between 0 and 1: {self.opacity:g}: try 0.5")
+        parse_colour(self.color)
+        return check_encoder(self.codec, self.crf, self.preset)
+
+
+@dataclass(slots=True)
+class RunResult:
+    """What came of one source; `status` is complete, interrupted or failed."""
+
+    source: str
+    folder: str
+    status: str = "failed"
+    frames: int = 0
+    seconds: float = 0.0
+    last_time_s: float | None = None
+    outputs: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    error: str | None = None
+
+    @property
+    def fps(self) -> float:
+        """Frames per second over the whole run, decode to last byte written."""
+        return self.frames / self.seconds if self.seconds > 0 else 0.0
+
+
+def run_source(
+    path: str | Path,
+    output_dir: str | Path,
+    segmenter: Segmenter,
+    options: RunOptions | None = None,
+    *,
+    stop: threading.Event | None = None,
+    on_start: Callable[[MediaInfo, int | None], None] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> RunResult:
+    """Process one source into `output_dir`/<its name>/ and describe the run in run.json there.
+
+    `stop` ends the run early with playable outputs. `on_start` gets what is known of the source
+    and the number of frames to expect; `on_progress` is called after every frame.
+    Raises a CorneaStreamError when the source cannot be read or an output not be written; outputs
+    of an earlier run are then as they were.
+    """
+    options = options or RunOptions()
+    encoder = options.check()
+    started = datetime.now(timezone.utc)
+    with open_source(
+        path, start_s=options.start_s, end_s=options.end_s, every=options.every
+    ) as source:
+        folder = Path(output_dir) / source.info.name
+        targets = plan_outputs(folder, source.info, options)
+        _check_targets(targets, Path(path), options.overwrite)
+        result = RunResult(str(path), str(folder), outputs=[t.name for t in targets])
+        with output_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        clock = time.perf_counter()
+
+        def note(progress: Progress) -> None:
+            result.frames, result.last_time_s = progress.frames, progress.time_s
+            if on_progress:
+                on_progress(progress)
+
+        try:
+            if on_start:
+                on_start(source.info, source.frame_estimate)
+            with _open_sinks(folder, source, options, encoder) as (sinks, writers):
+                run_pipeline(source, segmenter, sinks, stop=stop, on_progress=note)
+            result.status = "interrupted" if stop and stop.is_set() else "complete"
+            result.warnings = [*source.warnings, *(w for v in writers for w in v.warnings)]
+        except CorneaStreamError as err:
+            result.error = str(err)
+            raise
+        finally:
+            result.seconds = time.perf_counter() - clock
+            if result.status != "failed":
+                manifest = _describe(result, source.info, segmenter, options, started)
+                content = json.dumps(manifest, indent=2, default=str) + "\n"
+                write_file(folder / MANIFEST, content.encode())
+    return result
+
+
+def plan_outputs(folder: Path, info: MediaInfo, options: RunOptions) -> list[Path]:
+    """Return the files and folders that a run will make, run.json last."""
+    still = info.kind == "image"
+    wanted = {
+        "overlay.png" if still else "overlay.mp4": options.overlay,
+        "mask.png" if still else "mask.mkv": options.mask,
+        "frames": options.frames,
+        "metrics.csv": options.metrics,
+        MANIFEST: True,
+    }
+    return [folder / name for name, want in wanted.items() if want]
+
+
+def _check_targets(targets: list[Path], source: Path, overwrite: bool) -> None:
+    for target in targets:
+        if not target.exists():
+            continue
+        if target.samefile(source) or (
+            target.is_dir() and source.resolve().is_relative_to(target.resolve())
+        ):
+            raise OutputError(f"output would replace the input: {target}: choose another -o")
+        if not overwrite:
+            raise OutputError(f"output exists: {target}: pass --overwrite or choose another -o")
+
+
+@contextmanager
+def _open_sinks(
+    folder: Path, source: Source, options: RunOptions, encoder: EncoderSettings
+) -> Iterator[tuple[list[tuple[str, Sink[Segmentation]]], list[VideoWriter]]]:
+    """Open every wanted sink; on an error in opening one, abort those already open."""
+    info = source.info
+    colour, opacity = parse_colour(options.color), options.opacity
+    offset_s = options.start_s or 0.0
+    still = info.kind == "image"
+    sinks: list[tuple[str, Sink[Segmentation]]] = []
+    writers: list[VideoWriter] = []
+
+    def video(name: str, settings: EncoderSettings, audio: bool) -> VideoWriter:
+        writer = VideoWriter(
+            folder / name, info, settings, audio=audio, offset_s=offset_s, end_s=options.end_s
+        )
+        writers.append(writer)
+        return writer
+
+    try:
+        if still and (options.overlay or options.mask):
+            overlay = folder / "overlay.png" if options.overlay else None
+            mask = folder / "mask.png" if options.mask else None
+            sinks.append(("png", StillSink(overlay, mask, colour, opacity)))
+        if options.overlay and not still:
+            writer = video("overlay.mp4", encoder, audio=True)
+            sinks.append(("overlay", OverlayVideoSink(writer, colour, opacity)))
+        if options.mask and not still:
+            sinks.append(
+                ("mask", MaskVideoSink(video("mask.mkv", MaskVideoSink.SETTINGS, audio=False)))
+            )
+        if options.frames:
+            sinks.append(("frames", PngSequenceSink(folder / "frames", colour, opacity)))
+        if options.metrics:
+            sinks.append(("metrics", MetricsSink(folder / "metrics.csv")))
+        yield sinks, writers
+    except BaseException:
+        for _, sink in sinks:
+            sink.abort()
+        raise
+
+
+def _describe(
+    result: RunResult,
+    info: MediaInfo,
+    segmenter: Segmenter,
+    options: RunOptions,
+    started: datetime,
+) -> dict[str, Any]:
+    checkpoint = segmenter.checkpoint
+    return {
+        "status": result.status,
+        "source": {**asdict(info), "path": str(info.path.resolve())},
+        "frames": result.frames,
+        "frames_expected": info.frame_count,
+        "last_time_s": result.last_time_s,
+        "outputs": result.outputs,
+        "warnings": result.warnings,
+        "settings": {
+            **asdict(options),
+            "threshold": segmenter.threshold,
+            "raw_mask": segmenter.raw,
+        },
+        "engine": segmenter.engine.describe(),
+        "checkpoint": {
+            "file": str(checkpoint.path),
+            "sha256": checkpoint.sha256,
+            "spec": checkpoint.spec.to_dict(),
+        },
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": round(result.seconds, 3),
+        "fps": round(result.fps, 2),
+        "versions": versions(),
+        "machine": machine(),
+    }

@@ -1,0 +1,122 @@
+"""Logits -> mask: upsample, threshold, and make one smooth cornea of it, or none."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cornea_stream.frames import Image, Logits
+
+# A cornea a tenth of the frame's height covers 0.6 % of a 4:3 frame; half of that is noise.
+MIN_AREA_FRACTION = 0.003
+# Mean probability inside; a real cornea is above 0.9, confused skin or drape hovers near 0.5.
+MIN_CONFIDENCE = 0.6
+# IoU of the outline with the ellipse of the same moments; a half disc still reaches 0.87.
+MIN_ELLIPSE_IOU = 0.7
+
+
+def upsample_logits(logits: Logits, size: tuple[int, int]) -> Logits:
+    """Return logits of the network's input size (height, width), corners aligned.
+
+    Equal to `nn.Upsample(mode="bilinear", align_corners=True)`, the network's own last layer, up
+    to fp32 round-off.
+    """
+    rows = _interpolation(size[0], logits.shape[0])
+    columns = _interpolation(size[1], logits.shape[1])
+    return np.asarray(rows @ logits @ columns.T, np.float32)
+
+
+def raw_mask(
+    logits: Logits, frame_size: tuple[int, int], threshold: float = 0.5
+) -> tuple[Image, float]:
+    """Return the mask as the published steps make it, and its confidence.
+
+    `logits`: (h, w) of the network's input size. Threshold on the probability, then nearest
+    neighbour to `frame_size` (height, width).
+    """
+    small = (logits > logit(threshold)).astype(np.uint8) * np.uint8(255)
+    confidence = _confidence(logits, small)
+    height, width = frame_size
+    mask = cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(mask, np.uint8), confidence
+
+
+def cornea_mask(
+    logits: Logits, frame_size: tuple[int, int], threshold: float = 0.5
+) -> tuple[Image, float]:
+    """Return one smooth cornea at `frame_size` (height, width) and its confidence.
+
+    `logits`: (h, w) of the network's input size. Keeps the largest component and fills its holes;
+    an outline that is plainly no cornea (too small, too ragged against the ellipse of its moments,
+    too uncertain) gives an empty mask and confidence 0.
+    """
+    level = logit(threshold)
+    contours, _ = cv2.findContours(
+        (logits > level).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    )
+    empty = np.zeros(frame_size, np.uint8), 0.0
+    if not contours:
+        return empty
+    region = np.zeros(logits.shape, np.uint8)
+    cv2.drawContours(region, [max(contours, key=cv2.contourArea)], 0, 255, cv2.FILLED)
+    confidence = _confidence(logits, region)
+    if (
+        cv2.countNonZero(region) < MIN_AREA_FRACTION * region.size
+        or confidence < MIN_CONFIDENCE
+        or _ellipse_iou(region) < MIN_ELLIPSE_IOU
+    ):
+        return empty
+    # Edit the logits, not the mask: the outline then stays smooth when it is scaled up.
+    inside = region > 0
+    edited = np.where(inside, np.maximum(logits, level + 1e-3), np.minimum(logits, level - 1e-3))
+    height, width = frame_size
+    full = cv2.resize(edited.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    _, mask = cv2.threshold(full, level, 255, cv2.THRESH_BINARY)
+    return mask.astype(np.uint8), confidence
+
+
+def logit(probability: float) -> float:
+    """Return the logit of a probability; 0 and 1 give minus and plus infinity."""
+    with np.errstate(divide="ignore"):
+        return float(np.log(probability) - np.log1p(-probability))
+
+
+def iou(a: Image, b: Image) -> float:
+    """Return the intersection over union of two masks of one size; 1 when both are empty."""
+    union = cv2.countNonZero(cv2.bitwise_or(a, b))
+    return cv2.countNonZero(cv2.bitwise_and(a, b)) / union if union else 1.0
+
+
+@lru_cache(maxsize=16)
+def _interpolation(out: int, given: int) -> NDArray[np.float32]:
+    """Return the (out, given) matrix of linear interpolation with aligned corners."""
+    position = np.linspace(0, given - 1, out)
+    left = np.minimum(position.astype(int), max(given - 2, 0))
+    weight = position - left
+    matrix = np.zeros((out, given), np.float32)
+    matrix[np.arange(out), left] = 1 - weight
+    matrix[np.arange(out), np.minimum(left + 1, given - 1)] += weight
+    return matrix
+
+
+def _confidence(logits: Logits, region: Image) -> float:
+    inside = logits[region > 0]
+    return float(np.mean(1 / (1 + np.exp(-inside)))) if inside.size else 0.0
+
+
+def _ellipse_iou(region: Image) -> float:
+    """Return the IoU of a region with the ellipse of equal area moments."""
+    moments = cv2.moments(region, binaryImage=True)
+    area = moments["m00"]
+    centre = (moments["m10"] / area, moments["m01"] / area)
+    covariance = np.array([[moments["mu20"], moments["mu11"]], [moments["mu11"], moments["mu02"]]])
+    values, vectors = np.linalg.eigh(covariance / area)
+    # A filled ellipse with semi-axes a, b has variances a²/4, b²/4 along them.
+    semi_minor, semi_major = 2 * np.sqrt(np.maximum(values, 0.25))
+    angle = float(np.degrees(np.arctan2(vectors[1, 1], vectors[0, 1])))
+    ellipse = np.zeros_like(region)
+    cv2.ellipse(ellipse, (centre, (2 * semi_major, 2 * semi_minor), angle), 255, cv2.FILLED)
+    return iou(region, ellipse)

@@ -1,0 +1,167 @@
+"""Paint the cornea: blend a colour into the frame where the mask is set, and add the legend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import av
+import cv2
+import numpy as np
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from numpy.typing import NDArray
+
+from cornea_stream.colour import RGB, rgb_to_yuv
+from cornea_stream.frames import Image, Segmentation, as_stored
+
+LABEL = "Cornea"
+_PLANAR_420 = ("yuv420p", "yuvj420p")
+
+
+def paint_rgb(segmentation: Segmentation, colour: RGB, opacity: float) -> Image:
+    """Return the upright frame as (H, W, 3) RGB with cornea and legend painted on."""
+    image = segmentation.frame.rgb()
+    _blend(image, segmentation.mask, colour, opacity)
+    legend = _legend(image.shape[0], colour)
+    height, width = min(legend.shape[0], image.shape[0]), min(legend.shape[1], image.shape[1])
+    image[:height, :width] = legend[:height, :width]
+    return image
+
+
+class YuvPainter:
+    """Paint segmentations in YUV, without a detour over RGB; give new 8-bit 4:2:0 frames.
+
+    The source frame is not written to: decoders share buffers between frames. Sizes are padded to
+    even numbers by repeating the last row or column, which 4:2:0 encoders need.
+    Not for use by several threads at once: it keeps the scaler's tables.
+    """
+
+    def __init__(self, colour: RGB, opacity: float) -> None:
+        self.colour = colour
+        self.opacity = opacity
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, segmentation: Segmentation) -> av.VideoFrame:
+        """Return a painted yuv420p frame with the times and colour tags of the source frame."""
+        frame = segmentation.frame
+        source = to_yuv420(frame.video, self._reformatter)
+        painted = _copy_to_even_size(source)
+        planes = [_view(plane) for plane in painted.planes]
+        tags = int(source.colorspace), int(source.color_range)
+        values = rgb_to_yuv(self.colour, *tags)
+        mask = _pad(as_stored(segmentation.mask, frame.rotation), planes[0].shape)
+        chroma_mask = np.ascontiguousarray(mask[::2, ::2])
+        for plane, value in zip(planes, values, strict=True):
+            _blend(
+                plane, mask if plane.shape == mask.shape else chroma_mask, (value,), self.opacity
+            )
+        legend = _legend_yuv(frame.size[0], self.colour, frame.rotation, *tags)
+        for plane, patch in zip(planes, legend, strict=True):
+            _paste_in_corner(plane, patch, frame.rotation)
+        return painted
+
+
+def to_yuv420(video: av.VideoFrame, reformatter: VideoReformatter) -> av.VideoFrame:
+    """Return `video` in 8-bit planar 4:2:0, tagged: itself where it is so already.
+
+    YUV keeps its matrix and range; RGB and gray become BT.709, limited range.
+    """
+    if video.format.name in _PLANAR_420:
+        return video
+    pts, time_base = video.pts, video.time_base
+    if video.format.is_rgb or video.format.name.startswith(("gray", "pal8", "mono")):
+        converted = reformatter.reformat(
+            video, format="yuv420p", dst_colorspace=Colorspace.ITU709,
+            dst_color_range=ColorRange.MPEG,
+        )  # fmt: skip
+        converted.colorspace, converted.color_range = Colorspace.ITU709, ColorRange.MPEG
+    else:
+        full = "j" in video.format.name or video.color_range == ColorRange.JPEG
+        kept = ColorRange.JPEG if full else ColorRange.MPEG
+        converted = reformatter.reformat(
+            video, format="yuv420p", src_color_range=kept, dst_color_range=kept
+        )
+        converted.colorspace = video.colorspace
+        converted.color_range = kept if full else video.color_range
+    converted.pts, converted.time_base = pts, time_base
+    return converted
+
+
+def _blend(plane: NDArray[np.uint8], mask: Image, value: Sequence[float], opacity: float) -> None:
+    """Blend `value` into `plane` where `mask` is set, in place, touching only its bounding box."""
+    x, y, width, height = cv2.boundingRect(mask)
+    if width == 0:
+        return
+    box = np.s_[y : y + height, x : x + width]
+    region = plane[box]
+    fill = np.full_like(region, value if region.ndim == 3 else value[0])
+    blended = cv2.addWeighted(region, 1 - opacity, fill, opacity, 0)
+    # copyTo writes into a new array when the target is no OpenCV-compatible view.
+    plane[box] = cv2.copyTo(blended, np.ascontiguousarray(mask[box]), region.copy())
+
+
+def _view(plane: av.video.plane.VideoPlane) -> NDArray[np.uint8]:
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+    return rows[: plane.height, : plane.width]
+
+
+def _copy_to_even_size(video: av.VideoFrame) -> av.VideoFrame:
+    width, height = video.width + video.width % 2, video.height + video.height % 2
+    copy = av.VideoFrame(width, height, "yuv420p")
+    for source, target in zip(video.planes, copy.planes, strict=True):
+        view = _view(target)
+        view[:] = _pad(_view(source), view.shape)
+    copy.pts, copy.time_base = video.pts, video.time_base
+    copy.colorspace, copy.color_range = video.colorspace, video.color_range
+    return copy
+
+
+def _pad(plane: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    missing = [(0, want - have) for want, have in zip(shape, plane.shape, strict=True)]
+    return plane if plane.shape == tuple(shape) else np.pad(plane, missing, "edge")
+
+
+def _paste_in_corner(plane: NDArray[np.uint8], patch: NDArray[np.uint8], rotation: int) -> None:
+    """Paste at the corner of the stored plane that is the upright picture's top left."""
+    height, width = min(patch.shape[0], plane.shape[0]), min(patch.shape[1], plane.shape[1])
+    bottom, right = rotation in (180, 270), rotation in (90, 180)
+    rows = slice(-height, None) if bottom else slice(height)
+    columns = slice(-width, None) if right else slice(width)
+    plane[rows, columns] = patch[rows, columns]
+
+
+@lru_cache(maxsize=8)
+def _legend(frame_height: int, colour: RGB) -> Image:
+    """Return the legend box with margin-free even sides: a swatch of the colour and the label."""
+    scale = max(0.35, frame_height / 900)
+    thickness = max(1, round(1.6 * scale))
+    font = cv2.FONT_HERSHEY_SIMPLEX
+    (text_width, text_height), baseline = cv2.getTextSize(LABEL, font, scale, thickness)
+    gap = max(3, round(0.6 * text_height))
+    height = _even(text_height + baseline + 2 * gap)
+    swatch = text_height + baseline
+    width = _even(swatch + text_width + 3 * gap)
+    box = np.full((height, width, 3), 24, np.uint8)
+    cv2.rectangle(box, (gap, gap), (gap + swatch - 1, gap + swatch - 1), colour, cv2.FILLED)
+    origin = (swatch + 2 * gap, gap + text_height)
+    cv2.putText(box, LABEL, origin, font, scale, (255, 255, 255), thickness, cv2.LINE_AA)
+    return box
+
+
+@lru_cache(maxsize=8)
+def _legend_yuv(
+    frame_height: int, colour: RGB, rotation: int, colorspace: int, color_range: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+    box = as_stored(_legend(frame_height, colour), rotation)
+    # RGB -> YUV is affine, so the images of black and the three primaries give the matrix.
+    primaries: list[RGB] = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
+    offset = np.array(rgb_to_yuv((0, 0, 0), colorspace, color_range), float)
+    columns = [np.subtract(rgb_to_yuv(p, colorspace, color_range), offset) / 255 for p in primaries]
+    yuv = np.clip(np.rint(box @ np.array(columns) + offset), 0, 255).astype(np.uint8)
+    half = (box.shape[1] // 2, box.shape[0] // 2)
+    chroma = cv2.resize(yuv, half, interpolation=cv2.INTER_AREA)
+    return yuv[..., 0].copy(), chroma[..., 1].copy(), chroma[..., 2].copy()
+
+
+def _even(length: int) -> int:
+    return length + length % 2

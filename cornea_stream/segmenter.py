@@ -1,0 +1,155 @@
+"""The public object: frames in, corneas out."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import av
+import numpy as np
+
+from cornea_stream.checkpoint import Checkpoint, load_checkpoint
+from cornea_stream.engines import Engine, Pending, TorchEngine
+from cornea_stream.errors import UsageError
+from cornea_stream.frames import Frame, Image, Logits, Segmentation
+from cornea_stream.mask import cornea_mask, raw_mask, upsample_logits
+from cornea_stream.preprocess import Preprocessor
+from cornea_stream.source import open_source
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A frame with its (h, w, 3) uint8 RGB model input."""
+
+    frame: Frame
+    image: Image
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A frame with the network's logits, before the final upsampling."""
+
+    frame: Frame
+    logits: Logits
+
+
+class Segmenter:
+    """Finds the cornea in frames: `for result in Segmenter().stream("video.mp4")`.
+
+    Holds one loaded network. `prepare`, `predict` and `finish` are the three stages that `stream`
+    chains; the pipeline runs them in threads of their own.
+    """
+
+    def __init__(
+        self,
+        checkpoint: str | Path | Checkpoint | None = None,
+        *,
+        device: str = "auto",
+        backend: str = "auto",
+        precision: str = "auto",
+        batch_size: int | None = None,
+        threshold: float = 0.5,
+        raw: bool = False,
+    ) -> None:
+        """Load weights onto a device.
+
+        `checkpoint`: a file, loaded weights, or None for those of the package. `device`: auto,
+        cpu, cuda or cuda:N. `backend`: auto or torch. `precision`: auto (the fastest native one),
+        fp32, bf16, fp16; fp32 also converts and resizes frames exactly as the published steps do.
+        `batch_size`: None chooses by device. `threshold`: probability from which on a pixel is
+        cornea. `raw`: leave the thresholded mask as it is, without making one cornea of it.
+        Raises CheckpointError for unusable weights, UsageError for impossible settings.
+        """
+        if not 0 < threshold < 1:
+            raise UsageError(f"threshold must lie between 0 and 1: {threshold:g}: try 0.5")
+        if batch_size is not None and batch_size < 1:
+            raise UsageError(f"batch size must be 1 or more: {batch_size}: give a whole number")
+        if backend not in ("auto", "torch"):
+            raise UsageError(f"unknown backend: {backend!r}: use auto or torch")
+        loaded = checkpoint if isinstance(checkpoint, Checkpoint) else load_checkpoint(checkpoint)
+        self.checkpoint = loaded
+        self.threshold = threshold
+        self.raw = raw
+        self.engine: Engine = TorchEngine(
+            loaded, device=device, precision=precision, batch_size=batch_size
+        )
+        self._preprocess = Preprocessor(
+            loaded.spec.image_size, exact=self.engine.describe()["precision"] == "fp32"
+        )
+
+    def __call__(self, image: Image | av.VideoFrame | Frame) -> Segmentation:
+        """Segment one picture: (H, W, 3) uint8 RGB, an `av.VideoFrame` or a `Frame`."""
+        return next(self.stream([image]))
+
+    def stream(
+        self,
+        source: str | Path | Iterable[Image | av.VideoFrame | Frame],
+        *,
+        start_s: float | None = None,
+        end_s: float | None = None,
+        every: int = 1,
+    ) -> Iterator[Segmentation]:
+        """Yield the segmentation of every frame, in order, in constant memory.
+
+        `source` is the path of a video, image or folder of images (`start_s`, `end_s` and `every`
+        choose among its frames), or any iterable of pictures, whose times then count 1/25 s each
+        where they have none. Raises SourceError when the path cannot be read.
+        """
+        if isinstance(source, str | Path):
+            with open_source(source, start_s=start_s, end_s=end_s, every=every) as opened:
+                yield from map(self.finish, self.predict(map(self.prepare, opened)))
+        else:
+            frames = (_as_frame(index, picture) for index, picture in enumerate(source))
+            yield from map(self.finish, self.predict(map(self.prepare, frames)))
+
+    def prepare(self, frame: Frame) -> Prepared:
+        """Make the model input of a frame."""
+        return Prepared(frame, self._preprocess(frame))
+
+    def predict(self, inputs: Iterable[Prepared]) -> Iterator[Prediction]:
+        """Run the network over `inputs` in batches, several in flight; yield in order."""
+        pending: deque[tuple[list[Prepared], Pending]] = deque()
+        for batch in _batched(inputs, self.engine.batch_size):
+            if len(pending) == self.engine.in_flight:
+                yield from _collect(*pending.popleft())
+            pending.append((batch, self.engine.submit(np.stack([item.image for item in batch]))))
+        while pending:
+            yield from _collect(*pending.popleft())
+
+    def finish(self, prediction: Prediction) -> Segmentation:
+        """Make the mask of a prediction, at the size of its upright frame."""
+        frame = prediction.frame
+        logits = upsample_logits(prediction.logits, self.checkpoint.spec.image_size)
+        make = raw_mask if self.raw else cornea_mask
+        mask, confidence = make(logits, frame.size, self.threshold)
+        return Segmentation(frame, mask, confidence)
+
+
+def _collect(batch: list[Prepared], pending: Pending) -> Iterator[Prediction]:
+    for item, logits in zip(batch, pending.result(), strict=True):
+        yield Prediction(item.frame, logits)
+
+
+def _batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
+
+
+def _as_frame(index: int, picture: Image | av.VideoFrame | Frame) -> Frame:
+    if isinstance(picture, Frame):
+        return picture
+    if isinstance(picture, np.ndarray):
+        if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
+            raise UsageError(
+                f"pictures must be (H, W, 3) uint8 RGB: got {picture.shape} {picture.dtype}"
+            )
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+    time_s = index / 25 if picture.time is None else picture.time
+    return Frame(index, time_s, picture)

@@ -1,0 +1,23 @@
+"""Sinks: where segmentations end up. Each is one file with `write`, `close` and `abort`."""
+
+from cornea_stream.sinks.png import PngSequenceSink, StillSink
+from cornea_stream.sinks.table import CSV_COLUMNS, MetricsSink
+from cornea_stream.sinks.video import (
+    EncoderSettings,
+    MaskVideoSink,
+    OverlayVideoSink,
+    VideoWriter,
+    check_encoder,
+)
+
+__all__ = [
+    "CSV_COLUMNS",
+    "EncoderSettings",
+    "MaskVideoSink",
+    "MetricsSink",
+    "OverlayVideoSink",
+    "PngSequenceSink",
+    "StillSink",
+    "VideoWriter",
+    "check_encoder",
+]

@@ -1,0 +1,100 @@
+"""The source's audio, copied packet by packet beside the pictures."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+import av
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.packet import Packet as AnyPacket
+
+from cornea_stream.source.media import open_media
+
+Packet: TypeAlias = AnyPacket[AudioStream]
+
+
+class AudioCopy:
+    """Feeds the first audio stream of a file into an output container, without re-encoding.
+
+    The file is opened a second time, so that the pictures' way through the pipeline stays free of
+    packets; `copy_until` keeps both interleaved. Packets before `start_s` or from `end_s` on are
+    left out, and `shift_s` is subtracted from the times of the rest.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        output: OutputContainer,
+        *,
+        start_s: float = 0.0,
+        end_s: float | None = None,
+        shift_s: float = 0.0,
+    ) -> None:
+        """Add an audio stream to `output`. Raises ValueError when its container cannot hold it."""
+        self._input = open_media(path)
+        self._output = output
+        self._start_s, self._end_s, self._shift_s = start_s, end_s, shift_s
+        try:
+            template = self._input.streams.audio[0]
+            _try_header(template, output.format.name)
+            self._stream: AudioStream = output.add_stream_from_template(template)
+            self._packets = self._wanted(template)
+        except BaseException:
+            self._input.close()
+            raise
+        self._next = next(self._packets, None)
+
+    def copy_until(self, time_s: float) -> None:
+        """Copy the packets that begin before `time_s` seconds (of the source's time)."""
+        while self._next is not None and _time_of(self._next) < time_s:
+            packet = self._next
+            self._shift(packet)
+            packet.stream = self._stream
+            self._output.mux(packet)
+            self._next = next(self._packets, None)
+
+    def close(self) -> None:
+        """Close the second reader of the source; safe to call twice."""
+        self._input.close()
+
+    def _wanted(self, stream: AudioStream) -> Iterator[Packet]:
+        if self._start_s > 0:
+            self._input.seek(int(self._start_s * av.time_base))
+        packets = self._input.demux(stream)
+        while True:
+            try:
+                packet = next(packets)
+            except (StopIteration, av.error.FFmpegError):
+                return  # a damaged end of the audio ends the audio, not the pictures
+            if packet.dts is None or packet.pts is None or _time_of(packet) < self._start_s:
+                continue
+            if self._end_s is not None and _time_of(packet) >= self._end_s:
+                return
+            yield packet
+
+    def _shift(self, packet: Packet) -> None:
+        ticks = round(self._shift_s / packet.time_base) if self._shift_s else 0
+        assert packet.pts is not None
+        assert packet.dts is not None
+        packet.pts -= ticks
+        packet.dts -= ticks
+
+
+def _try_header(template: AudioStream, container: str) -> None:
+    """Write a throw-away header: only the muxer itself knows what it can hold."""
+    try:
+        with av.open(io.BytesIO(), "w", format=container) as trial:
+            trial.add_stream_from_template(template)
+            trial.start_encoding()
+    except av.error.FFmpegError as err:
+        name = template.codec_context.name
+        raise ValueError(f"{container} cannot hold its codec, {name}") from err
+
+
+def _time_of(packet: Packet) -> float:
+    assert packet.pts is not None
+    return float(packet.pts * packet.time_base)

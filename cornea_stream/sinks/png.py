@@ -1,0 +1,89 @@
+"""PNG files: one mask and one overlay per frame, or just those of a single image."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from cornea_stream.colour import RGB
+from cornea_stream.errors import OutputError
+from cornea_stream.frames import Image, Segmentation
+from cornea_stream.overlay import paint_rgb
+from cornea_stream.sinks.files import output_errors, write_file
+
+_OWN_NAME = re.compile(r"\d{6,}_(mask|overlay)\.png")
+
+
+def write_png(path: Path, image: Image) -> None:
+    """Write (H, W, 3) RGB or (H, W) gray, atomically. Raises OutputError."""
+    pixels = image[..., ::-1] if image.ndim == 3 else image
+    # Level 1 encodes several times faster than the default at little cost in size.
+    done, encoded = cv2.imencode(
+        ".png", np.ascontiguousarray(pixels), [cv2.IMWRITE_PNG_COMPRESSION, 1]
+    )
+    if not done:
+        raise OutputError(f"cannot encode PNG: {path}: {image.shape} {image.dtype}")
+    write_file(path, encoded.tobytes())
+
+
+class PngSequenceSink:
+    """`%06d_mask.png` and `%06d_overlay.png` for every frame, in a folder of their own.
+
+    Files of an earlier run under these names are replaced, and those that this run did not write
+    again are removed when it completes; other files in the folder are left alone.
+    """
+
+    def __init__(self, folder: Path, colour: RGB, opacity: float) -> None:
+        """Create the folder. Raises OutputError."""
+        self.folder = folder
+        self._colour, self._opacity = colour, opacity
+        self._written: set[str] = set()
+        with output_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def write(self, segmentation: Segmentation) -> None:
+        """Write the two files of one frame."""
+        stem = f"{segmentation.frame.index:06d}"
+        overlay = paint_rgb(segmentation, self._colour, self._opacity)
+        for name, image in (
+            (f"{stem}_mask.png", segmentation.mask),
+            (f"{stem}_overlay.png", overlay),
+        ):
+            write_png(self.folder / name, image)
+            self._written.add(name)
+
+    def close(self) -> None:
+        """Remove what an earlier run left under names of this kind."""
+        with output_errors(self.folder):
+            for path in self.folder.iterdir():
+                if _OWN_NAME.fullmatch(path.name) and path.name not in self._written:
+                    path.unlink()
+
+    def abort(self) -> None:
+        """Keep the files: each is complete."""
+
+
+class StillSink:
+    """The overlay and, if wanted, the mask of a single image."""
+
+    def __init__(
+        self, overlay: Path | None, mask: Path | None, colour: RGB, opacity: float
+    ) -> None:
+        self._overlay, self._mask = overlay, mask
+        self._colour, self._opacity = colour, opacity
+
+    def write(self, segmentation: Segmentation) -> None:
+        """Write the files of the image."""
+        if self._overlay:
+            write_png(self._overlay, paint_rgb(segmentation, self._colour, self._opacity))
+        if self._mask:
+            write_png(self._mask, segmentation.mask)
+
+    def close(self) -> None:
+        """Nothing is left to do."""
+
+    def abort(self) -> None:
+        """Keep the files: each is complete."""

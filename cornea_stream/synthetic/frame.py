@@ -1,0 +1,96 @@
+"""Single frames: an eye under surgery with its mask, or anything but an eye."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from cornea_stream.synthetic.camera import develop, light
+from cornea_stream.synthetic.eye import paint_cornea, place_eye
+from cornea_stream.synthetic.instruments import make_instrument, paint_fingers
+from cornea_stream.synthetic.shapes import Ellipse, Image, Plane, chance, smooth_noise
+from cornea_stream.synthetic.surroundings import (
+    paint_drape,
+    paint_speculum,
+    paint_surroundings,
+    paint_wetness,
+)
+
+
+def generate_frame(seed: int, height: int = 512, width: int = 512) -> tuple[Image, Image]:
+    """Return an RGB frame (H, W, 3) uint8 and its mask (H, W) uint8, 0 or 255.
+
+    The mask is the whole disc inside the limbus, clipped by the frame only: it runs on beneath
+    instruments, lids and fingers, as in the Cataract-1K annotation. The same seed gives the same
+    bytes. Takes about 80 ms at 512×512 and 11 ms at 256×256 on one core.
+    """
+    rng = np.random.default_rng(seed)
+    limbus = place_eye(rng, height, width)
+    image = paint_scene(rng, limbus, height, width)
+    for _ in range(int(rng.choice([0, 1, 2, 3], p=[0.25, 0.4, 0.25, 0.1]))):
+        tool = make_instrument(rng, limbus)
+        if chance(rng, 0.4):
+            tool.draw_shadow(image, rng.uniform(0.2, 0.6))
+        tool.draw(image)
+    if chance(rng, 0.1):
+        paint_fingers(rng, image)
+    return develop(rng, image), limbus.mask(height, width)
+
+
+def paint_scene(rng: np.random.Generator, limbus: Ellipse, height: int, width: int) -> Image:
+    """Return the lit eye and its surroundings, without instruments, (H, W, 3) uint8 RGB."""
+    canvas = np.zeros((height, width, 3), np.float32)
+    sclera = paint_surroundings(rng, canvas, limbus)
+    paint_cornea(rng, canvas, limbus, sclera)
+    image = light(rng, canvas, limbus)
+    if chance(rng, 0.6):
+        paint_speculum(rng, image, limbus)
+    paint_wetness(rng, image, limbus)
+    return image
+
+
+def generate_empty(seed: int, height: int = 512, width: int = 512) -> Image:
+    """Return an RGB frame (H, W, 3) uint8 without any eye.
+
+    Black, drapes, gauze, skin, a text slide, or tissue far out of focus.
+    """
+    rng = np.random.default_rng(seed)
+    kind = rng.random()
+    if kind < 0.12:
+        return np.full((height, width, 3), rng.integers(0, 30, 3), np.uint8)
+    if kind < 0.25:
+        return _slide(rng, height, width)
+    canvas = np.zeros((height, width, 3), np.float32)
+    paint_drape(rng, canvas)
+    away = Ellipse(width * rng.random(), height * rng.random(), height * 0.2, height * 0.2, 0.0)
+    if kind > 0.5:
+        _paint_tissue(rng, canvas)
+    image = light(rng, canvas, away)
+    for _ in range(int(rng.integers(0, 3))):
+        make_instrument(rng, away).draw(image)
+    if chance(rng, 0.3):
+        paint_fingers(rng, image)
+    if chance(rng, 0.3):
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), height * rng.uniform(0.01, 0.06)))
+    return develop(rng, image)
+
+
+def _paint_tissue(rng: np.random.Generator, canvas: Plane) -> None:
+    height, width = canvas.shape[:2]
+    base = rng.uniform([110, 60, 40], [235, 190, 170]).astype(np.float32)
+    tissue = np.broadcast_to(base, canvas.shape).copy()
+    for cells in (3, 12, 60):
+        tissue *= (1 + 0.12 * smooth_noise(rng, height, width, cells))[..., None]
+    alpha = np.clip(smooth_noise(rng, height, width, 3) + 0.8, 0, 1)
+    canvas += (tissue - canvas) * alpha[..., None]
+
+
+def _slide(rng: np.random.Generator, height: int, width: int) -> Image:
+    image = np.full((height, width, 3), rng.integers(0, 256, 3), np.uint8)
+    ink = tuple(float(255 - v) for v in image[0, 0])
+    for _ in range(int(rng.integers(1, 8))):
+        text = "".join(chr(c) for c in rng.integers(65, 123, rng.integers(3, 22)))
+        origin = (int(rng.integers(0, width // 2)), int(rng.integers(height // 10, height)))
+        size = height / 512 * rng.uniform(0.6, 2.5)
+        cv2.putText(image, text, origin, cv2.FONT_HERSHEY_SIMPLEX, size, ink, 2, cv2.LINE_AA)
+    return image

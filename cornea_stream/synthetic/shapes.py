@@ -1,0 +1,85 @@
+"""Ellipses, smooth noise and blending: what all painters share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Image = npt.NDArray[np.uint8]
+Plane = npt.NDArray[np.float32]
+Colour = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Ellipse:
+    """An ellipse in pixels: centre, semi-axes, angle of the first axis in radians."""
+
+    x: float
+    y: float
+    a: float
+    b: float
+    angle: float
+
+    @property
+    def radius(self) -> float:
+        """Mean radius in pixels."""
+        return float(np.sqrt(self.a * self.b))
+
+    def polar(self, height: int, width: int) -> tuple[Plane, Plane]:
+        """Return (H, W) float32 radius, 1 on the ellipse, and angle in -pi..pi."""
+        dx = np.arange(width, dtype=np.float32)[None, :] - np.float32(self.x)
+        dy = np.arange(height, dtype=np.float32)[:, None] - np.float32(self.y)
+        cos, sin = np.float32(np.cos(self.angle)), np.float32(np.sin(self.angle))
+        u = (dx * cos + dy * sin) / np.float32(self.a)
+        v = (dy * cos - dx * sin) / np.float32(self.b)
+        radius, angle = cv2.cartToPolar(u, v)
+        return np.asarray(radius, np.float32), np.asarray(angle - np.pi, np.float32)
+
+    def mask(self, height: int, width: int) -> Image:
+        """Return (H, W) uint8, 255 where the pixel's centre lies inside, else 0."""
+        dx = np.arange(width, dtype=np.float32)[None, :] - np.float32(self.x)
+        dy = np.arange(height, dtype=np.float32)[:, None] - np.float32(self.y)
+        cos, sin = np.float32(np.cos(self.angle)), np.float32(np.sin(self.angle))
+        u = (dx * cos + dy * sin) / np.float32(self.a)
+        v = (dy * cos - dx * sin) / np.float32(self.b)
+        return np.where(u * u + v * v <= 1, 255, 0).astype(np.uint8)
+
+    def moved(self, matrix: npt.NDArray[np.float64]) -> Ellipse:
+        """Return the ellipse under a (2, 3) similarity transform."""
+        x, y = matrix @ np.array([self.x, self.y, 1.0])
+        scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+        turn = float(np.arctan2(matrix[1, 0], matrix[0, 0]))
+        return Ellipse(float(x), float(y), self.a * scale, self.b * scale, self.angle + turn)
+
+
+def chance(rng: np.random.Generator, probability: float) -> bool:
+    """Return True with this probability."""
+    return bool(rng.random() < probability)
+
+
+def colour(rng: np.random.Generator, choices: list[tuple[int, int, int]], spread: float) -> Colour:
+    """Return one of the RGB `choices` with random spread, (3,) float32 in 0–255."""
+    base = np.asarray(choices[rng.integers(len(choices))], np.float32)
+    drawn = base * rng.uniform(0.8, 1.15) + rng.normal(0, spread, 3)
+    return np.asarray(np.clip(drawn, 0, 255), np.float32)
+
+
+def smooth_noise(rng: np.random.Generator, height: int, width: int, cells: float) -> Plane:
+    """Return (H, W) float32 noise of unit variance with about `cells` bumps along the height."""
+    rows = max(2, round(cells))
+    columns = max(2, round(cells * width / height))
+    grid = rng.normal(size=(rows, columns)).astype(np.float32)
+    return np.asarray(cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
+
+
+def step(distance: Plane, softness: float) -> Plane:
+    """Return 0 for negative and 1 for positive `distance`, with a ramp `softness` wide."""
+    return np.asarray(np.clip(distance / np.float32(softness) + 0.5, 0, 1), np.float32)
+
+
+def blend(canvas: Plane, alpha: Plane, over: Plane | Colour) -> None:
+    """Lay `over`, an (H, W, 3) image or one (3,) colour, on `canvas` by (H, W) alpha, in place."""
+    canvas += (over - canvas) * alpha[..., None]

@@ -1,0 +1,106 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from cornea_stream.synthetic import generate_clip, generate_empty, generate_frame
+from cornea_stream.synthetic.shapes import Ellipse
+
+
+def iou(a: np.ndarray, b: np.ndarray) -> float:
+    return float(((a > 0) & (b > 0)).sum() / ((a > 0) | (b > 0)).sum())
+
+
+@pytest.fixture(scope="module")
+def many() -> list[tuple[np.ndarray, np.ndarray]]:
+    return [generate_frame(seed, 128, 128) for seed in range(150)]
+
+
+def test_same_seed_gives_same_bytes():
+    for first, second in zip(generate_frame(7, 96, 128), generate_frame(7, 96, 128), strict=True):
+        assert np.array_equal(first, second)
+    assert np.array_equal(generate_empty(7, 96, 128), generate_empty(7, 96, 128))
+
+
+def test_different_seeds_differ():
+    assert not np.array_equal(generate_frame(1, 96, 128)[0], generate_frame(2, 96, 128)[0])
+
+
+@pytest.mark.parametrize(("height", "width"), [(512, 512), (96, 160), (161, 97)])
+def test_shapes_and_values(height, width):
+    image, mask = generate_frame(3, height, width)
+    assert image.shape == (height, width, 3)
+    assert mask.shape == (height, width)
+    assert image.dtype == mask.dtype == np.uint8
+    assert set(np.unique(mask)) <= {0, 255}
+
+
+def test_masks_are_plausible_and_varied(many):
+    areas = np.array([(mask > 0).mean() for _, mask in many])
+    assert areas.min() > 0.001
+    assert areas.max() < 0.9
+    assert areas.std() > 0.05
+    cut = [mask[[0, -1]].any() or mask[:, [0, -1]].any() for _, mask in many]
+    assert 0.02 < np.mean(cut) < 0.7
+
+
+def test_colours_vary(many):
+    means = np.array([image.mean(axis=(0, 1)) for image, _ in many])
+    assert (means.std(axis=0) > 15).all()
+
+
+def test_ellipse_mask_has_the_area_of_the_ellipse():
+    mask = Ellipse(100.3, 80.7, 50, 30, 0.4).mask(160, 200)
+    assert (mask > 0).sum() == pytest.approx(np.pi * 50 * 30, rel=0.01)
+
+
+def test_ellipse_moves_with_its_pixels():
+    cos, sin = 1.2 * np.cos(0.5), 1.2 * np.sin(0.5)
+    moved = Ellipse(10, 20, 8, 4, 0.1).moved(np.array([[cos, -sin, 3], [sin, cos, -2]]))
+    assert (moved.a, moved.b) == pytest.approx((9.6, 4.8))
+    assert moved.angle == pytest.approx(0.6)
+    assert (moved.x, moved.y) == pytest.approx((cos * 10 - sin * 20 + 3, sin * 10 + cos * 20 - 2))
+
+
+def test_clip_moves_smoothly():
+    masks = [mask for _, mask in generate_clip(5, 12, 192, 256)]
+    assert len(masks) == 12
+    assert all(iou(a, b) > 0.8 for a, b in pairwise(masks))
+    assert not np.array_equal(masks[0], masks[-1])
+
+
+def test_clip_repeats_and_does_not_depend_on_its_length():
+    short = list(generate_clip(5, 2, 96, 128))
+    long = list(generate_clip(5, 4, 96, 128))
+    for (image, mask), (same_image, same_mask) in zip(short, long, strict=False):
+        assert np.array_equal(image, same_image)
+        assert np.array_equal(mask, same_mask)
+
+
+def test_clip_mask_follows_the_painted_pixels(monkeypatch):
+    # Paint only the disc, white on black, so that the moved pixels tell the true mask.
+    def paint_disc(rng, limbus, height, width):
+        return np.repeat(limbus.mask(height, width)[..., None], 3, axis=2)
+
+    class NoTool:
+        def moved(self, offset):
+            return self
+
+        def draw(self, image):
+            pass
+
+    monkeypatch.setattr("cornea_stream.synthetic.clip.paint_scene", paint_disc)
+    monkeypatch.setattr("cornea_stream.synthetic.clip.grade", lambda rng, image: image)
+    monkeypatch.setattr("cornea_stream.synthetic.clip.make_instrument", lambda *_: NoTool())
+    # Large frames: what is left is the half pixel of interpolating a hard edge.
+    for image, mask in generate_clip(11, 12, 768, 1024):
+        painted = image[..., 0] > 127
+        assert iou(painted, mask) > 0.995
+        centres = [np.argwhere(m).mean(axis=0) for m in (painted, mask > 0)]
+        assert centres[0] == pytest.approx(centres[1], abs=0.2)
+
+
+def test_empty_frames_have_the_asked_size_and_vary():
+    frames = [generate_empty(seed, 96, 128) for seed in range(40)]
+    assert all(f.shape == (96, 128, 3) and f.dtype == np.uint8 for f in frames)
+    assert np.std([f.mean() for f in frames]) > 15
