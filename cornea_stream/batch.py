@@ -31,7 +31,7 @@ def expand_sources(patterns: Sequence[str]) -> list[Path]:
     for pattern in patterns:
         matches = [pattern]
         if glob.has_magic(pattern) and not Path(pattern).exists():
-            matches = sorted(glob.glob(pattern, recursive=True))
+            matches = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 (absolute patterns too)
         if not matches:
             raise SourceError(f"no file matches: {pattern}: check the pattern")
         paths.update(dict.fromkeys(map(Path, matches)))

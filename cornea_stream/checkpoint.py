@@ -17,7 +17,6 @@ import pickle
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +70,10 @@ def default_checkpoint_path() -> Path:
 
     Raises CheckpointError when the installation lacks them.
     """
-    folder = resources.files("cornea_stream.model_weights")
-    with contextlib.suppress(TypeError):
-        path = Path(str(folder.joinpath("cornea_default.safetensors")))
+    package = Path(__file__).parent
+    # A wheel holds them inside the package, a checkout (editable install) beside it.
+    for folder in (package / "model_weights", package.parent / "model_weights"):
+        path = folder / "cornea_default.safetensors"
         if path.is_file():
             return path
     raise CheckpointError(

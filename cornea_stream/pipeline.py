@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
+from typing import Any
 
 from cornea_stream.frames import Frame, Segmentation
 from cornea_stream.segmenter import Segmenter
@@ -46,9 +47,9 @@ def run_pipeline(
     frames = Ahead(takewhile(lambda _: not stopped.is_set(), source), "decode", depth)
     prepared = Ahead(map(segmenter.prepare, frames), "preprocess", depth)
     predictions = Ahead(segmenter.predict(prepared), "infer", depth)
-    stages = (frames, prepared, predictions)
+    stages: tuple[Ahead[Any], ...] = (frames, prepared, predictions)
     writers = [Behind(sink, name, depth) for name, sink in sinks]
-    channels = {stage.name: stage.channel for stage in (*stages, *writers)}
+    channels = {s.name: s.channel for s in stages} | {w.name: w.channel for w in writers}
     done = 0
     try:
         for segmentation in map(segmenter.finish, predictions):

@@ -1,0 +1,1 @@
+"""Training of the cornea network; imported as `cornea_train`."""

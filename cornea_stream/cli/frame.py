@@ -38,7 +38,7 @@ def frame(
     from dataclasses import asdict
 
     from cornea_stream.segmenter import Segmenter
-    from cornea_stream.snapshot import FILES, parse_time, snapshot
+    from cornea_stream.snapshot import parse_time, snapshot
 
     times = [parse_time(text) for text in timestamp]
     segmenter = Segmenter(
@@ -58,6 +58,4 @@ def frame(
     elif not quiet:
         for result in results:
             found = f"cornea, confidence {result.confidence:.2f}" if result.present else "no cornea"
-            typer.echo(
-                f"{result.folder}: {', '.join(FILES)} of the frame at {result.time_s:.3f} s: {found}"
-            )
+            typer.echo(f"{result.folder}: frame at {result.time_s:.3f} s: {found}")

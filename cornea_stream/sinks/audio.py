@@ -14,7 +14,7 @@ from av.packet import Packet as AnyPacket
 
 from cornea_stream.source.media import open_media
 
-Packet: TypeAlias = AnyPacket[AudioStream]
+Packet: TypeAlias = "AnyPacket[AudioStream]"
 
 
 class AudioCopy:
