@@ -39,7 +39,7 @@ from cornea_stream.synthetic.shapes import Ellipse
 HELD_OUT = ("case_5014", "case_fig08", "case_fig09", "case_fig10", "case_fig11")
 VALIDATION_SEED = 2**40
 DEFAULT_OUT = Path("model_weights/cornea_default.safetensors")
-EMPTY_SHARE, REAL_SHARE = 0.08, 0.15
+EMPTY_SHARE, REAL_SHARE = 0.08, 0.2
 
 Image = npt.NDArray[np.uint8]
 Pair = tuple[Image, Image]
@@ -55,7 +55,7 @@ class Phase:
     batch: int
 
 
-PHASES = (Phase(0.5, 0.3125, 32), Phase(0.75, 0.5, 16), Phase(1.0, 1.0, 4))
+PHASES = (Phase(0.3, 0.625, 32), Phase(0.65, 0.75, 24), Phase(1.0, 1.0, 16))
 
 
 class Frames(Dataset[Pair]):
@@ -223,7 +223,7 @@ def train(run: Run, real: list[Pair], held_out: list[Pair]) -> None:
     """Go through the phases, saving every `save_every` seconds and after each phase."""
     options = run.options
     saved = time.monotonic()
-    for phase in PHASES[-1:] if options.start else PHASES:
+    for phase in PHASES[1:] if options.start else PHASES:
         size = max(64, round(options.size * phase.scale / 32) * 32)
         loader = DataLoader(
             Frames(size, options.seed, real),
@@ -263,11 +263,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Train the default weights.")
     parser.add_argument("--out", type=Path, default=DEFAULT_OUT)
     parser.add_argument("--real", type=Path, help="folder of annotated frames to mix in")
-    parser.add_argument("--start", type=Path, help="weights to go on from, at full size only")
+    parser.add_argument("--start", type=Path, help="weights to go on from; skips the coarsest phase")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--steps", type=int, default=0, help="instead of --minutes; repeatable")
-    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--workers", type=int, default=2)

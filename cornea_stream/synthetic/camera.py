@@ -26,6 +26,13 @@ def light(rng: np.random.Generator, canvas: Plane, around: Ellipse) -> Image:
         shade = smooth_noise(rng, height, width, 2.5) * rng.uniform(0.02, 0.2)
         canvas *= np.clip(1 + shade, 0.4, 1.6)[..., None]
     canvas *= np.float32(rng.uniform(0.6, 1.35))
+    if chance(rng, 0.2):  # a lamp too bright: part of the scene is blown out
+        glare = Ellipse(
+            width * rng.random(), height * rng.random(),
+            height * rng.uniform(0.05, 0.4), height * rng.uniform(0.05, 0.4), 0.0,
+        )  # fmt: skip
+        radius, _ = glare.polar(height, width)
+        canvas += (np.exp(-(radius**2)) * np.float32(rng.uniform(60, 400)))[..., None]
     return np.clip(canvas, 0, 255).astype(np.uint8)
 
 
@@ -60,9 +67,18 @@ def grade(rng: np.random.Generator, image: Image) -> Image:
     lifts = rng.normal(0, 0.02, 3)
     curves = ((levels**gamma)[:, None] * gains * contrast + lifts) * 255
     image = _bytes(cv2.LUT(image, np.clip(curves, 0, 255).astype(np.uint8)[None]))
-    share = rng.uniform(0.3, 1.25)
+    if chance(rng, 0.3):
+        image = _turn_hue(image, int(rng.normal(0, 14)))
+    share = rng.uniform(0.15, 1.25)
     gray = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     return _bytes(cv2.addWeighted(image, share, gray, 1 - share, 0))
+
+
+def _turn_hue(image: Image, steps: int) -> Image:
+    """Return the image with its hue turned by `steps` of two degrees."""
+    hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
+    hsv[..., 0] = (hsv[..., 0].astype(np.int16) + steps) % 180
+    return _bytes(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB))
 
 
 def add_noise(rng: np.random.Generator, image: Image, sigma: float) -> Image:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from cornea_stream.synthetic.shapes import Colour, Ellipse, Plane, blend, chance, colour, step
+from cornea_stream.synthetic.shapes import (
+    Colour,
+    Ellipse,
+    Plane,
+    blend,
+    chance,
+    colour,
+    step,
+    tissue,
+)
 
 _IRIS = [
     (120, 125, 95), (95, 110, 85), (140, 135, 100), (110, 120, 110), (85, 100, 120),
@@ -41,6 +50,7 @@ def paint_cornea(rng: np.random.Generator, canvas: Plane, limbus: Ellipse, scler
         iris = iris * 0.6 + sclera * 0.4 * rng.uniform(0.6, 1)
     disc = np.broadcast_to(iris, canvas.shape).copy()
     disc *= (1 + _fibres(rng, radius, angle) * rng.uniform(0.02, 0.16))[..., None]
+    disc *= (1 + rng.uniform(0, 0.1) * tissue(rng, height, width))[..., None]
     collarette = rng.uniform(0.4, 0.7)
     blend(disc, step(collarette - radius, 0.2) * 0.4, colour(rng, _IRIS, 15))
     _paint_limbal_ring(rng, disc, radius, sclera)

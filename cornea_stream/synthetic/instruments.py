@@ -89,6 +89,9 @@ def make_instrument(rng: np.random.Generator, limbus: Ellipse) -> Instrument:
         tip_width = width * rng.uniform(0.6, 1)
     elif kind > 0.62:  # blade or thick handle
         width, tip_width = scale * rng.uniform(0.1, 0.3), 0.0
+    if chance(rng, 0.2):  # a swab or handle lying beside the eye
+        tip = tip + rng.normal(0, 1.8, 2) * scale
+        width = max(width, scale * rng.uniform(0.1, 0.6))
     tint = colour(rng, tints, 15)
     return Instrument(
         tip, direction, tip_width, width, neck,

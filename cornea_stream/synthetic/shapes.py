@@ -75,6 +75,14 @@ def smooth_noise(rng: np.random.Generator, height: int, width: int, cells: float
     return np.asarray(cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
+def tissue(rng: np.random.Generator, height: int, width: int) -> Plane:
+    """Return (H, W) float32 noise of about unit variance with detail at every scale, as tissue."""
+    cells = np.array([3, 8, 20, 50, 110])
+    shares = cells ** -rng.uniform(0.2, 0.9)
+    layers = [share * smooth_noise(rng, height, width, c) for c, share in zip(cells, shares, strict=True)]
+    return np.asarray(sum(layers) / np.hypot.reduce(shares), np.float32)
+
+
 def step(distance: Plane, softness: float) -> Plane:
     """Return 0 for negative and 1 for positive `distance`, with a ramp `softness` wide."""
     return np.asarray(np.clip(distance / np.float32(softness) + 0.5, 0, 1), np.float32)

@@ -15,6 +15,7 @@ from cornea_stream.synthetic.shapes import (
     colour,
     smooth_noise,
     step,
+    tissue,
 )
 
 _DRAPE = [
@@ -26,6 +27,7 @@ _SCLERA = [
     (225, 215, 180), (205, 200, 165), (235, 225, 210), (225, 190, 165), (215, 160, 145),
     (190, 120, 110), (175, 165, 185), (200, 175, 190),
 ]  # fmt: skip
+_INFLAMED = [(60, -25, -20), (45, -30, 10), (35, -10, -45), (30, -30, 40)]
 _BLOOD = [(150, 20, 18), (110, 15, 15), (185, 50, 40)]
 
 
@@ -38,8 +40,7 @@ def paint_surroundings(rng: np.random.Generator, canvas: Plane, limbus: Ellipse)
     opening = _opening(rng, dx, dy)
     if chance(rng, 0.75):
         skin = np.broadcast_to(colour(rng, _SKIN, 8) * rng.uniform(0.3, 1), canvas.shape).copy()
-        for cells, depth in ((6, 0.2), (40, rng.uniform(0, 0.12))):
-            skin *= (1 + depth * smooth_noise(rng, height, width, cells))[..., None]
+        skin *= (1 + rng.uniform(0.05, 0.3) * tissue(rng, height, width))[..., None]
         blend(canvas, step(opening + rng.uniform(0.2, 1.8), rng.uniform(0.2, 1.2)), skin)
         _paint_lashes(rng, canvas, limbus)
     sclera = colour(rng, _SCLERA, 6)
@@ -53,6 +54,8 @@ def paint_drape(rng: np.random.Generator, canvas: Plane) -> None:
     canvas[:] = colour(rng, _DRAPE, 8)
     folds = smooth_noise(rng, height, width, rng.uniform(2, 9))
     canvas *= (1 + rng.uniform(0, 0.45) * folds)[..., None]
+    for _ in range(int(rng.integers(1, 4)) if chance(rng, 0.4) else 0):
+        _paint_sheet(rng, canvas)
     if chance(rng, 0.3):
         canvas *= (1 + 0.2 * smooth_noise(rng, height, width, 90))[..., None]
     if chance(rng, 0.4):
@@ -60,6 +63,19 @@ def paint_drape(rng: np.random.Generator, canvas: Plane) -> None:
         soft = cv2.GaussianBlur(glare.astype(np.float32), (0, 0), height / 300)
         canvas += np.asarray(soft, np.float32)[..., None] * rng.uniform(30, 180)
     np.clip(canvas, 0, 255, out=canvas)
+
+
+def _paint_sheet(rng: np.random.Generator, canvas: Plane) -> None:
+    """Lay a strip of tape, gauze or plastic with straight edges over the canvas."""
+    height, width = canvas.shape[:2]
+    angle = rng.uniform(0, 2 * np.pi)
+    across = (
+        (np.arange(width, dtype=np.float32)[None, :] - width * rng.random()) * np.cos(angle)
+        + (np.arange(height, dtype=np.float32)[:, None] - height * rng.random()) * np.sin(angle)
+    ) / height  # fmt: skip
+    edge = step(np.asarray(across, np.float32), rng.uniform(0.01, 0.1)) * rng.uniform(0.3, 1)
+    shade = 1 + rng.uniform(0, 0.3) * tissue(rng, height, width)
+    blend(canvas, np.asarray(edge, np.float32), shade[..., None] * colour(rng, _DRAPE + _SKIN, 10))
 
 
 def _opening(rng: np.random.Generator, dx: Plane, dy: Plane) -> Plane:
@@ -88,6 +104,12 @@ def _paint_sclera(
         np.arange(height, dtype=np.float32)[:, None] - limbus.y,
     ) / np.float32(limbus.radius)
     small *= np.clip(1.15 - rng.uniform(0, 0.45) * (distance - 1), 0.2, 1.2)[..., None]
+    small *= (1 + rng.uniform(0, 0.15) * tissue(rng, height, width))[..., None]
+    if chance(rng, 0.4):  # inflamed or bloodshot conjunctiva
+        flush = np.asarray(_INFLAMED[rng.integers(len(_INFLAMED))], np.float32)
+        amount = rng.uniform(0.3, 1.2) + rng.uniform(0.2, 0.8) * tissue(rng, height, width)
+        small += np.clip(amount, 0, 2.5)[..., None] * flush
+        np.clip(small, 0, 255, out=small)
     _paint_vessels(rng, small, limbus)
     for _ in range(int(rng.integers(0, 7)) if chance(rng, 0.4) else 0):
         _paint_blot(rng, small, limbus)
