@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import pickle
 import re
@@ -213,16 +214,17 @@ def _read_safetensors(path: Path) -> _Content:
 
 
 def _read_pth(path: Path) -> _Content:
+    stored = path.read_bytes()
     try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+        content: Any = torch.load(io.BytesIO(stored), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as err:
         raise CheckpointError(
             f"refused checkpoint: {path}: it is no file of plain tensors (pickled code or objects "
             "are never run): expected a state dict saved with torch.save, or .safetensors"
         ) from err
-    except (RuntimeError, EOFError, ValueError, KeyError, IndexError, AttributeError) as err:
+    except (RuntimeError, OSError, EOFError, ValueError, LookupError, AttributeError) as err:
         raise CheckpointError(
-            f"damaged or truncated checkpoint: {path} ({path.stat().st_size} bytes): "
+            f"damaged or truncated checkpoint: {path} ({len(stored)} bytes): "
             "expected a .pth file saved with torch.save: get the file again"
         ) from err
     try:

@@ -16,6 +16,8 @@ MIN_AREA_FRACTION = 0.003
 MIN_CONFIDENCE = 0.6
 # IoU of the outline with the ellipse of the same moments; a half disc still reaches 0.87.
 MIN_ELLIPSE_IOU = 0.7
+# Minor to major axis: a round cornea squashed from 16:9 has 0.56, one half out of view 0.28.
+MIN_AXIS_RATIO = 0.12
 
 
 def upsample_logits(logits: Logits, size: tuple[int, int]) -> Logits:
@@ -66,7 +68,7 @@ def cornea_mask(
     if (
         cv2.countNonZero(region) < MIN_AREA_FRACTION * region.size
         or confidence < MIN_CONFIDENCE
-        or _ellipse_iou(region) < MIN_ELLIPSE_IOU
+        or not _roundish(region)
     ):
         return empty
     # Edit the logits, not the mask: the outline then stays smooth when it is scaled up.
@@ -107,8 +109,8 @@ def _confidence(logits: Logits, region: Image) -> float:
     return float(np.mean(1 / (1 + np.exp(-inside)))) if inside.size else 0.0
 
 
-def _ellipse_iou(region: Image) -> float:
-    """Return the IoU of a region with the ellipse of equal area moments."""
+def _roundish(region: Image) -> bool:
+    """Whether a region agrees with the ellipse of equal area moments, and that is no streak."""
     moments = cv2.moments(region, binaryImage=True)
     area = moments["m00"]
     centre = (moments["m10"] / area, moments["m01"] / area)
@@ -119,4 +121,5 @@ def _ellipse_iou(region: Image) -> float:
     angle = float(np.degrees(np.arctan2(vectors[1, 1], vectors[0, 1])))
     ellipse = np.zeros_like(region)
     cv2.ellipse(ellipse, (centre, (2 * semi_major, 2 * semi_minor), angle), 255, cv2.FILLED)
-    return iou(region, ellipse)
+    streak = semi_minor < MIN_AXIS_RATIO * semi_major
+    return not streak and iou(region, ellipse) >= MIN_ELLIPSE_IOU

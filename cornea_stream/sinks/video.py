@@ -206,7 +206,11 @@ class OverlayVideoSink:
 
 
 class MaskVideoSink:
-    """The masks alone, lossless: FFV1 gray, 255 on the cornea."""
+    """The masks alone, lossless: FFV1 gray, 255 on the cornea.
+
+    Matroska counts time in milliseconds. It is given no pixel aspect: PyAV cannot set the one that
+    this muxer reads, so anamorphic masks play squeezed; their pixels are those of the source.
+    """
 
     SETTINGS = EncoderSettings("ffv1", "gray", {"level": "3", "slicecrc": "1", "g": "1"})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -102,7 +103,10 @@ class VideoSource:
         Raises UsageError, naming the duration, when the time is negative or past the last frame.
         """
         if time_s < 0:
-            raise UsageError(f"timestamp is negative: {time_s:g} s: {self._span_message()}")
+            raise UsageError(
+                f"timestamp is negative: {time_s:g} s: {self.path} lasts {self._measure_end():.3f} s: "
+                "give a time from 0 on"
+            )
         found: Frame | None = None
         following: Frame | None = None
         for margin in _SEEK_MARGINS_S:
@@ -124,10 +128,12 @@ class VideoSource:
             )
         return found
 
-    def _span_message(self) -> str:
-        duration = self.info.duration_s
-        lasts = "of unknown duration" if duration is None else f"lasts {duration:.3f} s"
-        return f"{self.path} {lasts}, give a time from 0 on"
+    def _measure_end(self) -> float:
+        """Return when the last frame's time is over; headers are often wrong about it."""
+        found, _ = self._last_until(math.inf, self._decoded(self.info.duration_s or 0.0))
+        if found is None:
+            found, _ = self._last_until(math.inf, self._decoded(0.0))
+        return _end_of(found, self.info.rate) if found else 0.0
 
     def _no_frame_message(self) -> str:
         if self._start_s:

@@ -1,0 +1,51 @@
+"""Measurements against figures known by geometry."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from cornea_stream.measure import measure
+
+
+def ellipse(size: tuple[int, int], centre: tuple[float, float], semi: tuple[float, float], angle: float) -> np.ndarray:
+    """Rasterise by the definition, not by OpenCV."""
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    a = np.radians(angle)
+    u = (columns - centre[0]) * np.cos(a) + (rows - centre[1]) * np.sin(a)
+    v = (rows - centre[1]) * np.cos(a) - (columns - centre[0]) * np.sin(a)
+    return np.where((u / semi[0]) ** 2 + (v / semi[1]) ** 2 <= 1, 255, 0).astype(np.uint8)
+
+
+@pytest.mark.parametrize("angle", [0, 25, 90, 140])
+def test_ellipse(angle: float) -> None:
+    found = measure(ellipse((300, 400), (180, 150), (90, 60), angle))
+    assert found is not None
+    assert found.area_px == pytest.approx(np.pi * 90 * 60, rel=0.005)
+    assert found.area_fraction == pytest.approx(found.area_px / 120000)
+    assert (found.centroid_x, found.centroid_y) == pytest.approx((180, 150), abs=0.1)
+    assert found.major_axis_px == pytest.approx(180, rel=0.01)
+    assert found.minor_axis_px == pytest.approx(120, rel=0.01)
+    assert abs((found.angle_deg - angle + 90) % 180 - 90) < 1
+    assert 0 <= found.angle_deg < 180
+
+
+def test_a_cut_cornea_keeps_its_true_axes() -> None:
+    found = measure(ellipse((200, 400), (200, 0), (100, 80), 0))
+    assert found is not None
+    assert found.major_axis_px == pytest.approx(200, rel=0.03)
+    assert found.minor_axis_px == pytest.approx(160, rel=0.03)
+
+
+def test_empty_whole_and_tiny() -> None:
+    assert measure(np.zeros((20, 30), np.uint8)) is None
+    whole = measure(np.full((20, 30), 255, np.uint8))
+    assert whole is not None
+    assert (whole.area_fraction, whole.major_axis_px, whole.minor_axis_px) == (1, 30, 20)
+    dot = np.zeros((20, 30), np.uint8)
+    dot[5, 7] = 255
+    found = measure(dot)
+    assert found is not None
+    assert (found.area_px, found.centroid_x, found.centroid_y) == (1, 7, 5)
+    assert cv2.countNonZero(dot) == 1

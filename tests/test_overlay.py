@@ -1,0 +1,120 @@
+"""Painting: YUV pixels agree with painting in RGB, whatever the format, size and rotation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from av.video.reformatter import ColorRange, Colorspace
+from conftest import disc, write_video
+
+from cornea_stream.colour import NAMED, parse_colour, rgb_to_yuv
+from cornea_stream.errors import UsageError
+from cornea_stream.frames import Frame, Segmentation
+from cornea_stream.overlay import YuvPainter, paint_rgb
+from cornea_stream.source import open_source
+
+GREEN = NAMED["green"]
+
+
+def segmentation(tmp_path: Path, width: int, height: int, pix_fmt: str, rotation: int) -> Segmentation:
+    picture, _ = disc(width, height, width * 0.6, height * 0.6, height * 0.2)
+    path = write_video(
+        tmp_path / "v.mkv", [picture], pix_fmt=pix_fmt, codec="ffv1",
+    )  # fmt: skip
+    if rotation:
+        path = write_video(
+            tmp_path / "v.mp4", [picture], pix_fmt=pix_fmt, options={"qp": "1"},
+            prepare=lambda s: s.set_display_rotation(rotation),
+        )  # fmt: skip
+    with open_source(path) as source:
+        frame = next(iter(source))
+    tall, wide = frame.size
+    return Segmentation(frame, disc(wide, tall, wide * 0.55, tall * 0.7, tall * 0.15)[1], 0.9)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "pix_fmt"),
+    [(320, 240, "yuv420p"), (321, 241, "yuv420p"), (320, 240, "yuv422p"), (318, 242, "yuv444p"),
+     (320, 240, "yuv420p10le"), (322, 240, "bgr0"), (320, 240, "gray")],
+)  # fmt: skip
+def test_yuv_painting_agrees_with_rgb(tmp_path: Path, width: int, height: int, pix_fmt: str) -> None:
+    found = segmentation(tmp_path, width, height, pix_fmt, 0)
+    before = [bytes(plane) for plane in found.frame.video.planes]
+    painted = YuvPainter(GREEN, 0.5)(found)
+    assert [bytes(plane) for plane in found.frame.video.planes] == before
+    assert painted.format.name == "yuv420p"
+    assert (painted.width % 2, painted.height % 2) == (0, 0)
+    got = painted.to_ndarray(format="rgb24")[:height, :width].astype(int)
+    wanted = paint_rgb(found, GREEN, 0.5).astype(int)
+    difference = np.abs(got - wanted)
+    # Edges differ by the chroma's half resolution; flat areas must not.
+    assert np.median(difference) <= 3
+    assert difference.mean() < 3
+    centre = (round(height * 0.7), round(width * 0.55))
+    assert np.abs(got[centre] - wanted[centre]).max() <= 6
+
+
+@pytest.mark.parametrize("rotation", [90, 180, 270])
+def test_rotated_frames_are_painted_upright(tmp_path: Path, rotation: int) -> None:
+    found = segmentation(tmp_path, 320, 240, "yuv420p", rotation)
+    painted = Frame(0, 0.0, YuvPainter(GREEN, 0.5)(found)).rgb()
+    turned = np.rot90(painted, rotation // 90).astype(int)
+    difference = np.abs(turned - paint_rgb(found, GREEN, 0.5).astype(int))
+    assert difference.mean() < 4
+
+
+def test_half_green_inside_untouched_outside_legend_in_the_corner(tmp_path: Path) -> None:
+    found = segmentation(tmp_path, 320, 240, "yuv444p", 0)
+    plain = found.frame.rgb().astype(int)
+    image = paint_rgb(found, GREEN, 0.5).astype(int)
+    inside = found.mask > 0
+    below = np.s_[60:]
+    expected = (plain + np.array(GREEN)) / 2
+    assert np.abs(image[below][inside[below]] - expected[below][inside[below]]).max() <= 1
+    assert np.array_equal(image[below][~inside[below]], plain[below][~inside[below]])
+    legend = image[:25, :90]
+    assert (np.all(legend == GREEN, axis=2)).sum() > 50  # the swatch
+    assert (legend.min(axis=2) > 200).sum() > 20  # the white letters
+
+
+@pytest.mark.parametrize("opacity", [0.0, 0.25, 1.0])
+def test_opacity(tmp_path: Path, opacity: float) -> None:
+    found = segmentation(tmp_path, 320, 240, "yuv420p", 0)
+    plain = found.frame.rgb().astype(float)
+    centre = (round(240 * 0.7), round(320 * 0.55))
+    expected = plain[centre] * (1 - opacity) + np.array((255, 0, 0)) * opacity
+    got = YuvPainter((255, 0, 0), opacity)(found).to_ndarray(format="rgb24")[centre]
+    assert np.abs(got - expected).max() <= 4
+
+
+def test_tiny_frames_take_what_fits_of_the_legend(tmp_path: Path) -> None:
+    found = segmentation(tmp_path, 16, 16, "yuv420p", 0)
+    assert YuvPainter(GREEN, 0.5)(found).width == 16
+    assert paint_rgb(found, GREEN, 0.5).shape == (16, 16, 3)
+
+
+@pytest.mark.parametrize("matrix", [Colorspace.ITU601, Colorspace.ITU709])
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("colour", list(NAMED.values()))
+def test_rgb_to_yuv_agrees_with_swscale(
+    matrix: Colorspace, full: bool, colour: tuple[int, int, int]
+) -> None:
+    color_range = ColorRange.JPEG if full else ColorRange.MPEG
+    picture = np.full((32, 32, 3), colour, np.uint8)
+    frame = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(
+        format="yuv444p", dst_colorspace=matrix, dst_color_range=color_range
+    )
+    expected = [int(np.frombuffer(bytes(p), np.uint8)[0]) for p in frame.planes]
+    got = rgb_to_yuv(colour, {Colorspace.ITU601: 5}.get(matrix, 1), int(color_range))
+    assert np.abs(np.subtract(got, expected)).max() <= 1
+
+
+def test_colours() -> None:
+    assert parse_colour(" Green ") == (0, 255, 0)
+    assert parse_colour("#0a1B2c") == (10, 27, 44)
+    for text in ("grün", "#12", "12345g", ""):
+        with pytest.raises(UsageError, match="unknown color"):
+            parse_colour(text)
