@@ -150,4 +150,3 @@ def published_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("published") / "model.pth"
     torch.save(model.state_dict(), path)
     return path
-

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import TINY_SPEC
 from safetensors.torch import save_file
 
-from conftest import TINY_SPEC
 from cornea_stream.checkpoint import infer_spec, load_checkpoint, save_checkpoint
 from cornea_stream.errors import CheckpointError, OutputError
 from cornea_stream.model import build_pspnet

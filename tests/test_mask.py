@@ -45,7 +45,9 @@ def test_one_smooth_disc_remains() -> None:
     logits[5:12, 5:12] = 5  # a speck elsewhere
     mask, confidence = cornea_mask(logits, (480, 640))
     _, expected = disc(640, 480, 302, 241, 1)
-    expected = cv2.ellipse(np.zeros((480, 640), np.uint8), (302, 241), (175, 131), 0, 0, 360, 255, -1)
+    expected = cv2.ellipse(
+        np.zeros((480, 640), np.uint8), (302, 241), (175, 131), 0, 0, 360, 255, -1
+    )
     assert iou(mask, expected) > 0.97
     assert mask[10:40, 20:60].max() == 0
     assert confidence > 0.95

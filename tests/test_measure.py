@@ -9,7 +9,9 @@ import pytest
 from cornea_stream.measure import measure
 
 
-def ellipse(size: tuple[int, int], centre: tuple[float, float], semi: tuple[float, float], angle: float) -> np.ndarray:
+def ellipse(
+    size: tuple[int, int], centre: tuple[float, float], semi: tuple[float, float], angle: float
+) -> np.ndarray:
     """Rasterise by the definition, not by OpenCV."""
     rows, columns = np.mgrid[: size[0], : size[1]]
     a = np.radians(angle)

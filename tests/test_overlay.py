@@ -19,7 +19,9 @@ from cornea_stream.source import open_source
 GREEN = NAMED["green"]
 
 
-def segmentation(tmp_path: Path, width: int, height: int, pix_fmt: str, rotation: int) -> Segmentation:
+def segmentation(
+    tmp_path: Path, width: int, height: int, pix_fmt: str, rotation: int
+) -> Segmentation:
     picture, _ = disc(width, height, width * 0.6, height * 0.6, height * 0.2)
     path = write_video(
         tmp_path / "v.mkv", [picture], pix_fmt=pix_fmt, codec="ffv1",
@@ -40,7 +42,9 @@ def segmentation(tmp_path: Path, width: int, height: int, pix_fmt: str, rotation
     [(320, 240, "yuv420p"), (321, 241, "yuv420p"), (320, 240, "yuv422p"), (318, 242, "yuv444p"),
      (320, 240, "yuv420p10le"), (322, 240, "bgr0"), (320, 240, "gray")],
 )  # fmt: skip
-def test_yuv_painting_agrees_with_rgb(tmp_path: Path, width: int, height: int, pix_fmt: str) -> None:
+def test_yuv_painting_agrees_with_rgb(
+    tmp_path: Path, width: int, height: int, pix_fmt: str
+) -> None:
     found = segmentation(tmp_path, width, height, pix_fmt, 0)
     before = [bytes(plane) for plane in found.frame.video.planes]
     painted = YuvPainter(GREEN, 0.5)(found)

@@ -16,7 +16,7 @@ from cornea_stream.pipeline import Progress, run_pipeline
 from cornea_stream.segmenter import Segmenter
 
 
-class Boom(Exception):
+class BoomError(Exception):
     """Raised on purpose."""
 
 
@@ -28,12 +28,12 @@ class ListSink:
 
     def write(self, item: Segmentation) -> None:
         if self.fail_in == "write" and len(self.items) == self.fail_at:
-            raise Boom("write")
+            raise BoomError("write")
         self.items.append(item)
 
     def close(self) -> None:
         if self.fail_in == "close" and self.fail_at is not None:
-            raise Boom("close")
+            raise BoomError("close")
         self.closed = True
 
     def abort(self) -> None:
@@ -44,7 +44,7 @@ def frames(count: int, fail_at: int | None = None) -> Iterator[Frame]:
     picture = moving_discs(1)[0]
     for index in range(count):
         if index == fail_at:
-            raise Boom("decode")
+            raise BoomError("decode")
         video = av.VideoFrame.from_ndarray(picture, "rgb24")
         video.pts, video.time_base = index, Fraction(1, 25)
         yield Frame(index, index / 25, video)
@@ -79,7 +79,9 @@ def test_no_frames_at_all(segmenter: Segmenter) -> None:
     assert sink.closed
 
 
-@pytest.mark.parametrize("stage", ["decode", "prepare", "submit", "result", "finish", "write", "close"])
+@pytest.mark.parametrize(
+    "stage", ["decode", "prepare", "submit", "result", "finish", "write", "close"]
+)
 def test_an_error_in_any_stage_surfaces_once_as_itself(
     segmenter: Segmenter, stage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -89,7 +91,7 @@ def test_an_error_in_any_stage_surfaces_once_as_itself(
         nonlocal calls
         calls += 1
         if calls == 8:
-            raise Boom(stage)
+            raise BoomError(stage)
         return original(*arguments)
 
     if stage in ("prepare", "finish"):
@@ -111,7 +113,7 @@ def test_an_error_in_any_stage_surfaces_once_as_itself(
                 nonlocal calls
                 calls += 1
                 if calls == 4:
-                    raise Boom(stage)
+                    raise BoomError(stage)
                 return pending.result()
 
             return SimpleNamespace(result=result)
@@ -120,7 +122,7 @@ def test_an_error_in_any_stage_surfaces_once_as_itself(
     failing = ListSink(7 if stage in ("write", "close") else None, stage)
     other = ListSink()
     source = frames(500, fail_at=8 if stage == "decode" else None)
-    with pytest.raises(Boom, match=stage):
+    with pytest.raises(BoomError, match=stage):
         run_pipeline(source, segmenter, [("failing", failing), ("other", other)], depth=2)
     assert failing.aborted
     if stage != "close":

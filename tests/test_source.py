@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 from pathlib import Path
 
@@ -72,19 +73,27 @@ def test_frame_at_seeks_instead_of_decoding_from_the_start(
     with VideoSource(path) as source:
         decoded = []
         original = source._pictures
-        monkeypatch.setattr(source, "_pictures", lambda: (decoded.append(f) or f for f in original()))
+        monkeypatch.setattr(
+            source, "_pictures", lambda: (decoded.append(f) or f for f in original())
+        )
         assert source.frame_at(15.0).time_s == pytest.approx(15.0)
         assert len(decoded) < 60
 
 
 @pytest.mark.parametrize("asked", [-0.001, -5])
 def test_negative_times_name_the_duration(vfr: Path, asked: float) -> None:
-    with VideoSource(vfr) as source, pytest.raises(UsageError, match=r"negative.*vfr\.mp4 lasts 1\.5"):
+    with (
+        VideoSource(vfr) as source,
+        pytest.raises(UsageError, match=r"negative.*vfr\.mp4 lasts 1\.5"),
+    ):
         source.frame_at(asked)
 
 
 def test_times_beyond_the_end_name_the_duration(vfr: Path) -> None:
-    with VideoSource(vfr) as source, pytest.raises(UsageError, match=r"beyond the end: 60 s: .* lasts 1\.5"):
+    with (
+        VideoSource(vfr) as source,
+        pytest.raises(UsageError, match=r"beyond the end: 60 s: .* lasts 1\.5"),
+    ):
         source.frame_at(60)
 
 
@@ -101,7 +110,9 @@ def test_start_end_every(vfr: Path) -> None:
 
 def test_rotation_makes_frames_upright(tmp_path: Path) -> None:
     picture, _ = disc(96, 64, 20, 16, 10)
-    path = write_video(tmp_path / "r.mp4", [picture] * 3, prepare=lambda s: s.set_display_rotation(90))
+    path = write_video(
+        tmp_path / "r.mp4", [picture] * 3, prepare=lambda s: s.set_display_rotation(90)
+    )
     with open_source(path) as source:
         frame = next(iter(source))
     assert source.info.rotation == 90
@@ -189,10 +200,8 @@ def test_a_playlist_reaches_no_other_file(tmp_path: Path) -> None:
 
 
 def test_times_that_repeat_or_run_back_are_mended(tmp_path: Path) -> None:
-    path = write_video(
-        tmp_path / "v.avi", numbered(6), codec="mpeg4", time_base=Fraction(1, 25)
-    )
+    path = write_video(tmp_path / "v.avi", numbered(6), codec="mpeg4", time_base=Fraction(1, 25))
     with open_source(path) as source:
         times = [f.time_s for f in source]
-    assert all(b > a for a, b in zip(times, times[1:], strict=False))
+    assert all(b > a for a, b in itertools.pairwise(times))
     assert len(read_video(path)) == 6

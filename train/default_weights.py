@@ -263,7 +263,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Train the default weights.")
     parser.add_argument("--out", type=Path, default=DEFAULT_OUT)
     parser.add_argument("--real", type=Path, help="folder of annotated frames to mix in")
-    parser.add_argument("--start", type=Path, help="weights to go on from; skips the coarsest phase")
+    parser.add_argument(
+        "--start", type=Path, help="weights to go on from; skips the coarsest phase"
+    )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--steps", type=int, default=0, help="instead of --minutes; repeatable")

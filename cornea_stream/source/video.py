@@ -104,8 +104,8 @@ class VideoSource:
         """
         if time_s < 0:
             raise UsageError(
-                f"timestamp is negative: {time_s:g} s: {self.path} lasts {self._measure_end():.3f} s: "
-                "give a time from 0 on"
+                f"timestamp is negative: {time_s:g} s: give a time from 0 on, "
+                f"{self.path} lasts {self._measure_end():.3f} s"
             )
         found: Frame | None = None
         following: Frame | None = None

@@ -79,7 +79,9 @@ def tissue(rng: np.random.Generator, height: int, width: int) -> Plane:
     """Return (H, W) float32 noise of about unit variance with detail at every scale, as tissue."""
     cells = np.array([3, 8, 20, 50, 110])
     shares = cells ** -rng.uniform(0.2, 0.9)
-    layers = [share * smooth_noise(rng, height, width, c) for c, share in zip(cells, shares, strict=True)]
+    layers = [
+        share * smooth_noise(rng, height, width, c) for c, share in zip(cells, shares, strict=True)
+    ]
     return np.asarray(sum(layers) / np.hypot.reduce(shares), np.float32)
 
 

@@ -1,0 +1,244 @@
+"""The command line as users meet it: spellings, exit codes, one sentence per mistake, Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import pytest
+from conftest import moving_discs, read_video, write_video
+from typer.testing import CliRunner
+
+from cornea_stream.cli import app, main
+
+runner = CliRunner()
+
+
+def cli(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
+    """Run the real program in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "cornea_stream", *map(str, arguments)],
+        capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> object:
+    """Run `main` in this process; return (exit code, stdout, stderr)."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["cornea-stream", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exited:
+            main()
+        captured = capsys.readouterr()
+        return int(exited.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    return write_video(tmp_path / "eye.mp4", moving_discs(6))
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['cornea-stream', '--help']\n"
+        "from cornea_stream.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as e: assert not e.code\n"
+        "heavy = {'torch', 'cv2', 'av', 'numpy'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for name in ("run", "frame", "demo", "info"):
+        assert name in done.stdout
+
+
+@pytest.mark.parametrize("spelling", ["-", "_"])
+def test_underscores_mean_hyphens(
+    video: Path, tmp_path: Path, tiny_checkpoint: Path, call, spelling: str
+) -> None:  # type: ignore[no-untyped-def]
+    out = tmp_path / f"out{spelling}"
+    arguments = [
+        "--output-dir",
+        out,
+        "--batch-size",
+        1,
+        "--raw-mask",
+        "--checkpoint",
+        tiny_checkpoint,
+    ]
+    spelled = [
+        a.replace("-", "_").replace("__", "--") if isinstance(a, str) and spelling == "_" else a
+        for a in arguments
+    ]
+    code, _, err = call("run", video, *spelled, "--quiet")
+    assert (code, err) == (0, "")
+    assert (out / "eye" / "overlay.mp4").exists()
+    code, _, _ = call(
+        "frame",
+        video,
+        "--timestamp",
+        "0.1",
+        f"--output{spelling}dir",
+        out / "f",
+        "--checkpoint",
+        tiny_checkpoint,
+    )
+    assert code == 0
+    assert (out / "f" / "Cornea.png").exists()
+
+
+def test_every_output_of_run_as_json(
+    video: Path, tmp_path: Path, tiny_checkpoint: Path, call
+) -> None:  # type: ignore[no-untyped-def]
+    code, out, _ = call(
+        "run", video, "-o", tmp_path / "out", "--mask", "--frames", "--metrics", "--json",
+        "--checkpoint", tiny_checkpoint,
+    )  # fmt: skip
+    assert code == 0
+    (told,) = json.loads(out)
+    assert told["status"] == "complete"
+    assert told["frames"] == 6
+    folder = tmp_path / "out" / "eye"
+    assert {p.name for p in folder.iterdir()} == {
+        "overlay.mp4",
+        "mask.mkv",
+        "frames",
+        "metrics.csv",
+        "run.json",
+    }
+    assert len(list((folder / "frames").iterdir())) == 12
+
+
+def test_the_table_at_the_end(video: Path, tmp_path: Path, tiny_checkpoint: Path, call) -> None:  # type: ignore[no-untyped-def]
+    code, out, _ = call("run", video, "-o", tmp_path / "out", "--checkpoint", tiny_checkpoint)
+    assert code == 0
+    for word in ("eye.mp4", "complete", "fps", "overlay.mp4"):
+        assert word in out
+
+
+def test_exit_codes_and_sentences(video: Path, tmp_path: Path, tiny_checkpoint: Path, call) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "bad.pth").write_bytes(b"nonsense")
+    (tmp_path / "file").write_text("")
+    weights = ("--checkpoint", tiny_checkpoint)
+    for arguments, expected, words in (
+        (("run",), 2, "Missing argument"),
+        (("run", video, "--colour", "x"), 2, "No such option"),
+        (("run", video, "--no-overlay", *weights), 2, "nothing to write"),
+        (("run", video, "--batch-size", "many", *weights), 2, "neither auto nor a number"),
+        (("run", video, "--start", "soon", *weights), 2, "not a time"),
+        (("run", tmp_path / "none.mp4", *weights), 3, "input not found"),
+        (("run", tmp_path / "*.mov", *weights), 3, "no file matches"),
+        (("run", video, "--checkpoint", tmp_path / "bad.pth"), 4, "bad.pth"),
+        (("run", video, "-o", tmp_path / "file", *weights), 5, "cannot write output"),
+        (("frame", video, "-t", "9", *weights), 2, "lasts 0.240 s"),
+        (("frame", video, "-t", "-1", *weights), 2, "negative"),
+        (("frame", tmp_path / "none.mp4", "-t", "1", *weights), 3, "input not found"),
+        (("info", tmp_path / "bad.pth"), 4, "bad.pth"),
+        (("nonsense",), 2, "No such command"),
+    ):
+        code, out, err = call(*arguments)
+        assert code == expected, (arguments, out, err)
+        assert words in " ".join(err.split()), (arguments, err)
+        assert "Traceback" not in err
+    assert not (tmp_path / "output").exists()
+
+
+def test_some_sources_fail_and_the_rest_is_done(
+    video: Path, tmp_path: Path, tiny_checkpoint: Path, call
+) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "broken.mp4").write_bytes(b"x" * 5000)
+    code, out, err = call(
+        "run", tmp_path / "*.mp4", "-o", tmp_path / "out", "--checkpoint", tiny_checkpoint
+    )
+    assert code == 6
+    assert "broken.mp4" in err
+    assert (tmp_path / "out" / "eye" / "overlay.mp4").exists()
+    assert "complete" in out
+
+
+def test_two_sources_of_one_name_are_refused(video: Path, tmp_path: Path, call) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "eye.mp4").write_bytes(video.read_bytes())
+    code, _, err = call("run", video, tmp_path / "b" / "eye.mp4", "-o", tmp_path / "out")
+    assert code == 2
+    assert "share the output folder" in err
+
+
+def test_quiet_says_nothing(video: Path, tmp_path: Path, tiny_checkpoint: Path, call) -> None:  # type: ignore[no-untyped-def]
+    for command in (
+        ("run", video, "-o", tmp_path / "a"),
+        ("frame", video, "-t", "0", "-o", tmp_path / "b"),
+    ):
+        assert call(*command, "--quiet", "--checkpoint", tiny_checkpoint) == (0, "", "")
+
+
+def test_info(video: Path, tiny_checkpoint: Path, call) -> None:  # type: ignore[no-untyped-def]
+    code, out, _ = call("info", "--json")
+    assert code == 0
+    assert json.loads(out)["torch"]
+    _, out, _ = call("info", video, "--json")
+    assert json.loads(out)["width"] == 160
+    _, out, _ = call("info", tiny_checkpoint)
+    assert "resnet18" in out
+    assert runner.invoke(app, ["--version"]).output.startswith("cornea-stream ")
+
+
+@pytest.mark.parametrize("name", ["a [b] 'c' $d.mp4", "ünïcode 眼.mp4", "-dash.mp4"])
+def test_awkward_file_names(tmp_path: Path, tiny_checkpoint: Path, call, name: str) -> None:  # type: ignore[no-untyped-def]
+    path = write_video(tmp_path / "plain.mp4", moving_discs(3)).rename(tmp_path / name)
+    code, out, _ = call("run", "-o", tmp_path / "out", "--checkpoint", tiny_checkpoint, "--", path)
+    assert code == 0
+    assert (tmp_path / "out" / path.stem / "overlay.mp4").exists()
+    assert "complete" in out
+
+
+def test_ctrl_c_leaves_a_video_that_plays(tmp_path: Path, tiny_checkpoint: Path) -> None:
+    source = tmp_path / "long.mp4"
+    write_video(source, moving_discs(30) * 100, options={"preset": "ultrafast"})
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cornea_stream", "run", str(source), "-o", str(tmp_path / "out"),
+         "--frames", "--checkpoint", str(tiny_checkpoint)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    frames = tmp_path / "out" / "long" / "frames"
+    deadline = time.monotonic() + 120
+    while not (frames / "000020_overlay.png").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    told = json.loads((tmp_path / "out" / "long" / "run.json").read_text())
+    assert told["status"] == "interrupted"
+    assert 20 < told["frames"] < 3000
+    assert len(read_video(tmp_path / "out" / "long" / "overlay.mp4")) == told["frames"]
+    assert f"Interrupted after {told['frames']} frames" in " ".join(err.split())
+
+
+def test_demo_finds_the_generated_cornea(tmp_path: Path) -> None:
+    done = cli("demo", "-o", tmp_path / "d", "--seconds", "0.4")
+    assert "Mean IoU with the true masks" in done.stdout
+    score = float(done.stdout.split("generated clip: ")[1].split()[0].rstrip("."))
+    assert score > 0.5
+    assert len(read_video(tmp_path / "d" / "demo" / "overlay.mp4")) == 10
+    assert "output exists" in cli("demo", "-o", tmp_path / "d", code=5).stderr
+
+
+def test_images_on_the_command_line(tmp_path: Path, tiny_checkpoint: Path, call) -> None:  # type: ignore[no-untyped-def]
+    cv2.imwrite(str(tmp_path / "eye.jpg"), moving_discs(1)[0])
+    code, _, _ = call(
+        "run", tmp_path / "eye.jpg", "-o", tmp_path / "o", "--checkpoint", tiny_checkpoint
+    )
+    assert code == 0
+    assert (tmp_path / "o" / "eye" / "overlay.png").exists()

@@ -1,0 +1,105 @@
+"""The public object, as a notebook uses it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from conftest import disc, moving_discs, write_video
+
+import cornea_stream
+from cornea_stream import Segmenter, load_checkpoint
+from cornea_stream.errors import CheckpointError, SourceError, UsageError
+from cornea_stream.mask import iou
+
+
+def test_a_path_an_array_and_video_frames_give_the_same(
+    tmp_path: Path, segmenter: Segmenter
+) -> None:
+    path = write_video(tmp_path / "v.mkv", moving_discs(5), codec="ffv1", pix_fmt="bgr0")
+    from_path = list(segmenter.stream(path))
+    from_arrays = list(segmenter.stream(moving_discs(5)))
+    with av.open(str(path)) as container:
+        from_frames = list(segmenter.stream(container.decode(video=0)))
+    for index, (a, b, c) in enumerate(zip(from_path, from_arrays, from_frames, strict=True)):
+        assert np.array_equal(a.mask, b.mask)
+        assert np.array_equal(a.mask, c.mask)
+        assert a.frame.index == b.frame.index == index
+        assert a.frame.time_s == pytest.approx(b.frame.time_s, abs=1e-3)
+        assert iou(a.mask, disc(160, 120, 50 + 3 * index, 60, 28)[1]) > 0.93
+        assert a.present
+        assert 0.5 < a.confidence <= 1
+
+
+def test_one_picture(segmenter: Segmenter) -> None:
+    picture, mask = disc(160, 120, 70, 60, 30)
+    assert iou(segmenter(picture).mask, mask) > 0.93
+
+
+def test_streams_are_lazy(segmenter: Segmenter) -> None:
+    taken = 0
+
+    def endless() -> object:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield moving_discs(1)[0]
+
+    stream = segmenter.stream(endless())  # type: ignore[arg-type]
+    for _ in range(5):
+        next(stream)
+    assert taken <= 5 + segmenter.engine.batch_size * segmenter.engine.in_flight + 2
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 6, 7])
+def test_every_remainder_of_a_batch_arrives(segmenter: Segmenter, count: int) -> None:
+    assert [s.frame.index for s in segmenter.stream(moving_discs(count))] == list(range(count))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_batches_do_not_change_masks(tiny_checkpoint: Path, precision: str) -> None:
+    pictures = moving_discs(7)
+    one = Segmenter(tiny_checkpoint, device="cpu", precision=precision, batch_size=1, raw=True)
+    many = Segmenter(tiny_checkpoint, device="cpu", precision=precision, batch_size=4, raw=True)
+    for a, b in zip(one.stream(pictures), many.stream(pictures), strict=True):
+        assert iou(a.mask, b.mask) > 0.98
+
+
+def test_settings_that_make_no_sense(tiny_checkpoint: Path) -> None:
+    for settings, message in (
+        ({"threshold": 0.0}, "threshold must lie between"),
+        ({"batch_size": 0}, "batch size must be 1 or more"),
+        ({"backend": "tpu"}, "unknown backend"),
+        ({"device": "tpu"}, "unknown device"),
+        ({"device": "mps:1:2"}, "unknown device"),
+        ({"device": "cuda:77"}, "no such GPU"),
+        ({"precision": "int3"}, "unknown precision"),
+        ({"precision": "fp16", "device": "cpu"}, "fp16 needs a GPU"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            Segmenter(tiny_checkpoint, **settings)  # type: ignore[arg-type]
+
+
+def test_wrong_inputs(segmenter: Segmenter, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="input not found"):
+        next(segmenter.stream(tmp_path / "none.mp4"))
+    with pytest.raises(UsageError, match=r"\(H, W, 3\) uint8 RGB"):
+        segmenter(np.zeros((4, 4), np.uint8))
+    with pytest.raises(UsageError, match=r"\(H, W, 3\) uint8 RGB"):
+        segmenter(np.zeros((4, 4, 3), np.float32))
+    with pytest.raises(CheckpointError):
+        Segmenter(tmp_path / "none.pth")
+
+
+def test_a_loaded_checkpoint_is_taken_as_it_is(tiny_checkpoint: Path) -> None:
+    loaded = load_checkpoint(tiny_checkpoint)
+    assert Segmenter(loaded, device="cpu").checkpoint is loaded
+
+
+def test_everything_that_is_promised_is_there() -> None:
+    for name in cornea_stream.__all__:
+        assert getattr(cornea_stream, name).__doc__
+    with pytest.raises(AttributeError, match="no attribute 'Nonsense'"):
+        _ = cornea_stream.Nonsense

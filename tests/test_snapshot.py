@@ -1,0 +1,85 @@
+"""Single moments: three pictures of the frame shown at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from conftest import disc, moving_discs, read_video, write_video
+
+from cornea_stream.errors import OutputError, SourceError, UsageError
+from cornea_stream.mask import iou
+from cornea_stream.segmenter import Segmenter
+from cornea_stream.snapshot import parse_time, snapshot
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    return write_video(tmp_path / "v.mp4", moving_discs(10), options={"bf": "2", "g": "4"})
+
+
+def test_the_three_files(video: Path, tmp_path: Path, segmenter: Segmenter) -> None:
+    (found,) = snapshot(video, [0.25], tmp_path / "out", segmenter)
+    assert found.time_s == pytest.approx(0.24)
+    assert found.present
+    assert sorted(p.name for p in found.folder.iterdir()) == [
+        "Cornea.png",
+        "original.png",
+        "overlay.png",
+    ]
+    original = cv2.imread(str(found.folder / "original.png"))[..., ::-1]
+    decoded = read_video(video)[6][1].to_ndarray(format="rgb24")
+    assert np.array_equal(original, decoded)
+    mask = cv2.imread(str(found.folder / "Cornea.png"), cv2.IMREAD_UNCHANGED)
+    assert mask.shape == (120, 160)
+    assert iou(mask, disc(160, 120, 68, 60, 28)[1]) > 0.93
+    overlay = cv2.imread(str(found.folder / "overlay.png"))[..., ::-1].astype(int)
+    wanted = (decoded[60, 68] + np.array((0, 255, 0))) / 2
+    assert np.abs(overlay[60, 68] - wanted).max() <= 1
+
+
+def test_several_times_get_a_folder_each(video: Path, tmp_path: Path, segmenter: Segmenter) -> None:
+    found = snapshot(video, [0, 0.2, 0.2], tmp_path / "out", segmenter)
+    assert [s.folder.name for s in found] == ["0.000s", "0.200s"]
+    assert all((s.folder / "Cornea.png").exists() for s in found)
+
+
+def test_nothing_is_written_when_one_time_is_wrong(
+    video: Path, tmp_path: Path, segmenter: Segmenter
+) -> None:
+    with pytest.raises(UsageError, match="beyond the end"):
+        snapshot(video, [0.1, 7], tmp_path / "out", segmenter)
+    assert not (tmp_path / "out").exists()
+
+
+def test_earlier_pictures_are_kept(video: Path, tmp_path: Path, segmenter: Segmenter) -> None:
+    snapshot(video, [0], tmp_path / "out", segmenter)
+    before = (tmp_path / "out" / "original.png").read_bytes()
+    with pytest.raises(OutputError, match="output exists"):
+        snapshot(video, [0.2], tmp_path / "out", segmenter)
+    assert (tmp_path / "out" / "original.png").read_bytes() == before
+    snapshot(video, [0.2], tmp_path / "out", segmenter, overwrite=True)
+    assert (tmp_path / "out" / "original.png").read_bytes() != before
+
+
+def test_images_have_no_times(tmp_path: Path, segmenter: Segmenter) -> None:
+    cv2.imwrite(str(tmp_path / "eye.png"), moving_discs(1)[0])
+    with pytest.raises(SourceError, match="not a video"):
+        snapshot(tmp_path / "eye.png", [0], tmp_path / "out", segmenter)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("12", 12), ("12.5", 12.5), (".5", 0.5), ("01:02.5", 62.5), ("1:02:03.456", 3723.456),
+     ("-3", -3), (" 90 ", 90), ("00:00:00", 0), ("90:00", 5400)],
+)  # fmt: skip
+def test_times(text: str, seconds: float) -> None:
+    assert parse_time(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "abc", "1:2:3:4", "1:75", "12s", "nan", "inf", "1e3", "--1"])
+def test_no_times(text: str) -> None:
+    with pytest.raises(UsageError, match="not a time"):
+        parse_time(text)
