@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 import logging
 import math
 import time
@@ -35,6 +34,7 @@ from cornea_stream.synthetic import generate_empty, generate_frame
 from cornea_stream.synthetic.camera import develop
 from cornea_stream.synthetic.instruments import make_instrument
 from cornea_stream.synthetic.shapes import Ellipse
+from cornea_train.dataset import find_pairs, load_pair
 
 HELD_OUT = ("case_5014", "case_fig08", "case_fig09", "case_fig10", "case_fig11")
 VALIDATION_SEED = 2**40
@@ -100,22 +100,11 @@ def augment(rng: np.random.Generator, pair: Pair, size: int) -> Pair:
 
 
 def read_real(folder: Path) -> tuple[list[Pair], list[Pair]]:
-    """Return (training, held-out) pairs of all `<case>/img/*.png` with `<case>/ann/*.json`."""
+    """Return the (training, held-out) pairs below a folder in the layout of Cataract-1K."""
     training: list[Pair] = []
     held_out: list[Pair] = []
-    for path in sorted(folder.rglob("img/*.png")):
-        case = path.parent.parent
-        described = json.loads((case / "ann" / f"{path.name}.json").read_text())
-        loaded = cv2.imread(str(path))
-        if loaded is None:
-            raise ValueError(f"cannot read image: {path}")
-        image = np.asarray(cv2.cvtColor(loaded, cv2.COLOR_BGR2RGB), np.uint8)
-        mask = np.zeros(image.shape[:2], np.uint8)
-        for item in described["objects"]:
-            if item["classTitle"].lower() == "cornea":
-                points = np.round(np.array(item["points"]["exterior"])).astype(np.int32)
-                cv2.fillPoly(mask, [points], 255)
-        (held_out if case.name in HELD_OUT else training).append((image, mask))
+    for pair in find_pairs(folder)[0]:
+        (held_out if pair.case in HELD_OUT else training).append(load_pair(pair))
     return training, held_out
 
 

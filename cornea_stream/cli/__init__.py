@@ -9,9 +9,12 @@ from typing import Annotated
 import typer
 
 from cornea_stream.cli.demo import demo
+from cornea_stream.cli.evaluate import evaluate
+from cornea_stream.cli.export import export
 from cornea_stream.cli.frame import frame
 from cornea_stream.cli.info import info, print_version
 from cornea_stream.cli.run import run
+from cornea_stream.cli.train import train
 from cornea_stream.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, CorneaStreamError
 
 app = typer.Typer(
@@ -38,7 +41,7 @@ def _root(
     """Stream cataract-surgery video through a PSPNet and get the cornea of every frame."""
 
 
-for _command in (run, frame, demo, info):
+for _command in (run, frame, train, evaluate, export, demo, info):
     app.command()(_command)
 
 

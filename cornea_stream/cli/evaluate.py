@@ -1,0 +1,93 @@
+"""`cornea-stream evaluate`: agreement with annotated frames, steadiness on a video."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cornea_stream.cli import options as opt
+
+
+def evaluate(
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Annotated frames in the layout of Cataract-1K.")
+    ] = None,
+    video: Annotated[
+        Path | None, typer.Option(help="A video to measure the masks' steadiness on.")
+    ] = None,
+    checkpoint: opt.Checkpoint = None,
+    output_dir: opt.OutputDir = Path("output/evaluation"),
+    split_file: Annotated[
+        Path | None, typer.Option(help="Score only the validation side of this split.json.")
+    ] = None,
+    respect_holes: Annotated[
+        bool, typer.Option("--respect-holes", help="Cut the holes of polygons out.")
+    ] = False,
+    max_bad: Annotated[int, typer.Option(help="Unusable pairs to put up with.")] = 0,
+    worst: Annotated[int, typer.Option(help="Frames on the contact sheet.", min=1)] = 12,
+    device: opt.Device = "auto",
+    backend: opt.Backend = "auto",
+    precision: opt.Precision = "auto",
+    threshold: opt.Threshold = 0.5,
+    raw_mask: opt.RawMask = False,
+    overwrite: opt.Overwrite = False,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+    json_: opt.Json = False,
+) -> None:
+    """Score a checkpoint: IoU, Dice and boundary distances per surgery with confidence intervals.
+
+    Writes evaluation.json, evaluation.csv and worst_frames.png (truth white, found green).
+    """
+    import json
+    from dataclasses import asdict
+
+    from cornea_stream.errors import UsageError
+    from cornea_stream.segmenter import Segmenter
+    from cornea_train import evaluate as work
+
+    if data_dir is None and video is None:
+        raise UsageError("nothing to evaluate: give --data-dir, --video or both")
+    segmenter = Segmenter(
+        checkpoint,
+        device=device,
+        backend=backend,
+        precision=precision,
+        batch_size=1,
+        threshold=threshold,
+        raw=raw_mask,
+    )
+    told: dict[str, object] = {"checkpoint": segmenter.checkpoint.sha256}
+    if video is not None:
+        told["stability"] = asdict(work.stability(video, segmenter))
+    if data_dir is not None:
+        work.check_folder(output_dir, overwrite)
+        result = work.evaluate(
+            data_dir, segmenter, respect_holes=respect_holes, max_bad=max_bad,
+            split_file=split_file, sheet=output_dir / "worst_frames.png", worst=worst,
+        )  # fmt: skip
+        work.write_evaluation(output_dir, result, told)
+        told["summaries"] = [asdict(summary) for summary in result.summaries]
+    if json_:
+        typer.echo(json.dumps(told, indent=1))
+    elif not quiet:
+        _print(told)
+
+
+def _print(told: dict[str, object]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    for name in ("summaries", "stability"):
+        rows = told.get(name)
+        if rows is None:
+            continue
+        listed: list[dict[str, object]] = rows if isinstance(rows, list) else [rows]  # type: ignore[list-item]
+        table = Table()
+        for heading in listed[0]:
+            table.add_column(heading, overflow="fold")
+        for row in listed:
+            table.add_row(*(f"{v:.3f}" if isinstance(v, float) else str(v) for v in row.values()))
+        Console().print(table)

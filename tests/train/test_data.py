@@ -1,0 +1,274 @@
+"""Annotations, pairs, cache and split: nothing is dropped in silence, no path is followed."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from conftest import SHARED
+
+from cornea_stream.errors import SourceError, UsageError
+from cornea_train.config import TrainConfig
+from cornea_train.dataset import CachedFrames, find_pairs, load_pair, open_cache
+from cornea_train.split import make_split, read_split, write_split
+from cornea_train.supervisely import BadAnnotationError, crosses_itself, read_mask
+
+from .conftest import annotation, circle, eye, polygon, write_pair
+
+SIZE = (80, 96)
+
+
+def mask_of(tmp_path: Path, objects: list[dict[str, object]], **options: bool) -> np.ndarray:
+    path = tmp_path / "a.json"
+    path.write_text(annotation(objects))
+    return read_mask(path, SIZE, **options)
+
+
+@pytest.mark.parametrize("title", ["Cornea", "cornea", "CORNEA"])
+def test_polygons_of_the_class_in_any_letter_case(tmp_path: Path, title: str) -> None:
+    others = [polygon(circle(80, 10, 8), "Pupil"), polygon(circle(80, 60, 8), "Corneal scar")]
+    mask = mask_of(tmp_path, [polygon(circle(40, 40, 20), title), *others])
+    rows, columns = np.mgrid[:80, :96]
+    true = (columns - 40) ** 2 + (rows - 40) ** 2 <= 20**2
+    assert np.count_nonzero((mask > 0) != true) < 0.1 * true.sum()
+    assert mask[10, 80] == mask[60, 80] == 0
+    assert set(np.unique(mask)) == {0, 255}
+
+
+def test_holes_stay_filled_unless_respected(tmp_path: Path) -> None:
+    item = polygon(circle(40, 40, 20), holes=[circle(40, 40, 8)])
+    assert mask_of(tmp_path, [item])[40, 40] == 255
+    assert mask_of(tmp_path, [item], respect_holes=True)[40, 40] == 0
+    assert mask_of(tmp_path, [item], respect_holes=True)[40, 25] == 255
+
+
+def bitmap(origin: list[int], patch: np.ndarray) -> dict[str, object]:
+    png = cv2.imencode(".png", patch)[1].tobytes()
+    data = base64.b64encode(zlib.compress(png)).decode()
+    return {
+        "classTitle": "Cornea",
+        "geometryType": "bitmap",
+        "bitmap": {"data": data, "origin": origin},
+    }
+
+
+def torn_bitmap() -> dict[str, object]:
+    return bitmap([0, 0], np.zeros((4, 4), np.uint8)) | {"bitmap": {"data": "?", "origin": [0, 0]}}
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_bitmaps(tmp_path: Path, channels: int) -> None:
+    patch = np.zeros((12, 10, channels) if channels > 1 else (12, 10), np.uint8)
+    patch[2:8, 3:9] = 255
+    mask = mask_of(tmp_path, [bitmap([30, 20], patch)])
+    expected = np.zeros(SIZE, np.uint8)
+    expected[22:28, 33:39] = 255
+    assert np.array_equal(mask, expected)
+
+
+BOW_TIE = [[10, 10], [50, 50], [50, 10], [10, 50]]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "malformed JSON"),
+        ("[" * 100000, "malformed JSON"),
+        ("[]", "no Supervisely annotation"),
+        (json.dumps({"size": {"height": 80, "width": 96}}), "no Supervisely annotation"),
+        (annotation([polygon(circle(40, 40, 20))], width=97), "image 96x80, annotation 97x80"),
+        (annotation([]), "no cornea annotated"),
+        (annotation([polygon(circle(40, 40, 20), "Pupil")]), "no cornea annotated"),
+        (annotation([polygon(BOW_TIE)]), "crosses itself"),
+        (annotation([polygon([[1, 1], [5, 5]])]), "3 points or more"),
+        (annotation([polygon(circle(500, 40, 20))]), "outside the frame"),
+        (annotation([polygon([[1, 1], [9, float("nan")], [9, 9]])]), "outside the frame"),
+        (annotation([polygon([[1, "x"], [9, 2], [9, 9]])]), "malformed geometry"),  # type: ignore[list-item]
+        (annotation([{"classTitle": "Cornea", "geometryType": "cuboid"}]), "neither polygon nor"),
+        (annotation([torn_bitmap()]), "cannot be unpacked"),
+        (annotation([bitmap([90, 70], np.full((20, 20), 255, np.uint8))]), "outside the frame"),
+    ],
+)  # fmt: skip
+def test_broken_annotations_say_why(tmp_path: Path, text: str, reason: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(text)
+    with pytest.raises(BadAnnotationError, match=reason):
+        read_mask(path, SIZE)
+
+
+def test_a_zlib_bomb_is_not_unpacked(tmp_path: Path) -> None:
+    item = bitmap([0, 0], np.full((4, 4), 255, np.uint8))
+    bomb = base64.b64encode(zlib.compress(bytes(200 * 2**20), 9)).decode()
+    item["bitmap"] = {"data": bomb, "origin": [0, 0]}
+    with pytest.raises(BadAnnotationError, match="no PNG"):
+        mask_of(tmp_path, [item])
+
+
+def test_paths_in_annotations_are_not_followed(tmp_path: Path) -> None:
+    item = polygon(circle(40, 40, 20))
+    content = json.loads(annotation([item]))
+    content["imagePath"] = content["objects"][0]["bitmapPath"] = "/etc/passwd"
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    assert read_mask(tmp_path / "a.json", SIZE).any()
+
+
+def test_crossing() -> None:
+    assert crosses_itself(np.array(BOW_TIE))
+    assert not crosses_itself(np.round(circle(40, 40, 20)).astype(np.int32))
+    assert not crosses_itself(np.array([[0, 0], [9, 0], [9, 9], [9, 9], [0, 9]]))
+
+
+def test_every_pair_is_found_and_read(data_dir: Path) -> None:
+    pairs, problems = find_pairs(data_dir)
+    assert len(pairs) == 20
+    assert problems == []
+    assert sorted({p.case for p in pairs}) == [f"case_{i:02d}" for i in range(5)]
+    image, mask = load_pair(pairs[0])
+    assert image.shape == (80, 96, 3)
+    assert image[mask > 0].mean() > 150 > image[mask == 0].mean()
+
+
+@pytest.mark.parametrize("middle", ["", "Images_and_Supervisely_Annotations", "a/b/c"])
+def test_layouts(tmp_path: Path, middle: str) -> None:
+    write_pair(tmp_path / middle / "case7", "x.png", *eye(1))
+    write_pair(tmp_path / middle / "notes", "x.png", *eye(1))
+    assert [p.case for p in find_pairs(tmp_path)[0]] == ["case7"]
+
+
+@pytest.mark.skipif(not (SHARED / "data").exists(), reason="the real frames are not here")
+def test_real_frames(tmp_path: Path) -> None:
+    cache = open_cache(SHARED / "data" / "cataract1k_mini", tmp_path, 128)
+    assert len(cache.pairs) == 8
+    assert len({p.case for p in cache.pairs}) == 2
+    assert cache.problems == []
+    shares = (cache.masks > 0).mean(axis=(1, 2))
+    assert ((shares > 0.05) & (shares < 0.4)).all()
+    assert len(open_cache(SHARED / "data" / "cataract1k_figure", tmp_path, 64).pairs) == 11
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    root = tmp_path / "data"
+    for name in ("good1.png", "good2.png"):
+        write_pair(root / "case1", name, *eye(3))
+    write_pair(root / "case1", "empty.png", eye(3)[0], annotation([]))
+    write_pair(root / "case1", "torn.png", *eye(3))
+    (root / "case1" / "img" / "torn.png").write_bytes(b"no image")
+    write_pair(root / "case1", "lonely.png", *eye(3))
+    (root / "case1" / "ann" / "lonely.png.json").unlink()
+    (root / "case1" / "ann" / "widow.png.json").write_text(annotation([]))
+    return root
+
+
+def test_unusable_pairs_are_listed_once_and_stop_the_run(broken: Path, tmp_path: Path) -> None:
+    with pytest.raises(SourceError) as told:
+        open_cache(broken, tmp_path / "cache", 64)
+    message = str(told.value)
+    assert message.startswith("4 unusable pairs, 0 allowed (--max-bad)")
+    for name, reason in (
+        ("empty.png", "no cornea annotated"),
+        ("torn.png", "cannot be decoded"),
+        ("lonely.png", "image without annotation"),
+        ("widow.png.json", "annotation without image"),
+    ):
+        assert message.count(name) == 1
+        assert reason in message
+    with pytest.raises(SourceError):
+        open_cache(broken, tmp_path / "cache", 64, max_bad=3)
+    for _ in range(2):  # made, then read
+        cache = open_cache(broken, tmp_path / "cache", 64, max_bad=4)
+        assert [p.image.name for p in cache.pairs] == ["good1.png", "good2.png"]
+        assert len(cache.problems) == 4
+        assert cache.images.shape == (2, 64, 64, 3)
+
+
+def test_the_cache_holds_resized_frames_and_follows_changes(tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    write_pair(root / "case1", "a.png", *eye(3))
+    first = open_cache(root, tmp_path / "cache", 64)
+    image, mask = load_pair(first.pairs[0])
+    assert np.array_equal(first.images[0], cv2.resize(image, (64, 64)))
+    expected = cv2.resize(mask, (64, 64), interpolation=cv2.INTER_NEAREST)
+    assert np.array_equal(first.masks[0], expected)
+    before = sorted(p.name for p in (tmp_path / "cache").iterdir())
+    open_cache(root, tmp_path / "cache", 64)
+    assert sorted(p.name for p in (tmp_path / "cache").iterdir()) == before
+    write_pair(root / "case1", "a.png", *eye(8))
+    assert not np.array_equal(open_cache(root, tmp_path / "cache", 64).images[0], first.images[0])
+
+
+def test_no_data(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="data folder not found"):
+        find_pairs(tmp_path / "none")
+    with pytest.raises(SourceError, match="no annotated frames"):
+        find_pairs(tmp_path)
+
+
+def test_split_by_case_keeps_surgeries_apart(data_dir: Path, config: TrainConfig) -> None:
+    pairs, _ = find_pairs(data_dir)
+    for seed in range(6):
+        split = make_split(pairs, replace(config, seed=seed))
+        sides = [{pairs[i].case for i in side} for side in (split.train, split.validation)]
+        assert not sides[0] & sides[1]
+        assert (len(split.train), len(split.validation)) == (16, 4)
+        assert make_split(pairs, replace(config, seed=seed)) == split
+    assert (
+        len({tuple(make_split(pairs, replace(config, seed=s)).validation) for s in range(20)}) > 2
+    )
+
+
+def test_split_by_frame_and_folds(data_dir: Path, config: TrainConfig) -> None:
+    pairs, _ = find_pairs(data_dir)
+    split = make_split(pairs, replace(config, split="frame"))
+    assert sorted(split.train + split.validation) == list(range(20))
+    assert len(split.validation) == 4
+    seen: list[int] = []
+    for fold in range(3):
+        seen += make_split(pairs, replace(config, folds=3, fold=fold)).validation
+    assert sorted(seen) == list(range(20))
+
+
+def test_a_split_file_gives_the_same_split(
+    data_dir: Path, config: TrainConfig, tmp_path: Path
+) -> None:
+    pairs, _ = find_pairs(data_dir)
+    split = make_split(pairs, config)
+    path = tmp_path / "split.json"
+    write_split(path, split, pairs)
+    assert make_split(pairs, replace(config, split_file=path, seed=99)) == split
+    with pytest.raises(UsageError, match="names 4 frames that are not usable here"):
+        read_split(path, [p for i, p in enumerate(pairs) if i in split.train])
+    path.write_text(json.dumps({"train": [pairs[0].name], "validation": [pairs[0].name]}))
+    with pytest.raises(UsageError, match="1 frames on both sides"):
+        read_split(path, pairs)
+    path.write_text("{}")
+    with pytest.raises(UsageError, match="not a split file"):
+        read_split(path, pairs)
+
+
+def test_one_surgery_cannot_be_split_by_case(config: TrainConfig, tmp_path: Path) -> None:
+    write_pair(tmp_path / "case1", "a.png", *eye(3))
+    pairs, _ = find_pairs(tmp_path)
+    with pytest.raises(UsageError, match="1 surgeries cannot be split"):
+        make_split(pairs, config)
+
+
+def test_augmentation_follows_from_seed_and_epoch(data_dir: Path, tmp_path: Path) -> None:
+    cache = open_cache(data_dir, tmp_path, 64)
+    frames = CachedFrames(cache, range(20), augment=True, seed=1)
+    again = CachedFrames(cache, range(20), augment=True, seed=1)
+    plain = CachedFrames(cache, range(20), augment=False, seed=1)
+    image, mask = frames[3]
+    assert image.equal(again[3][0])
+    assert mask.equal(again[3][1])
+    assert not image.equal(plain[3][0])
+    assert image[mask > 0].float().mean() > 120  # picture and mask moved together
+    assert image[mask == 0].float().mean() < 90
+    frames.epoch = 2
+    assert not image.equal(frames[3][0])

@@ -1,0 +1,88 @@
+"""Everything that decides a training run, in one frozen dataclass; the defaults are the recipe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cornea_stream.errors import UsageError
+
+AUGMENTATIONS = ("none", "mild")
+SPLITS = ("case", "frame")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """Settings of a run.
+
+    `image_size` is the side of the square input in pixels. `batch_size` counts the images of one
+    forward pass over all processes together; an optimiser step takes `accumulate` of them.
+    `encoder_weights`: imagenet, none, or a file. `init`: weights of a whole network to start from.
+    Weights of the loss's terms need not add up to one; `clip_norm` 0 does not
+    clip; `dropout` is that of the pyramid's features.
+    """
+
+    data_dir: Path
+    output_dir: Path = Path("model_weights")
+    epochs: int = 150
+    batch_size: int = 4
+    lr: float = 5e-5
+    min_lr: float = 1e-6
+    weight_decay: float = 1e-2
+    encoder_name: str = "resnet101"
+    encoder_weights: str = "imagenet"
+    encoder_depth: int = 3
+    init: Path | None = None
+    image_size: int = 512
+    augment: str = "none"
+    dice_weight: float = 0.5
+    focal_weight: float = 0.5
+    boundary_weight: float = 0.0
+    accumulate: int = 1
+    clip_norm: float = 1.0
+    dropout: float = 0.2
+    freeze_norm: bool = False
+    split: str = "case"
+    folds: int | None = None
+    fold: int = 0
+    split_file: Path | None = None
+    respect_holes: bool = False
+    max_bad: int = 0
+    seed: int = 0
+    device: str = "auto"
+    precision: str = "auto"
+    workers: int = 0
+    keep_last: int | None = None
+    resume: bool = False
+    overwrite: bool = False
+    tensorboard: bool = False
+
+    def check(self) -> None:
+        """Raise UsageError for the first setting that makes no sense."""
+        for name in ("epochs", "batch_size", "accumulate", "image_size"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} must be 1 or more: {getattr(self, name)}")
+        for name in ("lr", "min_lr"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UsageError(f"{name} must lie between 0 and 1: {getattr(self, name):g}")
+        if self.min_lr > self.lr:
+            raise UsageError(f"min_lr is above lr: {self.min_lr:g} and {self.lr:g}: swap them")
+        if not 0 <= self.dropout < 1:
+            raise UsageError(f"dropout must lie between 0 and 1: {self.dropout:g}")
+        if not 3 <= self.encoder_depth <= 5:
+            raise UsageError(f"encoder_depth must be 3, 4 or 5: {self.encoder_depth}")
+        if self.image_size % 2**self.encoder_depth:
+            raise UsageError(
+                f"image_size must be a multiple of {2**self.encoder_depth}: {self.image_size}"
+            )
+        if self.augment not in AUGMENTATIONS:
+            raise UsageError(f"unknown augment: {self.augment!r}: use {' or '.join(AUGMENTATIONS)}")
+        if self.split not in SPLITS:
+            raise UsageError(f"unknown split: {self.split!r}: use {' or '.join(SPLITS)}")
+        if self.folds is not None and (self.folds < 2 or not 0 <= self.fold < self.folds):
+            raise UsageError(f"fold {self.fold} of {self.folds} makes no sense: folds count from 0")
+        if self.keep_last is not None and self.keep_last < 1:
+            raise UsageError(f"keep_last must be 1 or more: {self.keep_last}")
+        weights = (self.dice_weight, self.focal_weight, self.boundary_weight)
+        if min(weights) < 0 or not any(weights):
+            raise UsageError(f"loss weights must be 0 or more and not all 0: {weights}")

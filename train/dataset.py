@@ -1,0 +1,212 @@
+"""Annotated frames in the layout of Cataract-1K, and the memory-mapped cache training reads."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from cornea_stream.errors import OutputError, SourceError
+from cornea_train.augment import augment_mildly
+from cornea_train.supervisely import BadAnnotationError, read_mask
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
+
+Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """An image and its annotation; `case` is the surgery, `name` the path below the data folder."""
+
+    image: Path
+    annotation: Path
+    case: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A pair that cannot be used, and why."""
+
+    name: str
+    reason: str
+
+
+def find_pairs(data_dir: Path) -> tuple[list[Pair], list[Problem]]:
+    """Return the pairs `case*/img/<image>` with `case*/ann/<image>.json` below a folder, sorted.
+
+    Images without annotation and annotations without image are the problems.
+    Raises SourceError when there is no such folder, or no image in it.
+    """
+    if not data_dir.is_dir():
+        raise SourceError(f"data folder not found: {data_dir}: check --data-dir")
+    pairs: list[Pair] = []
+    problems: list[Problem] = []
+    for folder in sorted(data_dir.rglob("img")):
+        case = folder.parent
+        if not case.name.lower().startswith("case") or not folder.is_dir():
+            continue
+        images = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+        annotations = {p.name: p for p in sorted((case / "ann").glob("*.json"))}
+        for image in images:
+            name = image.relative_to(data_dir).as_posix()
+            annotation = annotations.pop(f"{image.name}.json", None)
+            if annotation is None:
+                problems.append(Problem(name, "image without annotation"))
+            else:
+                pairs.append(Pair(image, annotation, case.name, name))
+        problems += [
+            Problem(p.relative_to(data_dir).as_posix(), "annotation without image")
+            for p in annotations.values()
+        ]
+    if not pairs and not problems:
+        raise SourceError(
+            f"no annotated frames: {data_dir}: expected case*/img/*.png with case*/ann/*.png.json, "
+            "the layout of Cataract-1K"
+        )
+    return pairs, problems
+
+
+def load_pair(pair: Pair, *, respect_holes: bool = False) -> tuple[Image, Image]:
+    """Return the (H, W, 3) uint8 RGB image and its (H, W) uint8 mask, 0 or 255.
+
+    Raises BadAnnotationError when either cannot be used.
+    """
+    loaded = cv2.imdecode(np.fromfile(pair.image, np.uint8), cv2.IMREAD_COLOR_RGB)
+    if loaded is None:
+        raise BadAnnotationError("the image cannot be decoded")
+    image = np.asarray(loaded, np.uint8)
+    mask = read_mask(pair.annotation, image.shape[:2], respect_holes=respect_holes)
+    return image, mask
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """Decoded and resized frames on disk, mapped into memory.
+
+    `images` is (N, S, S, 3) uint8 RGB, `masks` (N, S, S) uint8, 0 or 255, in the order of `pairs`.
+    """
+
+    images: NDArray[np.uint8]
+    masks: NDArray[np.uint8]
+    pairs: list[Pair]
+    problems: list[Problem]
+
+
+def open_cache(
+    data_dir: Path, folder: Path, size: int, *, respect_holes: bool = False, max_bad: int = 0
+) -> Cache:
+    """Return the cache of all usable pairs below `data_dir`, made in `folder` where it is missing.
+
+    Its name follows from the files' names, sizes and times, so changed data make a new one.
+    Raises SourceError when more than `max_bad` pairs are unusable, naming them, or none is usable;
+    OutputError when the cache cannot be written.
+    """
+    pairs, problems = find_pairs(data_dir)
+    target = folder / f"{_key(pairs, size, respect_holes)}.npz.d"
+    try:
+        if not (target / "index.json").exists():
+            _build(target, pairs, size, respect_holes)
+        index = json.loads((target / "index.json").read_text())
+        images = np.load(target / "images.npy", mmap_mode="r")
+        masks = np.load(target / "masks.npy", mmap_mode="r")
+    except OSError as err:
+        raise OutputError(f"cannot write the cache: {target}: {err.strerror or err}") from err
+    bad = {int(position): reason for position, reason in index["bad"].items()}
+    problems += [Problem(pairs[position].name, reason) for position, reason in bad.items()]
+    if len(problems) > max_bad:
+        listed = "\n".join(f"  {p.name}: {p.reason}" for p in problems[:20])
+        more = f"\n  … and {len(problems) - 20} more" if len(problems) > 20 else ""
+        raise SourceError(
+            f"{len(problems)} unusable pairs, {max_bad} allowed (--max-bad): {data_dir}:\n"
+            f"{listed}{more}"
+        )
+    kept = [pair for position, pair in enumerate(pairs) if position not in bad]
+    if not kept:
+        raise SourceError(f"no usable pair: {data_dir}: {problems[0].name}: {problems[0].reason}")
+    return Cache(images, masks, kept, problems)
+
+
+def _key(pairs: Sequence[Pair], size: int, respect_holes: bool) -> str:
+    facts: list[object] = [size, respect_holes]
+    for pair in pairs:
+        for path in (pair.image, pair.annotation):
+            stat = path.stat()
+            facts.append((pair.name, path.name, stat.st_size, stat.st_mtime_ns))
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+
+def _build(target: Path, pairs: Sequence[Pair], size: int, respect_holes: bool) -> None:
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    part.mkdir(parents=True, exist_ok=True)
+    load = partial(_load_resized, size=size, respect_holes=respect_holes)
+    image_file, mask_file = part / "images.raw", part / "masks.raw"
+    bad: dict[int, str] = {}
+    with (
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+        image_file.open("wb") as images,
+        mask_file.open("wb") as masks,
+    ):
+        for position, result in enumerate(pool.map(load, pairs)):
+            if isinstance(result, str):
+                bad[position] = result
+                continue
+            images.write(result[0].tobytes())
+            masks.write(result[1].tobytes())
+    count = len(pairs) - len(bad)
+    for raw, shape in ((image_file, (count, size, size, 3)), (mask_file, (count, size, size))):
+        mapped = np.lib.format.open_memmap(
+            raw.with_suffix(".npy"), mode="w+", dtype=np.uint8, shape=shape
+        )
+        if count:
+            mapped[:] = np.memmap(raw, np.uint8, "r", shape=shape)
+        mapped.flush()
+        raw.unlink()
+    (part / "index.json").write_text(json.dumps({"bad": bad}))
+    if target.exists():  # another process was faster
+        return
+    part.rename(target)
+
+
+def _load_resized(pair: Pair, *, size: int, respect_holes: bool) -> tuple[Image, Image] | str:
+    try:
+        image, mask = load_pair(pair, respect_holes=respect_holes)
+    except BadAnnotationError as err:
+        return str(err)
+    small = cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
+    small_mask = cv2.resize(mask, (size, size), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(small, np.uint8), np.asarray(small_mask, np.uint8)
+
+
+class CachedFrames(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """Cached frames by position: (S, S, 3) uint8 RGB and (S, S) uint8, 0 or 255.
+
+    With `augment` they are varied; the variation follows from seed, epoch and position alone.
+    """
+
+    def __init__(self, cache: Cache, positions: Sequence[int], *, augment: bool, seed: int) -> None:
+        self.cache, self.positions = cache, list(positions)
+        self.augment, self.seed, self.epoch = augment, seed, 0
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        position = self.positions[index]
+        image, mask = np.array(self.cache.images[position]), np.array(self.cache.masks[position])
+        if self.augment:
+            rng = np.random.default_rng((self.seed, self.epoch, position))
+            image, mask = augment_mildly(rng, image, mask)
+        return torch.from_numpy(image), torch.from_numpy(mask)

@@ -1,0 +1,233 @@
+"""How good a checkpoint is on annotated frames, per surgery and overall, and on a video."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cornea_stream.errors import OutputError, SourceError, UsageError
+from cornea_stream.frames import Image
+from cornea_stream.mask import iou as mask_iou
+from cornea_stream.measure import measure
+from cornea_stream.segmenter import Segmenter
+from cornea_stream.sinks.files import output_errors, write_file
+from cornea_train.dataset import Pair, Problem, find_pairs, load_pair
+from cornea_train.metrics import Overlap, bootstrap_interval, overlap, surface_distances
+from cornea_train.plots import contact_sheet
+from cornea_train.split import read_split
+from cornea_train.supervisely import BadAnnotationError
+
+FILES = ("evaluation.json", "evaluation.csv", "worst_frames.png")
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One frame's agreement with its annotation; distances in pixels of the annotated image."""
+
+    name: str
+    case: str
+    iou: float
+    dice: float
+    hd95_px: float
+    surface_distance_px: float
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Means over frames, with the 95 % bootstrap interval of the IoU; `case` is a surgery or all.
+
+    `iou_pixels` and `dice_pixels` are taken over all pixels of all frames together.
+    """
+
+    case: str
+    frames: int
+    iou: float
+    iou_low: float
+    iou_high: float
+    dice: float
+    iou_pixels: float
+    dice_pixels: float
+    hd95_px: float
+    surface_distance_px: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Scores of all frames, summaries per surgery and overall (the last), unusable pairs."""
+
+    scores: list[Score]
+    summaries: list[Summary]
+    problems: list[Problem]
+
+
+@dataclass(frozen=True, slots=True)
+class Stability:
+    """How steady the masks of a video are, without any truth.
+
+    `neighbour_iou` is the mean IoU of masks of neighbouring frames, `neighbour_iou_low` its 5th
+    percentile; `centroid_step_px` and `area_step` are median changes from frame to frame, the
+    latter as a share of the area; `present` is the share of frames with a cornea.
+    """
+
+    frames: int
+    present: float
+    neighbour_iou: float
+    neighbour_iou_low: float
+    centroid_step_px: float
+    area_step: float
+
+
+def evaluate(
+    data_dir: Path,
+    segmenter: Segmenter,
+    *,
+    respect_holes: bool = False,
+    max_bad: int = 0,
+    split_file: Path | None = None,
+    sheet: Path | None = None,
+    worst: int = 12,
+) -> Evaluation:
+    """Compare masks with the annotation, at the annotated images' own size.
+
+    `split_file`: score only its validation side. `sheet`: where to write the contact sheet of the
+    `worst` frames. Raises SourceError when there is nothing to score or more than `max_bad` pairs
+    are unusable, OutputError when the sheet cannot be written.
+    """
+    pairs, problems = find_pairs(data_dir)
+    if split_file is not None:
+        pairs = [pairs[i] for i in read_split(split_file, pairs).validation]
+    scores: list[Score] = []
+    overlaps: list[Overlap] = []
+    for score, agreement in _scored(pairs, problems, segmenter, respect_holes):
+        scores.append(score)
+        overlaps.append(agreement)
+    if len(problems) > max_bad or not scores:
+        listed = "; ".join(f"{p.name}: {p.reason}" for p in problems[:5])
+        raise SourceError(
+            f"{len(problems)} unusable pairs, {max_bad} allowed (--max-bad): {data_dir}: {listed}"
+        )
+    cases = sorted({s.case for s in scores})
+    groups = [(c, [i for i, s in enumerate(scores) if s.case == c]) for c in cases]
+    groups.append(("all", list(range(len(scores)))))
+    summaries = [
+        _summarise(name, [scores[i] for i in chosen], [overlaps[i] for i in chosen])
+        for name, chosen in groups
+    ]
+    if sheet is not None:
+        ranked = sorted(scores, key=lambda s: s.iou)[:worst]
+        by_name = {pair.name: pair for pair in pairs}
+        _draw_sheet(sheet, [(by_name[s.name], s) for s in ranked], segmenter, respect_holes)
+    return Evaluation(scores, summaries, problems)
+
+
+def stability(video: Path, segmenter: Segmenter) -> Stability:
+    """Measure how steady the masks of a video are. Raises SourceError, UsageError."""
+    previous: Image | None = None
+    ious: list[float] = []
+    places: list[tuple[float, float, float]] = []
+    frames = present = 0
+    for found in segmenter.stream(video):
+        frames += 1
+        present += found.present
+        if previous is not None and previous.shape == found.mask.shape:
+            ious.append(mask_iou(previous, found.mask))
+        previous = found.mask
+        size = measure(found.mask)
+        if size is not None:
+            places.append((size.centroid_x, size.centroid_y, float(size.area_px)))
+    if not ious:
+        raise UsageError(f"stability needs two frames or more: {video} has {frames}")
+    steps = np.abs(np.diff(np.array(places), axis=0)) if len(places) > 1 else np.zeros((1, 3))
+    area = float(np.median([p[2] for p in places])) if places else 1.0
+    return Stability(
+        frames,
+        present / frames,
+        float(np.mean(ious)),
+        float(np.percentile(ious, 5)),
+        float(np.median(np.hypot(steps[:, 0], steps[:, 1]))),
+        float(np.median(steps[:, 2]) / area),
+    )
+
+
+def write_evaluation(folder: Path, evaluation: Evaluation, about: dict[str, Any]) -> None:
+    """Write evaluation.json and evaluation.csv into a folder. Raises OutputError."""
+    content = {
+        **about,
+        "summaries": [asdict(s) for s in evaluation.summaries],
+        "frames": [asdict(s) for s in evaluation.scores],
+        "unusable": [asdict(p) for p in evaluation.problems],
+    }
+    write_file(folder / FILES[0], (json.dumps(content, indent=1, default=str) + "\n").encode())
+    target = folder / FILES[1]
+    part = target.with_suffix(".part.csv")
+    with output_errors(target):
+        with part.open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(asdict(evaluation.scores[0])), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(asdict(s) for s in evaluation.scores)
+        part.replace(target)
+
+
+def check_folder(folder: Path, overwrite: bool) -> None:
+    """Make the output folder. Raises OutputError when it holds an earlier evaluation."""
+    for name in FILES:
+        if (folder / name).exists() and not overwrite:
+            raise OutputError(
+                f"output exists: {folder / name}: pass --overwrite or choose another -o"
+            )
+    with output_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def _scored(
+    pairs: Sequence[Pair], problems: list[Problem], segmenter: Segmenter, respect_holes: bool
+) -> Iterator[tuple[Score, Overlap]]:
+    for pair in pairs:
+        try:
+            image, true = load_pair(pair, respect_holes=respect_holes)
+        except BadAnnotationError as err:
+            problems.append(Problem(pair.name, str(err)))
+            continue
+        found = segmenter(image)
+        agreement = overlap(found.mask, true)
+        hd95, distance = surface_distances(found.mask, true)
+        score = Score(
+            pair.name, pair.case, agreement.iou, agreement.dice, hd95, distance, found.confidence
+        )
+        yield score, agreement
+
+
+def _summarise(name: str, scores: Sequence[Score], overlaps: Sequence[Overlap]) -> Summary:
+    pixels = sum(overlaps, Overlap(0, 0, 0))
+    ious = np.array([s.iou for s in scores])
+    low, high = bootstrap_interval(ious, [s.case for s in scores])
+    return Summary(
+        name,
+        len(scores),
+        float(ious.mean()),
+        low,
+        high,
+        float(np.mean([s.dice for s in scores])),
+        pixels.iou,
+        pixels.dice,
+        float(np.mean([s.hd95_px for s in scores])),
+        float(np.mean([s.surface_distance_px for s in scores])),
+    )
+
+
+def _draw_sheet(
+    path: Path, ranked: Sequence[tuple[Pair, Score]], segmenter: Segmenter, respect_holes: bool
+) -> None:
+    tiles = []
+    for pair, score in ranked:
+        image, true = load_pair(pair, respect_holes=respect_holes)
+        caption = f"{pair.case}/{pair.image.name} IoU {score.iou:.3f}"
+        tiles.append((image, true, segmenter(image).mask, caption))
+    contact_sheet(path, tiles)

@@ -1,0 +1,159 @@
+"""Checkpoints into other formats: pruned .safetensors, the published .pth, ONNX."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from cornea_stream.checkpoint import Checkpoint, save_checkpoint
+from cornea_stream.errors import OutputError, UsageError
+from cornea_stream.model import build_pspnet
+from cornea_stream.sinks.files import output_errors, part_path
+from cornea_train.network import TrainNet
+
+SUFFIXES = (".safetensors", ".pth", ".onnx")
+# Masks follow the logits' sign; this is far below what moves one.
+_ONNX_TOLERANCE = 1e-2
+
+
+def export(checkpoint: Checkpoint, path: Path, *, overwrite: bool = False) -> str:
+    """Write `checkpoint` in the format that the suffix of `path` names; return what was done.
+
+    .safetensors: without dead layers, with its metadata. .pth: a full plain state dict for
+    `smp.PSPNet`, taking raw 0–255 RGB. .onnx: (N, 3, H, W) float32 raw RGB in, (N, 1, H, W)
+    logits out, N free, compared with torch by onnxruntime.
+    Raises UsageError for another suffix or what cannot be exported, OutputError.
+    """
+    if path.suffix not in SUFFIXES:
+        raise UsageError(f"unknown format: {path.name}: end it in {', '.join(SUFFIXES)}")
+    if path.exists() and not overwrite:
+        raise OutputError(f"output exists: {path}: pass --overwrite or choose another name")
+    with output_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".safetensors":
+        metadata = {**checkpoint.metadata, "exported_from": checkpoint.sha256}
+        save_checkpoint(path, checkpoint.state_dict, checkpoint.spec, metadata)
+        return "without layers that never run, with metadata"
+    if path.suffix == ".pth":
+        return _export_published(checkpoint, path)
+    return _export_onnx(checkpoint, path)
+
+
+def published_state_dict(checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
+    """Return the full state dict of `smp.PSPNet` that takes raw 0–255 RGB.
+
+    The input's normalisation (x - mean) / std is folded into the first convolution and into the
+    running mean of the batch norm after it. That is exact but for a rim of a few pixels, where
+    the zeros that pad the input now mean black instead of the mean colour. Layers beyond the
+    depth, which never run, get fresh weights. Raises UsageError for encoders without that stem.
+    """
+    spec = checkpoint.spec
+    full = build_pspnet(
+        spec.encoder_name, encoder_depth=spec.encoder_depth, psp_out_channels=spec.psp_out_channels
+    ).state_dict()
+    full.update(checkpoint.state_dict)
+    weight_key, mean_key = "encoder.conv1.weight", "encoder.bn1.running_mean"
+    if weight_key not in full or mean_key not in full:
+        raise UsageError(
+            f"the published format is for ResNet encoders: {spec.encoder_name}: "
+            "export to .safetensors or .onnx"
+        )
+    scaled = full[weight_key] / torch.tensor(spec.std).reshape(1, 3, 1, 1)
+    offset = (scaled * torch.tensor(spec.mean).reshape(1, 3, 1, 1)).sum(dim=(1, 2, 3))
+    full[weight_key], full[mean_key] = scaled, full[mean_key] + offset
+    return full
+
+
+def _export_published(checkpoint: Checkpoint, path: Path) -> str:
+    with output_errors(path):
+        try:
+            torch.save(published_state_dict(checkpoint), part_path(path))
+        except RuntimeError as err:  # torch wraps the system's errors
+            raise OutputError(f"cannot write output: {path}: {err}") from err
+        part_path(path).replace(path)
+    return "plain state dict of smp.PSPNet for raw 0–255 RGB"
+
+
+class _OnnxNet(nn.Module):
+    """The whole network with channels first, as other runtimes expect it."""
+
+    def __init__(self, network: TrainNet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return torch.as_tensor(self.network(images.permute(0, 2, 3, 1)))
+
+
+class _FixedPool(nn.Module):
+    """Adaptive average pooling to n×n of a fixed input size, as two matrix products.
+
+    ONNX has no adaptive pooling, and windows of unequal size cannot be written as its pooling.
+    """
+
+    rows: torch.Tensor
+    columns: torch.Tensor
+
+    def __init__(self, size: int, height: int, width: int) -> None:
+        super().__init__()
+        pool = nn.AdaptiveAvgPool1d(size)
+        self.register_buffer("rows", pool(torch.eye(height)).T.contiguous())
+        self.register_buffer("columns", pool(torch.eye(width)).contiguous())
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return self.rows @ features @ self.columns
+
+
+def _export_onnx(checkpoint: Checkpoint, path: Path) -> str:
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime
+        import onnxscript  # noqa: F401
+    except ImportError as err:
+        raise UsageError(
+            f"ONNX export needs {err.name}: pip install 'cornea-stream[onnx]'"
+        ) from err
+    height, width = checkpoint.spec.image_size
+    pspnet: Any = checkpoint.build()
+    _fix_pools(pspnet, height, width, 2**checkpoint.spec.encoder_depth)
+    model = _OnnxNet(TrainNet(pspnet, checkpoint.spec)).eval()
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (2, 3, height, width)).astype(np.float32)
+    part = part_path(path)
+    with output_errors(path), contextlib.redirect_stdout(None):
+        torch.onnx.export(
+            model,
+            (torch.from_numpy(images),),
+            str(part),
+            input_names=["images"],
+            output_names=["logits"],
+            dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=256)},),
+            external_data=False,
+            dynamo=True,
+            verbose=False,
+        )
+    session = onnxruntime.InferenceSession(str(part), providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {"images": images[:1]})
+    with torch.inference_mode():
+        expected = model(torch.from_numpy(images[:1])).numpy()
+    difference = float(np.abs(found - expected).max())
+    if difference > _ONNX_TOLERANCE:
+        part.unlink()
+        raise OutputError(
+            f"ONNX output differs from torch by up to {difference:.3g}: {path} not written"
+        )
+    with output_errors(path):
+        part.replace(path)
+    return f"checked with onnxruntime: logits differ from torch by {difference:.1e} at most"
+
+
+def _fix_pools(pspnet: Any, height: int, width: int, stride: int) -> None:
+    for block in pspnet.decoder.psp.blocks:
+        size = block.pool[0].output_size
+        side = size if isinstance(size, int) else size[0]
+        block.pool[0] = _FixedPool(side, height // stride, width // stride)

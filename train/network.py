@@ -1,0 +1,128 @@
+"""The network to train: encoder weights by name or file, input in 0–255, dead layers left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from cornea_stream.checkpoint import load_checkpoint
+from cornea_stream.errors import CheckpointError, UsageError
+from cornea_stream.model import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    ModelSpec,
+    build_pspnet,
+    prune_dead_layers,
+)
+from cornea_train.config import TrainConfig
+
+
+class TrainNet(nn.Module):
+    """A PSPNet that takes (N, H, W, 3) uint8 RGB and gives (N, 1, H, W) logits."""
+
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def __init__(self, pspnet: nn.Module, spec: ModelSpec) -> None:
+        super().__init__()
+        self.pspnet = pspnet
+        shape = (1, 3, 1, 1)
+        self.register_buffer("mean", torch.tensor(spec.mean).reshape(shape), persistent=False)
+        self.register_buffer("std", torch.tensor(spec.std).reshape(shape), persistent=False)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the logits of `images`."""
+        pixels = images.permute(0, 3, 1, 2).float()
+        normalised = ((pixels - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        return torch.as_tensor(self.pspnet(normalised))
+
+
+def build_network(config: TrainConfig) -> tuple[TrainNet, ModelSpec]:
+    """Return the network of a run, initialised, with the spec its checkpoints will carry.
+
+    Raises CheckpointError when weights cannot be fetched or do not fit, UsageError for an encoder
+    that the library does not know.
+    """
+    size = (config.image_size, config.image_size)
+    if config.init is not None:
+        checkpoint = load_checkpoint(config.init)
+        values = {**checkpoint.spec.to_dict(), "image_size": size}
+        spec = ModelSpec.from_dict(values)
+        return TrainNet(_with_dropout(checkpoint.build(), config.dropout), spec), spec
+    spec = ModelSpec(
+        config.encoder_name, config.encoder_depth, 512, size, IMAGENET_MEAN, IMAGENET_STD
+    )
+    pspnet = prune_dead_layers(_initialised(config))
+    freeze_unused(pspnet, config.image_size)
+    return TrainNet(_with_dropout(pspnet, config.dropout), spec), spec
+
+
+def _with_dropout(pspnet: nn.Module, share: float) -> nn.Module:
+    for module in pspnet.modules():
+        if isinstance(module, nn.Dropout2d):
+            module.p = share
+    return pspnet
+
+
+def _initialised(config: TrainConfig) -> nn.Module:
+    weights = config.encoder_weights
+    named = weights if weights != "none" and not Path(weights).exists() else None
+    if named is not None and ("/" in named or named.endswith((".pth", ".pt", ".safetensors"))):
+        raise CheckpointError(f"encoder weights not found: {named}: check --encoder-weights")
+    try:
+        model = build_pspnet(
+            config.encoder_name, encoder_depth=config.encoder_depth, encoder_weights=named
+        )
+    except (ValueError, NotImplementedError) as err:
+        raise UsageError(f"encoder cannot be built: {config.encoder_name}: {err}") from err
+    except Exception as err:  # the hub's client raises errors of many libraries
+        raise CheckpointError(
+            f"encoder weights cannot be fetched: {named} for {config.encoder_name} "
+            f"({type(err).__name__}): connect to the internet once, or pass "
+            "--encoder-weights none or the path of a file"
+        ) from err
+    if named is None and weights != "none":
+        load_encoder(model, Path(weights))
+    return model
+
+
+def load_encoder(model: Any, path: Path) -> None:
+    """Load an encoder's state dict: torchvision's names, or those of a PSPNet's encoder.
+
+    Keys of layers that this encoder does not have (a classifier) are left out.
+    Raises CheckpointError when the file cannot be read or layers are missing.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        given = content.get("model", content.get("state_dict", content))
+        given = {k.removeprefix("encoder."): v for k, v in given.items()}
+        wanted = model.encoder.state_dict()
+        missing = [k for k in wanted if k not in given and not k.endswith("num_batches_tracked")]
+        if missing:
+            raise ValueError(f"{len(missing)} of {len(wanted)} tensors are missing: {missing[0]}")
+        kept = {k: v for k, v in given.items() if k in wanted}
+        model.encoder.load_state_dict({**wanted, **kept})
+    except Exception as err:  # torch.load fails in many ways on a wrong file
+        raise CheckpointError(
+            f"not encoder weights: {path}: {' '.join(str(err).split())[:200]}: expected a state "
+            "dict of this encoder"
+        ) from err
+
+
+def freeze_unused(model: nn.Module, image_size: int) -> None:
+    """Take parameters that the output does not depend on out of training.
+
+    Encoders of other families than ResNet keep layers beyond their depth; several processes that
+    train together need every trainable parameter to get a gradient.
+    """
+    side = max(64, image_size // 4 // 32 * 32)
+    was_training = model.training
+    model.eval()
+    model(torch.zeros(1, 3, side, side)).sum().backward()
+    model.train(was_training)
+    for parameter in model.parameters():
+        parameter.requires_grad_(parameter.grad is not None)
+        parameter.grad = None

@@ -1,0 +1,79 @@
+"""Pictures of a training run and of an evaluation."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cornea_stream.errors import OutputError
+from cornea_stream.sinks.png import write_png
+
+Image = NDArray[np.uint8]
+TRUTH, FOUND = (255, 255, 255), (0, 255, 0)
+
+
+def plot_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
+    """Draw loss, IoU and Dice of training and validation over the epochs. Raises OutputError."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    epochs = [row["epoch"] for row in history]
+    for axes, (key, title) in zip(
+        figure.subplots(1, 3), (("loss", "Loss"), ("iou", "IoU"), ("dice", "Dice")), strict=True
+    ):
+        for side, label in (("train", "training"), ("val", "validation")):
+            axes.plot(epochs, [row[f"{side}_{key}"] for row in history], label=label, marker=".")
+        if key != "loss":
+            best = max(range(len(history)), key=lambda i: history[i][f"val_{key}"])
+            axes.axvline(epochs[best], color="grey", linewidth=0.8, linestyle=":")
+            title += f" (best {history[best][f'val_{key}']:.3f} in epoch {epochs[best]:.0f})"
+        axes.set_title(title)
+        axes.set_xlabel("epoch")
+        axes.grid(alpha=0.3)
+        axes.legend()
+    part = path.with_name(f".{path.stem}.part.png")
+    try:
+        figure.savefig(part, dpi=110)
+        os.replace(part, path)  # noqa: PTH105 (one call, with the error's own path)
+    except OSError as err:
+        raise OutputError(f"cannot write output: {path}: {err.strerror or err}") from err
+
+
+def contact_sheet(
+    path: Path, tiles: Sequence[tuple[Image, Image, Image, str]], *, columns: int = 4
+) -> None:
+    """Write a sheet of (RGB image, true mask, found mask, caption), truth white, found green.
+
+    Raises OutputError.
+    """
+    width, height = 320, 240
+    drawn = [_tile(*tile, width, height) for tile in tiles]
+    columns = min(columns, len(drawn))
+    rows = math.ceil(len(drawn) / columns)
+    drawn += [np.zeros((height, width, 3), np.uint8)] * (rows * columns - len(drawn))
+    sheet = np.vstack([np.hstack(drawn[r * columns : (r + 1) * columns]) for r in range(rows)])
+    write_png(path, sheet)
+
+
+def _tile(image: Image, true: Image, found: Image, caption: str, width: int, height: int) -> Image:
+    scale = min(width / image.shape[1], height / image.shape[0])
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    tile = np.zeros((height, width, 3), np.uint8)
+    small = np.ascontiguousarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+    for mask, tint in ((true, TRUTH), (found, FOUND)):
+        scaled = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)
+        outlines, _ = cv2.findContours(scaled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(small, outlines, -1, tint, 1, cv2.LINE_AA)
+    tile[: size[1], : size[0]] = small
+    font = cv2.FONT_HERSHEY_SIMPLEX
+    for tint, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+        cv2.putText(tile, caption, (6, height - 8), font, 0.42, tint, thickness, cv2.LINE_AA)
+    return tile

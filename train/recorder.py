@@ -1,0 +1,113 @@
+"""What a training run leaves on disk: checkpoints, metrics.csv, curves, and the state to resume."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from cornea_stream.checkpoint import save_checkpoint
+from cornea_stream.errors import CheckpointError, OutputError, UsageError
+from cornea_stream.sinks.files import output_errors, write_file
+from cornea_train.config import TrainConfig
+from cornea_train.plots import plot_history
+
+if TYPE_CHECKING:
+    from cornea_train.trainer import Row, Trainer
+
+STATE = "training_state.pth"
+BEST = "best_model.pth"
+
+
+class Recorder:
+    """Writes what an epoch leaves behind; the state last, so that it never runs ahead of files."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        """Open the log. Raises UsageError when TensorBoard is wanted and not installed."""
+        self.trainer, self.config = trainer, trainer.config
+        self.folder = trainer.config.output_dir
+        self._board = _open_tensorboard(self.folder) if self.config.tensorboard else None
+
+    def record(self) -> None:
+        """Write checkpoints, table, curves and state after an epoch. Raises OutputError."""
+        trainer, row = self.trainer, self.trainer.history[-1]
+        epoch = len(trainer.history)
+        self._save(self.folder / f"model_epoch_{epoch}.pth", row)
+        if trainer.best_epoch == epoch:
+            self._save(self.folder / BEST, row)
+        if self.config.keep_last is not None:
+            gone = self.folder / f"model_epoch_{epoch - self.config.keep_last}.pth"
+            with output_errors(gone):
+                gone.unlink(missing_ok=True)
+        write_file(self.folder / "metrics.csv", _as_csv(trainer.history))
+        plot_history(self.folder / "training_results.png", trainer.history)
+        if self._board is not None:
+            for name, value in row.items():
+                self._board.add_scalar(name, value, epoch)
+            self._board.flush()
+        buffer = io.BytesIO()
+        torch.save(trainer.state(), buffer)
+        write_file(self.folder / STATE, buffer.getvalue())
+
+    def _save(self, path: Path, row: Row) -> None:
+        settings = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(self.config).items()}
+        metadata = {"metrics": row, "settings": settings, "precision": self.trainer.precision}
+        weights = self.trainer.network.pspnet.state_dict()
+        save_checkpoint(path, weights, self.trainer.spec, metadata)
+
+
+def _as_csv(history: list[Row]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(history[0]), lineterminator="\n")
+    writer.writeheader()
+    for row in history:
+        writer.writerow({k: int(v) if k == "epoch" else f"{v:.8g}" for k, v in row.items()})
+    return text.getvalue().encode()
+
+
+def prepare_folder(config: TrainConfig) -> None:
+    """Make the output folder; an earlier run's files go only when the settings say so.
+
+    Raises OutputError when there are such files and neither resume nor overwrite is set.
+    """
+    folder = config.output_dir
+    with output_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    if config.resume:
+        return
+    of_a_run = [STATE, BEST, "metrics.csv"]
+    found = [name for name in of_a_run if (folder / name).exists()]
+    if found and not config.overwrite:
+        raise OutputError(
+            f"output exists: {folder / found[0]}: pass --resume to go on, --overwrite to start "
+            "anew, or another --output-dir"
+        )
+    for path in [folder / name for name in of_a_run] + list(folder.glob("model_epoch_*.pth")):
+        with output_errors(path):
+            path.unlink(missing_ok=True)
+
+
+def read_state(path: Path, device: torch.device) -> dict[str, Any]:
+    """Return the state that `Recorder` wrote. Raises CheckpointError."""
+    if not path.is_file():
+        raise CheckpointError(f"nothing to resume: {path} not found: start without --resume")
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    except Exception as err:  # torch.load fails in many ways on a damaged file
+        raise CheckpointError(
+            f"cannot resume from a damaged file: {path}: start anew with --overwrite, or with "
+            "--init from the last model_epoch_*.pth"
+        ) from err
+    return state
+
+
+def _open_tensorboard(folder: Path) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as err:
+        raise UsageError("TensorBoard is not installed: pip install tensorboard") from err
+    return SummaryWriter(str(folder / "tensorboard"))

@@ -1,0 +1,85 @@
+"""Which frames are trained on and which are kept back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cornea_stream.errors import OutputError, UsageError
+from cornea_train.config import TrainConfig
+from cornea_train.dataset import Pair
+
+VALIDATION_SHARE = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Positions of the training and validation frames in the list that was split."""
+
+    train: list[int]
+    validation: list[int]
+
+
+def make_split(pairs: Sequence[Pair], config: TrainConfig) -> Split:
+    """Split `pairs` as the settings say: a given file, folds, or a seeded 80/20.
+
+    With `split="case"` all frames of a surgery lie on one side.
+    Raises UsageError when a side would be empty or the given file does not fit the data.
+    """
+    if config.split_file is not None:
+        return read_split(config.split_file, pairs)
+    rng = np.random.default_rng(config.seed)
+    groups = [pair.case if config.split == "case" else pair.name for pair in pairs]
+    names = [str(name) for name in rng.permutation(sorted(set(groups)))]
+    if config.folds is not None:
+        chosen = set(names[config.fold :: config.folds])
+    else:
+        chosen = set(names[: max(1, round(VALIDATION_SHARE * len(names)))])
+    split = Split(
+        [i for i, group in enumerate(groups) if group not in chosen],
+        [i for i, group in enumerate(groups) if group in chosen],
+    )
+    if not split.train or not split.validation:
+        what = "surgeries" if config.split == "case" else "frames"
+        raise UsageError(
+            f"{len(names)} {what} cannot be split: {len(split.train)} frames to train on, "
+            f"{len(split.validation)} to validate: add data, use fewer folds or --split frame"
+        )
+    return split
+
+
+def write_split(path: Path, split: Split, pairs: Sequence[Pair]) -> None:
+    """Write the names on both sides as JSON. Raises OutputError."""
+    content = {
+        "train": [pairs[i].name for i in split.train],
+        "validation": [pairs[i].name for i in split.validation],
+    }
+    try:
+        path.write_text(json.dumps(content, indent=1) + "\n")
+    except OSError as err:
+        raise OutputError(f"cannot write output: {path}: {err.strerror}") from err
+
+
+def read_split(path: Path, pairs: Sequence[Pair]) -> Split:
+    """Return the split that `write_split` wrote, for the same or more data. Raises UsageError."""
+    try:
+        content = json.loads(path.read_text())
+        sides = {side: [str(n) for n in content[side]] for side in ("train", "validation")}
+    except (OSError, ValueError, KeyError, TypeError) as err:
+        raise UsageError(f"not a split file: {path}: {err}: give the split.json of a run") from err
+    position = {pair.name: index for index, pair in enumerate(pairs)}
+    missing = [name for names in sides.values() for name in names if name not in position]
+    if missing:
+        raise UsageError(
+            f"split file names {len(missing)} frames that are not usable here: {path}: "
+            f"first {missing[0]}"
+        )
+    both = set(sides["train"]) & set(sides["validation"])
+    if both or not all(sides.values()):
+        problem = f"{len(both)} frames on both sides" if both else "an empty side"
+        raise UsageError(f"split file has {problem}: {path}")
+    return Split(*([position[n] for n in sides[side]] for side in ("train", "validation")))

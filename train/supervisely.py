@@ -1,0 +1,124 @@
+"""Supervisely JSON -> mask: polygons and bitmaps of the class "Cornea"."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import zlib
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+CLASS_NAME = "cornea"
+# A compressed bitmap may not grow beyond this: a zlib bomb in an annotation must not eat memory.
+_MAX_BITMAP_BYTES = 64 * 2**20
+# Fitted outlines overshoot the frame by a little; more than this is a wrong annotation.
+_MARGIN_SHARE = 0.25
+
+Mask = NDArray[np.uint8]
+
+
+class BadAnnotationError(Exception):
+    """An annotation that cannot be used; the message says why."""
+
+
+def read_mask(path: Path, size: tuple[int, int], *, respect_holes: bool = False) -> Mask:
+    """Return the (H, W) uint8 mask, 0 or 255, of all corneas annotated in a JSON file.
+
+    `size` is (height, width) of the image. Polygon exteriors are filled; their holes stay filled
+    unless `respect_holes`. Other classes are ignored, and so is every path that the file names.
+    Raises BadAnnotationError.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as err:
+        raise BadAnnotationError(f"annotation cannot be read: {err.strerror}") from err
+    except (ValueError, RecursionError) as err:
+        raise BadAnnotationError(f"malformed JSON: {err}") from err
+    try:
+        declared = (content["size"]["height"], content["size"]["width"])
+        objects = [o for o in content["objects"] if str(o["classTitle"]).lower() == CLASS_NAME]
+    except (KeyError, TypeError) as err:
+        raise BadAnnotationError(f"no Supervisely annotation: {err!r} is missing") from err
+    if declared != size:
+        raise BadAnnotationError(
+            f"sizes differ: image {size[1]}x{size[0]}, annotation {declared[1]}x{declared[0]}"
+        )
+    if not objects:
+        raise BadAnnotationError("no cornea annotated")
+    mask = np.zeros(size, np.uint8)
+    for item in objects:
+        try:
+            _draw(mask, item, respect_holes)
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError) as err:
+            raise BadAnnotationError(f"malformed geometry: {err}") from err
+    if not mask.any():
+        raise BadAnnotationError("the annotated cornea covers no pixel")
+    return mask
+
+
+def _draw(mask: Mask, item: dict[str, Any], respect_holes: bool) -> None:
+    kind = item.get("geometryType", "polygon")
+    if kind == "polygon":
+        exterior = _points(item["points"]["exterior"], mask.shape)
+        if crosses_itself(exterior):
+            raise BadAnnotationError("the polygon crosses itself")
+        cv2.fillPoly(mask, [exterior], 255)
+        for hole in item["points"].get("interior", []) if respect_holes else []:
+            cv2.fillPoly(mask, [_points(hole, mask.shape)], 0)
+    elif kind == "bitmap":
+        _paste(mask, item["bitmap"]["data"], item["bitmap"]["origin"])
+    else:
+        raise BadAnnotationError(f"geometry {kind!r} is neither polygon nor bitmap")
+
+
+def _points(values: Any, shape: tuple[int, ...]) -> NDArray[np.int32]:
+    points = np.asarray(values, float)
+    if points.ndim != 2 or points.shape[1] != 2 or len(points) < 3:
+        raise BadAnnotationError(f"a polygon needs 3 points or more, got {len(points)}")
+    limit = np.array(shape[::-1], float)
+    outside = (points < -_MARGIN_SHARE * limit) | (points > (1 + _MARGIN_SHARE) * limit)
+    if not np.isfinite(points).all() or outside.any():
+        raise BadAnnotationError("the polygon lies outside the frame")
+    return np.round(points).astype(np.int32)
+
+
+def _paste(mask: Mask, data: str, origin: Any) -> None:
+    """Draw a Supervisely bitmap: base64 of zlib of a PNG whose last channel is the mask."""
+    try:
+        inflate = zlib.decompressobj()
+        png = inflate.decompress(base64.b64decode(data, validate=True), _MAX_BITMAP_BYTES)
+    except (binascii.Error, zlib.error) as err:
+        raise BadAnnotationError(f"the bitmap cannot be unpacked: {err}") from err
+    image = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED) if png else None
+    if image is None or inflate.unconsumed_tail:
+        raise BadAnnotationError("the bitmap is no PNG")
+    patch = image if image.ndim == 2 else image[..., -1]
+    x, y = int(origin[0]), int(origin[1])
+    height, width = patch.shape
+    if x < 0 or y < 0 or y + height > mask.shape[0] or x + width > mask.shape[1]:
+        raise BadAnnotationError("the bitmap lies outside the frame")
+    region = mask[y : y + height, x : x + width]
+    region[patch > 0] = 255
+
+
+def crosses_itself(points: NDArray[np.int32]) -> bool:
+    """Whether two sides of the closed (N, 2) polygon that are not neighbours cross."""
+    ring = points.astype(float)
+    ring = ring[np.any(ring != np.roll(ring, 1, axis=0), axis=1)]
+    if len(ring) < 4:
+        return False
+    a, b = ring, np.roll(ring, -1, axis=0)
+
+    def side(p: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Sign of every point of q[j] against every line a[i]-b[i]."""
+        along, offset = (b - a)[:, None], q[None] - p[:, None]
+        return np.asarray(np.sign(along[..., 0] * offset[..., 1] - along[..., 1] * offset[..., 0]))
+
+    # Sides i and j cross when each has the other's ends strictly on both of its sides.
+    split = side(a, a) * side(a, b) < 0
+    return bool((split & split.T).any())

@@ -1,0 +1,238 @@
+"""The training loop: epochs, checkpoints, curves, resume."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader
+
+from cornea_stream.engines.torch_engine import DTYPES, choose_precision
+from cornea_stream.errors import UsageError
+from cornea_train.config import TrainConfig
+from cornea_train.dataset import Cache, CachedFrames, open_cache
+from cornea_train.distributed import World, join_world
+from cornea_train.losses import CorneaLoss
+from cornea_train.metrics import Tally
+from cornea_train.network import TrainNet, build_network
+from cornea_train.recorder import STATE, Recorder, prepare_folder, read_state
+from cornea_train.sampler import DealtSampler
+from cornea_train.split import Split, make_split, write_split
+
+SPLIT = "split.json"
+Row = dict[str, float]
+Batch = tuple[torch.Tensor, torch.Tensor]
+# Changing one of these between a run and its resumption would make it another run.
+_FIXED = (
+    "epochs", "batch_size", "lr", "min_lr", "weight_decay", "encoder_name", "encoder_depth",
+    "image_size", "augment", "dice_weight", "focal_weight", "boundary_weight", "accumulate",
+    "clip_norm", "dropout", "freeze_norm", "seed",
+)  # fmt: skip
+
+
+class Trainer:
+    """One run in one process: network, optimiser and data, ready to go through the epochs."""
+
+    def __init__(self, config: TrainConfig, world: World, cache: Cache, split: Split) -> None:
+        """Build everything. Raises CheckpointError, UsageError."""
+        self.config, self.world = config, world
+        torch.manual_seed(config.seed)
+        self.network, self.spec = build_network(config)
+        self.network = self.network.to(world.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.precision = choose_precision(config.precision, world.device)
+        self._model = self._wrapped()
+        trained = [p for p in self.network.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.AdamW(trained, config.lr, weight_decay=config.weight_decay)
+        self.scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(
+            self.optimizer, T_max=config.epochs, eta_min=config.min_lr
+        )
+        self.scaler = torch.amp.GradScaler(world.device.type, enabled=self.precision == "fp16")
+        self.loss = CorneaLoss(config.dice_weight, config.focal_weight, config.boundary_weight)
+        self.batch_size = min(config.batch_size, len(split.train))
+        if self.batch_size % world.size:
+            raise UsageError(
+                f"batch size {self.batch_size} cannot be dealt over {world.size} processes: "
+                "make it a multiple"
+            )
+        self.train_loader = self._loader(cache, split.train, train=True)
+        self.val_loader = self._loader(cache, split.validation, train=False)
+        self.history: list[Row] = []
+
+    def run_epoch(self) -> Row:
+        """Train for one epoch, validate, step the schedule; append to `history` and return it."""
+        epoch = len(self.history) + 1
+        lr = self.optimizer.param_groups[0]["lr"]
+        train, val = self._train(epoch), self._validate()
+        self.scheduler.step()
+        row = {"epoch": float(epoch), "lr": lr}
+        row |= {f"train_{k}": v for k, v in train.items()}
+        row |= {f"val_{k}": v for k, v in val.items()}
+        self.history.append(row)
+        return row
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch, counted from 1, with the highest validation IoU; the first of equals."""
+        return 1 + max(range(len(self.history)), key=lambda i: self.history[i]["val_iou"])
+
+    def state(self) -> dict[str, Any]:
+        """Return all that the next epoch depends on, beside the settings and the data."""
+        return {
+            "settings": {name: getattr(self.config, name) for name in _FIXED},
+            "network": self.network.pspnet.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "history": self.history,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from `state`. Raises UsageError when the settings are not those of that run."""
+        for name, value in state["settings"].items():
+            given = getattr(self.config, name)
+            if given != value:
+                raise UsageError(
+                    f"cannot resume with {name} {given}: the run had {value}: give that, or start "
+                    "anew in another --output-dir"
+                )
+        self.network.pspnet.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scheduler.load_state_dict(state["scheduler"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.history = list(state["history"])
+
+    def _wrapped(self) -> nn.Module:
+        if self.world.size == 1:
+            return self.network
+        network: nn.Module = self.network
+        if self.world.device.type == "cuda" and not self.config.freeze_norm:
+            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+            assert isinstance(network, TrainNet)
+            self.network = network
+        device_ids = [self.world.device] if self.world.device.type == "cuda" else None
+        return DistributedDataParallel(network, device_ids=device_ids)
+
+    def _loader(self, cache: Cache, positions: list[int], *, train: bool) -> DataLoader[Batch]:
+        config = self.config
+        frames = CachedFrames(
+            cache, positions, augment=train and config.augment == "mild", seed=config.seed
+        )
+        sampler = DealtSampler(
+            len(frames), self.batch_size, self.world, shuffle=train, seed=config.seed
+        )
+        return DataLoader(
+            frames,
+            batch_size=self.batch_size // self.world.size,
+            sampler=sampler,
+            num_workers=config.workers,
+            pin_memory=self.world.device.type == "cuda",
+        )
+
+    def _batches(self, loader: DataLoader[Batch]) -> Iterator[Batch]:
+        for images, masks in loader:
+            target = (masks.to(self.world.device, non_blocking=True)[:, None] > 0).float()
+            yield images.to(self.world.device, non_blocking=True), target
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(
+            self.world.device.type, DTYPES[self.precision], enabled=self.precision != "fp32"
+        )
+
+    def _train(self, epoch: int) -> Row:
+        # Dropout follows from seed, epoch and process, so nothing random needs to be saved.
+        torch.manual_seed((self.config.seed * 100_003 + epoch) * 1009 + self.world.rank)
+        self._model.train()
+        if self.config.freeze_norm:
+            for module in self.network.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+        for part in (self.train_loader.sampler, self.train_loader.dataset):
+            part.epoch = epoch  # type: ignore[union-attr]
+        tally = Tally(self.world.device)
+        steps = len(self.train_loader)
+        for step, (images, target) in enumerate(self._batches(self.train_loader), start=1):
+            last = step % self.config.accumulate == 0 or step == steps
+            # Gradients need to be added up over processes only when a step follows.
+            together = nullcontext() if last or self.world.size == 1 else self._model.no_sync()  # type: ignore[operator]
+            with together:
+                with self._autocast():
+                    logits = self._model(images)
+                loss = self.loss(logits.float(), target)
+                self.scaler.scale(loss / self._in_group(step, steps)).backward()
+            if last:
+                self._step()
+            tally.add(loss, logits.float(), target)
+        self.world.add_up(tally.sums)
+        return tally.result()
+
+    def _in_group(self, step: int, steps: int) -> int:
+        """Return how many batches share the optimiser step that `step` belongs to."""
+        size = self.config.accumulate
+        first = (step - 1) // size * size
+        return min(size, steps - first)
+
+    def _step(self) -> None:
+        if self.config.clip_norm:
+            self.scaler.unscale_(self.optimizer)
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip_norm)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad(set_to_none=True)
+
+    @torch.inference_mode()
+    def _validate(self) -> Row:
+        self.network.eval()
+        tally = Tally(self.world.device)
+        for images, target in self._batches(self.val_loader):
+            with self._autocast():
+                logits = self.network(images).float()
+            tally.add(self.loss(logits, target), logits, target)
+        self.world.add_up(tally.sums)
+        return tally.result()
+
+
+def train(config: TrainConfig, on_epoch: Callable[[Row, bool], None] | None = None) -> list[Row]:
+    """Train as `config` says; write checkpoints, metrics.csv and curves; return the history.
+
+    `on_epoch` gets every epoch's row and whether it is the best so far, in the writing process.
+    Raises SourceError, UsageError, CheckpointError and OutputError before and between epochs.
+    """
+    config.check()
+    folder = config.output_dir
+    with join_world(config.device) as world:
+        if world.is_writer:
+            prepare_folder(config)
+        world.wait()
+        if world.is_writer:  # the others find it made
+            _open_cache(config)
+        world.wait()
+        cache = _open_cache(config)
+        split = make_split(cache.pairs, config)
+        trainer = Trainer(config, world, cache, split)
+        if config.resume:
+            trainer.restore(read_state(folder / STATE, world.device))
+        elif world.is_writer:
+            write_split(folder / SPLIT, split, cache.pairs)
+        recorder = Recorder(trainer) if world.is_writer else None
+        while len(trainer.history) < config.epochs:
+            row = trainer.run_epoch()
+            if recorder:
+                recorder.record()
+                if on_epoch:
+                    on_epoch(row, trainer.best_epoch == len(trainer.history))
+            world.wait()
+        return trainer.history
+
+
+def _open_cache(config: TrainConfig) -> Cache:
+    return open_cache(
+        config.data_dir,
+        config.output_dir / "cache",
+        config.image_size,
+        respect_holes=config.respect_holes,
+        max_bad=config.max_bad,
+    )
