@@ -1,6 +1,6 @@
 """Peak memory of `cornea-stream run` on a long and a short clip: it must not grow with length.
 
-    python benchmarks/memory.py [--frames 300 3000] [--output benchmarks/results/memory.json]
+    python -m benchmarks.memory [--frames 300 3000] [--output benchmarks/results/memory.json]
 
 Each run is a process of its own; the peak is its largest resident set as the kernel counts it.
 """

@@ -115,7 +115,7 @@ def open_cache(
     OutputError when the cache cannot be written.
     """
     pairs, problems = find_pairs(data_dir)
-    target = folder / f"{_key(pairs, size, respect_holes)}.npz.d"
+    target = folder / _key(pairs, size, respect_holes)
     try:
         if not (target / "index.json").exists():
             _build(target, pairs, size, respect_holes)
