@@ -8,14 +8,14 @@ from functools import lru_cache
 import av
 import cv2
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from cornea_stream.colour import RGB, rgb_to_yuv
 from cornea_stream.frames import Image, Segmentation, as_stored
+from cornea_stream.planes import to_yuv420, view
 
 LABEL = "Cornea"
-_PLANAR_420 = ("yuv420p", "yuvj420p")
 
 
 def paint_rgb(segmentation: Segmentation, colour: RGB, opacity: float) -> Image:
@@ -46,7 +46,7 @@ class YuvPainter:
         frame = segmentation.frame
         source = to_yuv420(frame.video, self._reformatter)
         painted = _copy_to_even_size(source)
-        planes = [_view(plane) for plane in painted.planes]
+        planes = [view(plane) for plane in painted.planes]
         tags = int(source.colorspace), int(source.color_range)
         values = rgb_to_yuv(self.colour, *tags)
         mask = _pad(as_stored(segmentation.mask, frame.rotation), planes[0].shape)
@@ -59,32 +59,6 @@ class YuvPainter:
         for plane, patch in zip(planes, legend, strict=True):
             _paste_in_corner(plane, patch, frame.rotation)
         return painted
-
-
-def to_yuv420(video: av.VideoFrame, reformatter: VideoReformatter) -> av.VideoFrame:
-    """Return `video` in 8-bit planar 4:2:0, tagged: itself where it is so already.
-
-    YUV keeps its matrix and range; RGB and gray become BT.709, limited range.
-    """
-    if video.format.name in _PLANAR_420:
-        return video
-    pts, time_base = video.pts, video.time_base
-    if video.format.is_rgb or video.format.name.startswith(("gray", "pal8", "mono")):
-        converted = reformatter.reformat(
-            video, format="yuv420p", dst_colorspace=Colorspace.ITU709,
-            dst_color_range=ColorRange.MPEG,
-        )  # fmt: skip
-        converted.colorspace, converted.color_range = Colorspace.ITU709, ColorRange.MPEG
-    else:
-        full = "j" in video.format.name or video.color_range == ColorRange.JPEG
-        kept = ColorRange.JPEG if full else ColorRange.MPEG
-        converted = reformatter.reformat(
-            video, format="yuv420p", src_color_range=kept, dst_color_range=kept
-        )
-        converted.colorspace = video.colorspace
-        converted.color_range = kept if full else video.color_range
-    converted.pts, converted.time_base = pts, time_base
-    return converted
 
 
 def _blend(plane: NDArray[np.uint8], mask: Image, value: Sequence[float], opacity: float) -> None:
@@ -100,17 +74,12 @@ def _blend(plane: NDArray[np.uint8], mask: Image, value: Sequence[float], opacit
     plane[box] = cv2.copyTo(blended, np.ascontiguousarray(mask[box]), region.copy())
 
 
-def _view(plane: av.video.plane.VideoPlane) -> NDArray[np.uint8]:
-    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-    return rows[: plane.height, : plane.width]
-
-
 def _copy_to_even_size(video: av.VideoFrame) -> av.VideoFrame:
     width, height = video.width + video.width % 2, video.height + video.height % 2
     copy = av.VideoFrame(width, height, "yuv420p")
     for source, target in zip(video.planes, copy.planes, strict=True):
-        view = _view(target)
-        view[:] = _pad(_view(source), view.shape)
+        pixels = view(target)
+        pixels[:] = _pad(view(source), pixels.shape)
     copy.pts, copy.time_base = video.pts, video.time_base
     copy.colorspace, copy.color_range = video.colorspace, video.color_range
     return copy

@@ -42,7 +42,7 @@ def test_fast_is_close_to_exact(tmp_path: Path, pix_fmt: str, rotation: int) -> 
     exact = Preprocessor((48, 64), exact=True)(frame)
     assert fast.shape == exact.shape == (48, 64, 3)
     assert fast.flags.c_contiguous
-    assert np.abs(fast.astype(int) - exact).mean() < 2.5
+    assert np.abs(fast.astype(int) - exact).mean() < 1.6
 
 
 def test_colour_matrix_of_the_frame_is_used(tmp_path: Path) -> None:
