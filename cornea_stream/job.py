@@ -225,6 +225,7 @@ def _describe(
             **asdict(options),
             "threshold": segmenter.threshold,
             "raw_mask": segmenter.raw,
+            "smooth": segmenter.smooth,
         },
         "engine": segmenter.engine.describe(),
         "checkpoint": {

@@ -18,6 +18,7 @@ from cornea_stream.errors import UsageError
 from cornea_stream.frames import Frame, Image, Logits, Segmentation
 from cornea_stream.mask import cornea_mask, raw_mask, upsample_logits
 from cornea_stream.preprocess import Preprocessor
+from cornea_stream.smooth import smoothed
 from cornea_stream.source import open_source
 
 T = TypeVar("T")
@@ -56,6 +57,7 @@ class Segmenter:
         batch_size: int | None = None,
         threshold: float = 0.5,
         raw: bool = False,
+        smooth: bool = False,
     ) -> None:
         """Load weights onto a device.
 
@@ -64,6 +66,7 @@ class Segmenter:
         fp32, bf16, fp16; fp32 also converts and resizes frames exactly as the published steps do.
         `batch_size`: None chooses by device. `threshold`: probability from which on a pixel is
         cornea. `raw`: leave the thresholded mask as it is, without making one cornea of it.
+        `smooth`: average each frame's logits with those of the two frames before and after it.
         Raises CheckpointError for unusable weights, UsageError for impossible settings.
         """
         if not 0 < threshold < 1:
@@ -76,6 +79,7 @@ class Segmenter:
         self.checkpoint = loaded
         self.threshold = threshold
         self.raw = raw
+        self.smooth = smooth
         self.engine: Engine = TorchEngine(
             loaded, device=device, precision=precision, batch_size=batch_size
         )
@@ -114,6 +118,12 @@ class Segmenter:
 
     def predict(self, inputs: Iterable[Prepared]) -> Iterator[Prediction]:
         """Run the network over `inputs` in batches, several in flight; yield in order."""
+        predictions = self._predict(inputs)
+        if self.smooth:
+            return smoothed(predictions, lambda p: p.logits, lambda p, x: Prediction(p.frame, x))
+        return predictions
+
+    def _predict(self, inputs: Iterable[Prepared]) -> Iterator[Prediction]:
         pending: deque[tuple[list[Prepared], Pending]] = deque()
         for batch in _batched(inputs, self.engine.batch_size):
             if len(pending) == self.engine.in_flight:

@@ -36,6 +36,9 @@ def run(
     opacity: opt.Opacity = 0.5,
     color: opt.Color = "green",
     raw_mask: opt.RawMask = False,
+    smooth: Annotated[
+        bool, typer.Option("--smooth", help="Steady the masks over time, without trailing.")
+    ] = False,
     start: Annotated[
         str | None, typer.Option(help="Begin here: seconds or HH:MM:SS.mmm.", metavar="T")
     ] = None,
@@ -90,6 +93,7 @@ def run(
         batch_size=_parse_batch_size(batch_size),
         threshold=threshold,
         raw=raw_mask,
+        smooth=smooth,
     )
     code = run_and_report(
         paths, output_dir, segmenter, options, quiet=quiet, verbose=verbose, as_json=json_
