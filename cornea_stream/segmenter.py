@@ -13,7 +13,7 @@ import av
 import numpy as np
 
 from cornea_stream.checkpoint import Checkpoint, load_checkpoint
-from cornea_stream.engines import Engine, Pending, TorchEngine
+from cornea_stream.engines import Engine, Pending, build_engine
 from cornea_stream.errors import UsageError
 from cornea_stream.frames import Frame, Image, Logits, Segmentation
 from cornea_stream.mask import cornea_mask, raw_mask, upsample_logits
@@ -62,8 +62,9 @@ class Segmenter:
         """Load weights onto a device.
 
         `checkpoint`: a file, loaded weights, or None for those of the package. `device`: auto,
-        cpu, cuda or cuda:N. `backend`: auto or torch. `precision`: auto (the fastest native one),
-        fp32, bf16, fp16; fp32 also converts and resizes frames exactly as the published steps do.
+        cpu, cuda or cuda:N. `backend`: auto (OpenVINO on a CPU where it is installed, else torch),
+        torch, openvino. `precision`: auto (the fastest native one), fp32, bf16, fp16, or int8 with
+        OpenVINO; fp32 also converts and resizes frames exactly as the published steps do.
         `batch_size`: None chooses by device. `threshold`: probability from which on a pixel is
         cornea. `raw`: leave the thresholded mask as it is, without making one cornea of it.
         `smooth`: average each frame's logits with those of the two frames before and after it.
@@ -73,15 +74,13 @@ class Segmenter:
             raise UsageError(f"threshold must lie between 0 and 1: {threshold:g}: try 0.5")
         if batch_size is not None and batch_size < 1:
             raise UsageError(f"batch size must be 1 or more: {batch_size}: give a whole number")
-        if backend not in ("auto", "torch"):
-            raise UsageError(f"unknown backend: {backend!r}: use auto or torch")
         loaded = checkpoint if isinstance(checkpoint, Checkpoint) else load_checkpoint(checkpoint)
         self.checkpoint = loaded
         self.threshold = threshold
         self.raw = raw
         self.smooth = smooth
-        self.engine: Engine = TorchEngine(
-            loaded, device=device, precision=precision, batch_size=batch_size
+        self.engine: Engine = build_engine(
+            loaded, device=device, backend=backend, precision=precision, batch_size=batch_size
         )
         self._preprocess = Preprocessor(
             loaded.spec.image_size, exact=self.engine.describe()["precision"] == "fp32"

@@ -76,7 +76,7 @@ def test_settings_that_make_no_sense(tiny_checkpoint: Path) -> None:
         ({"device": "mps:1:2"}, "unknown device"),
         ({"device": "cuda:77"}, "no such GPU"),
         ({"precision": "int3"}, "unknown precision"),
-        ({"precision": "fp16", "device": "cpu"}, "fp16 needs a GPU"),
+        ({"precision": "fp16", "device": "cpu", "backend": "torch"}, "fp16 needs a GPU"),
     ):
         with pytest.raises(UsageError, match=message):
             Segmenter(tiny_checkpoint, **settings)  # type: ignore[arg-type]

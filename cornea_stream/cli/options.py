@@ -15,11 +15,11 @@ Checkpoint = Annotated[
     typer.Option(help="Weights: .pth or .safetensors.", show_default="those of the package"),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.", metavar="DEVICE")]
-Backend = Annotated[str, typer.Option(help="auto or torch.", metavar="BACKEND")]
+Backend = Annotated[str, typer.Option(help="auto, torch or openvino.", metavar="BACKEND")]
 Precision = Annotated[
     str,
     typer.Option(
-        help="auto, fp32, bf16 or fp16; fp32 follows the published steps exactly.",
+        help="auto, fp32 (follows the published steps exactly), bf16, fp16, int8 (OpenVINO).",
         metavar="PRECISION",
     ),
 ]

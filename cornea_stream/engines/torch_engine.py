@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cornea_stream.checkpoint import Checkpoint
 from cornea_stream.errors import UsageError
+from cornea_stream.fuse import fuse
 from cornea_stream.model import CorneaNet
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -46,7 +47,7 @@ class TorchEngine:
         self.batch_size = batch_size or _BATCH_SIZE[self.device.type]
         self.in_flight = _IN_FLIGHT[self.device.type]
         dtype = DTYPES[self.precision]
-        network = CorneaNet(checkpoint.build(), checkpoint.spec).eval()
+        network = CorneaNet(fuse(checkpoint.build()), checkpoint.spec).eval()
         if self.device.type == "cpu":
             network = network.to(dtype)
         self._network = network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]

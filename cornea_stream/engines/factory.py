@@ -1,0 +1,52 @@
+"""Choose and build the engine for a machine and what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+
+from cornea_stream.checkpoint import Checkpoint
+from cornea_stream.engines.protocol import Engine
+from cornea_stream.engines.torch_engine import TorchEngine, choose_device
+from cornea_stream.errors import UsageError
+from cornea_stream.frames import Image
+
+BACKENDS = ("auto", "torch", "openvino")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
+
+
+def build_engine(
+    checkpoint: Checkpoint,
+    *,
+    device: str = "auto",
+    backend: str = "auto",
+    precision: str = "auto",
+    batch_size: int | None = None,
+    calibration: Sequence[Image] | None = None,
+) -> Engine:
+    """Return the engine: on a CPU OpenVINO where it is installed, else PyTorch.
+
+    `calibration`: (h, w, 3) uint8 model inputs for int8; None generates frames.
+    Raises UsageError for what this machine cannot do.
+    """
+    if backend not in BACKENDS:
+        raise UsageError(f"unknown backend: {backend!r}: use {', '.join(BACKENDS)}")
+    if precision not in PRECISIONS:
+        raise UsageError(f"unknown precision: {precision!r}: use {', '.join(PRECISIONS)}")
+    on_cpu = choose_device(device).type == "cpu"
+    if backend == "auto":
+        suits = on_cpu and precision != "fp16" and find_spec("openvino") is not None
+        backend = "openvino" if suits or precision == "int8" else "torch"
+    if backend == "torch":
+        if precision == "int8":
+            raise UsageError("int8 needs OpenVINO: use --backend openvino or auto")
+        return TorchEngine(checkpoint, device=device, precision=precision, batch_size=batch_size)
+    if not on_cpu:
+        raise UsageError(f"OpenVINO runs on the CPU here: {device}: use --device cpu")
+    from cornea_stream.engines.openvino_engine import OpenVINOEngine
+
+    if precision == "int8":
+        from cornea_stream.engines.quantise import quantised_engine
+
+        return quantised_engine(checkpoint, batch_size=batch_size, calibration=calibration)
+    return OpenVINOEngine(checkpoint, precision=precision, batch_size=batch_size)

@@ -1,0 +1,108 @@
+"""OpenVINO on the CPU: the fastest engine for the same weights there."""
+
+from __future__ import annotations
+
+import warnings
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cornea_stream.checkpoint import Checkpoint
+from cornea_stream.engines.torch_engine import cpu_has_bf16
+from cornea_stream.errors import UsageError
+from cornea_stream.fuse import fuse
+from cornea_stream.model import CorneaNet
+
+_HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "bf16"}
+
+
+class OpenVINOEngine:
+    """The network compiled by OpenVINO for this CPU, two requests in turn."""
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        precision: str = "auto",
+        batch_size: int | None = None,
+        model: Any = None,
+    ) -> None:
+        """Convert and compile the network, or take a converted (quantised) `model` as it is.
+
+        `precision`: auto (bf16 where the CPU has it, else fp32), fp32 or bf16; int8 only names
+        what a quantised `model` is. Raises UsageError for another precision, and where OpenVINO
+        is not installed.
+        """
+        openvino = import_openvino()
+        if precision == "auto":
+            precision = "bf16" if cpu_has_bf16() else "fp32"
+        if precision not in _HINTS or (precision == "int8" and model is None):
+            raise UsageError(f"OpenVINO cannot compute in {precision}: use auto, fp32 or bf16")
+        self.precision = precision
+        self.batch_size = batch_size or 1  # larger batches are slower on a CPU
+        self.in_flight = 2
+        self._model = model if model is not None else convert(checkpoint)
+        hint = _HINTS[precision] if cpu_has_bf16() else "f32"
+        compiled = openvino.Core().compile_model(
+            self._model,
+            "CPU",
+            {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"},
+        )
+        self._requests = cycle([_Request(compiled) for _ in range(self.in_flight)])
+
+    def submit(self, images: NDArray[np.uint8]) -> _Request:
+        """Start on `images`, (n, H, W, 3) uint8 RGB with n <= batch_size."""
+        request = next(self._requests)
+        request.start(images)
+        return request
+
+    def describe(self) -> dict[str, str | int]:
+        """Return backend, device and precision in words, and the batch size."""
+        return {
+            "backend": "openvino",
+            "device": "cpu",
+            "precision": self.precision,
+            "batch_size": self.batch_size,
+        }
+
+
+class _Request:
+    def __init__(self, compiled: Any) -> None:
+        self._request = compiled.create_infer_request()
+        self._images: NDArray[np.uint8] | None = None
+
+    def start(self, images: NDArray[np.uint8]) -> None:
+        self._images = images  # OpenVINO reads it in place: keep it alive
+        self._request.start_async({0: images}, share_inputs=True)
+
+    def result(self) -> NDArray[np.float32]:
+        self._request.wait()
+        return np.array(self._request.get_output_tensor(0).data[:, 0], np.float32)
+
+
+def convert(checkpoint: Checkpoint) -> Any:
+    """Return the network as an OpenVINO model: (?, H, W, 3) uint8 RGB in, (?, 1, h, w) out."""
+    openvino = import_openvino()
+    network = CorneaNet(fuse(checkpoint.build()), checkpoint.spec).eval()
+    height, width = checkpoint.spec.image_size
+    example = torch.zeros((1, height, width, 3), dtype=torch.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tracer's remarks on shapes that are fixed here
+        return openvino.convert_model(
+            network, example_input=example, input=[(-1, height, width, 3)]
+        )
+
+
+def import_openvino() -> Any:
+    """Return the module. Raises UsageError where it is not installed."""
+    try:
+        import openvino
+    except ImportError as err:
+        raise UsageError(
+            "OpenVINO is not installed: pip install 'cornea-stream[openvino]', or use "
+            "--backend torch"
+        ) from err
+    return openvino

@@ -1,0 +1,159 @@
+"""Engines: every backend and precision gives the masks of plain fp32 torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cornea_stream.checkpoint import Checkpoint, load_checkpoint
+from cornea_stream.engines import Engine, TorchEngine, build_engine
+from cornea_stream.errors import UsageError
+from cornea_stream.fuse import fuse
+from cornea_stream.mask import iou
+from cornea_stream.model import build_pspnet
+from cornea_stream.synthetic import generate_frame
+
+
+@pytest.fixture(scope="module")
+def weights() -> Checkpoint:
+    return load_checkpoint()
+
+
+@pytest.fixture(scope="module")
+def images(weights: Checkpoint) -> np.ndarray:
+    return np.stack([generate_frame(900 + i, *weights.spec.image_size)[0] for i in range(6)])
+
+
+@pytest.fixture(scope="module")
+def reference(weights: Checkpoint, images: np.ndarray) -> np.ndarray:
+    """Logits of the library's own network, before its upsampling."""
+    model = weights.build()
+    model.segmentation_head[1] = torch.nn.Identity()  # type: ignore[index, union-attr, operator]
+    with torch.inference_mode():
+        return model(torch.from_numpy(images).permute(0, 3, 1, 2).float())[:, 0].numpy()
+
+
+def logits_of(engine: Engine, images: np.ndarray, batch: int = 1) -> np.ndarray:
+    parts = [images[i : i + batch] for i in range(0, len(images), batch)]
+    return np.concatenate([engine.submit(part).result() for part in parts])
+
+
+def agreement(a: np.ndarray, b: np.ndarray) -> float:
+    scores = [
+        iou((x > 0).astype(np.uint8), (y > 0).astype(np.uint8)) for x, y in zip(a, b, strict=True)
+    ]
+    return float(np.mean(scores))
+
+
+@pytest.mark.parametrize("name", ["resnet101", "resnet18", "mobilenet_v2"])
+@pytest.mark.parametrize("size", [64, 96])
+def test_fusing_is_exact_to_round_off(name: str, size: int) -> None:
+    torch.manual_seed(0)
+    model = build_pspnet(name).train()
+    with torch.no_grad():
+        model(torch.rand(4, 3, 64, 64))  # statistics that are not 0 and 1
+    model.eval()
+    batch = torch.rand(2, 3, size, size)
+    with torch.inference_mode():
+        expected, found = model(batch), fuse(model)(batch)
+        assert (found - expected).abs().max() < 1e-4 * expected.abs().max()
+        assert torch.equal(model(batch), expected)  # the original is left alone
+
+
+@pytest.mark.parametrize("backend", ["torch", "openvino"])
+def test_fp32_equals_the_library(
+    weights: Checkpoint, images: np.ndarray, reference: np.ndarray, backend: str
+) -> None:
+    if backend == "openvino":
+        pytest.importorskip("openvino")
+    engine = build_engine(weights, device="cpu", backend=backend, precision="fp32")
+    np.testing.assert_allclose(logits_of(engine, images), reference, atol=2e-3)
+
+
+@pytest.mark.parametrize("backend", ["torch", "openvino"])
+def test_bf16_gives_the_same_masks(
+    weights: Checkpoint, images: np.ndarray, reference: np.ndarray, backend: str
+) -> None:
+    if backend == "openvino":
+        pytest.importorskip("openvino")
+    engine = build_engine(weights, device="cpu", backend=backend, precision="bf16")
+    assert agreement(logits_of(engine, images), reference) > 0.98
+
+
+@pytest.mark.parametrize("backend", ["torch", "openvino"])
+def test_batches_of_any_size_and_results_in_order(
+    weights: Checkpoint, images: np.ndarray, reference: np.ndarray, backend: str
+) -> None:
+    if backend == "openvino":
+        pytest.importorskip("openvino")
+    engine = build_engine(weights, device="cpu", backend=backend, precision="fp32", batch_size=4)
+    np.testing.assert_allclose(logits_of(engine, images, 4), reference, atol=2e-3)
+    pending = [engine.submit(images[i : i + 1]) for i in range(engine.in_flight)]
+    for index, one in enumerate(pending):
+        np.testing.assert_allclose(one.result()[0], reference[index], atol=2e-3)
+
+
+def test_auto_takes_openvino_on_a_cpu_where_it_is_installed(tiny_checkpoint: Path) -> None:
+    pytest.importorskip("openvino")
+    weights = load_checkpoint(tiny_checkpoint)
+    assert build_engine(weights, device="cpu").describe()["backend"] == "openvino"
+    assert isinstance(build_engine(weights, device="cpu", backend="torch"), TorchEngine)
+
+
+def test_auto_does_without_openvino(tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cornea_stream.engines.factory.find_spec", lambda _: None)
+    assert isinstance(build_engine(load_checkpoint(tiny_checkpoint), device="cpu"), TorchEngine)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [({"backend": "tpu"}, "unknown backend"),
+     ({"backend": "torch", "precision": "int8"}, "int8 needs"),
+     ({"backend": "openvino", "precision": "fp16"}, "cannot compute in fp16")],
+)  # fmt: skip
+def test_impossible_choices(tiny_checkpoint: Path, settings: dict[str, str], message: str) -> None:
+    if settings["backend"] == "openvino":
+        pytest.importorskip("openvino")
+    with pytest.raises(UsageError, match=message):
+        build_engine(load_checkpoint(tiny_checkpoint), device="cpu", **settings)  # type: ignore[arg-type]
+
+
+def test_int8_is_checked_kept_and_refused(
+    weights: Checkpoint, images: np.ndarray, reference: np.ndarray, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    pytest.importorskip("nncf")
+    from cornea_stream.engines import quantise
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    calibration = [generate_frame(5000 + i, *weights.spec.image_size)[0] for i in range(12)]
+    monkeypatch.setattr(quantise, "MIN_AGREEMENT", 0.5)
+    engine = build_engine(weights, device="cpu", precision="int8", calibration=calibration)
+    assert "int8 (IoU with fp32 " in str(engine.describe()["precision"])
+    assert agreement(logits_of(engine, images), reference) > 0.8
+    (kept,) = (tmp_path / "cornea-stream" / "int8").iterdir()
+    before = (kept / "int8.xml").stat().st_mtime_ns
+
+    def no_second_time(*_: object) -> None:
+        raise AssertionError("quantised again")
+
+    monkeypatch.setattr(quantise, "_quantise", no_second_time)
+    again = build_engine(weights, device="cpu", precision="int8", calibration=calibration)
+    np.testing.assert_allclose(logits_of(again, images), logits_of(engine, images), atol=1e-3)
+    assert (kept / "int8.xml").stat().st_mtime_ns == before
+    monkeypatch.setattr(quantise, "MIN_AGREEMENT", 1.01)
+    with pytest.raises(UsageError, match="int8 agrees with fp32 at a mean IoU of"):
+        build_engine(weights, device="cpu", precision="int8", calibration=calibration)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_cuda_gives_the_same_masks(
+    weights: Checkpoint, images: np.ndarray, reference: np.ndarray, precision: str
+) -> None:
+    engine = build_engine(weights, device="cuda", precision=precision, batch_size=4)
+    found = logits_of(engine, images, 4)
+    assert agreement(found, reference) > (0.999 if precision == "fp32" else 0.98)
