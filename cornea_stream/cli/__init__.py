@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cornea_stream.cli.benchmark import benchmark
 from cornea_stream.cli.demo import demo
 from cornea_stream.cli.evaluate import evaluate
 from cornea_stream.cli.export import export
@@ -41,7 +42,7 @@ def _root(
     """Stream cataract-surgery video through a PSPNet and get the cornea of every frame."""
 
 
-for _command in (run, frame, train, evaluate, export, demo, info):
+for _command in (run, frame, benchmark, train, evaluate, export, demo, info):
     app.command()(_command)
 
 

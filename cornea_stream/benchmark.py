@@ -1,0 +1,359 @@
+"""Frames per second, honestly: every stage alone, all together, and the bound that they set.
+
+On a CPU the stages share the cores, so the bound is cores ÷ sum of their CPU times; on a GPU they
+run side by side, so it is the slowest stage alone. Efficiency is end to end ÷ bound. Loading,
+compiling and the first frames are reported as warm-up and counted in no figure.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from cornea_stream.about import machine, versions
+from cornea_stream.checkpoint import Checkpoint, load_checkpoint
+from cornea_stream.colour import NAMED
+from cornea_stream.engines import Engine, build_engine
+from cornea_stream.errors import UsageError
+from cornea_stream.frames import Frame
+from cornea_stream.job import RunOptions, run_source
+from cornea_stream.overlay import YuvPainter
+from cornea_stream.preprocess import Preprocessor
+from cornea_stream.segmenter import Segmenter
+from cornea_stream.sinks import check_encoder
+from cornea_stream.sinks.video import VideoWriter
+from cornea_stream.source import open_source
+
+T = TypeVar("T")
+WARM_UP_FRAMES = 4
+SAMPLE_FRAMES = 60
+"""Frames that the stages are measured on; they are held decoded, about 3 MB each at 1080p."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage alone: frames per second, wall-clock percentiles and CPU time of one frame."""
+
+    name: str
+    fps: float
+    p50_ms: float
+    p95_ms: float
+    cpu_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """The network alone in one configuration; times of a batch are shared by its frames."""
+
+    backend: str
+    precision: str
+    batch_size: int
+    fps: float
+    p50_ms: float
+    p95_ms: float
+    cpu_ms: float
+    warm_up_s: float
+
+
+@dataclass(slots=True)
+class Benchmark:
+    """All that one run of the benchmark found."""
+
+    video: str
+    width: int
+    height: int
+    frames: int
+    engine: dict[str, str | int]
+    stages: list[Stage] = field(default_factory=list)
+    inference: list[Inference] = field(default_factory=list)
+    end_to_end_fps: float = 0.0
+    bound_fps: float = 0.0
+    bound_by: str = ""
+    efficiency: float = 0.0
+    warm_up_s: float = 0.0
+    peak_memory_mib: float = 0.0
+    baseline_fps: float | None = None
+    baseline_ratio: float | None = None
+    machine: str = field(default_factory=machine)
+    versions: dict[str, str | None] = field(default_factory=versions)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self)
+
+
+def run_benchmark(
+    video: Path,
+    *,
+    checkpoint: str | Path | None = None,
+    device: str = "auto",
+    backend: str = "auto",
+    precision: str = "auto",
+    every_engine: bool = True,
+    baseline: bool = False,
+    on_step: Callable[[str], None] | None = None,
+) -> Benchmark:
+    """Measure all stages on `video`, and with `every_engine` all engines this machine has.
+
+    `on_step` gets the name of what is measured next. Raises SourceError, CheckpointError,
+    UsageError.
+    """
+    step = on_step or (lambda name: None)
+    weights = load_checkpoint(checkpoint)
+    began = time.perf_counter()
+    step("loading the network")
+    segmenter = Segmenter(weights, device=device, backend=backend, precision=precision)
+    frames = _sample(video)
+    _drain(islice(segmenter.stream(frames[:WARM_UP_FRAMES]), WARM_UP_FRAMES))
+    warm_up_s = time.perf_counter() - began
+    height, width = frames[0].size
+    found = Benchmark(str(video), width, height, 0, segmenter.engine.describe())
+    found.warm_up_s = warm_up_s
+    step("every stage alone")
+    found.stages = _stages(video, frames, segmenter)
+    if every_engine:
+        for settings in _configurations(weights, device):
+            step(" ".join(map(str, settings.values())))
+            found.inference.append(_inference(weights, frames, device, settings))
+    step("end to end")
+    found.frames, found.end_to_end_fps = _end_to_end(video, segmenter)
+    on_gpu = not str(found.engine["device"]).startswith("cpu")
+    found.bound_fps, found.bound_by = bound(found.stages, on_gpu=on_gpu)
+    found.efficiency = found.end_to_end_fps / found.bound_fps
+    if baseline:
+        step("the plain loop")
+        found.baseline_fps = plain_loop(video, weights, device)
+        found.baseline_ratio = found.end_to_end_fps / found.baseline_fps
+    found.peak_memory_mib = _peak_memory_mib()
+    return found
+
+
+def bound(stages: Sequence[Stage], *, on_gpu: bool) -> tuple[float, str]:
+    """Return the most frames per second that the stages allow, and what sets that limit."""
+    if on_gpu:
+        slowest = min(stages, key=lambda stage: stage.fps)
+        return slowest.fps, slowest.name
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return 1000 * (cores or 1) / sum(s.cpu_ms for s in stages), f"{cores} cores"
+
+
+def plain_loop(video: Path, weights: Checkpoint, device: str = "auto") -> float:
+    """Return the frames per second of the loop that one would write first.
+
+    OpenCV reads and writes, the whole frame becomes RGB, the network computes in fp32, one frame
+    at a time, and the overlay is blended over the whole picture.
+    """
+    import cv2
+    import torch
+
+    from cornea_stream.engines.torch_engine import choose_device
+
+    target = choose_device(device)
+    model = weights.build().to(target)
+    capture = cv2.VideoCapture(str(video))
+    size = (int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)))
+    spec = weights.spec
+    mean, std = (torch.tensor(v, device=target).reshape(1, 3, 1, 1) for v in (spec.mean, spec.std))
+    with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
+        code = cv2.VideoWriter.fourcc(*"mp4v")
+        writer = cv2.VideoWriter(f"{folder}/out.mp4", code, 25, size)
+        count, began = 0, time.perf_counter()
+        while True:
+            more, frame = capture.read()
+            if not more:
+                break
+            rgb = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+            small = cv2.resize(rgb, spec.image_size[::-1])
+            batch = torch.from_numpy(small).permute(2, 0, 1)[None].float().to(target)
+            probability = torch.sigmoid(model((batch - mean) / std))[0, 0].cpu().numpy()
+            mask = (probability > 0.5).astype(np.uint8)
+            mask = np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST))
+            painted = frame.copy()
+            painted[mask > 0] = (0, 255, 0)
+            writer.write(cv2.addWeighted(frame, 0.5, painted, 0.5, 0))
+            count += 1
+        writer.release()
+        seconds = time.perf_counter() - began
+    if not count:
+        raise UsageError(f"OpenCV reads no frame for the baseline: {video}")
+    return count / seconds
+
+
+def _sample(video: Path) -> list[Frame]:
+    with open_source(video) as source:
+        return list(islice(source, SAMPLE_FRAMES))
+
+
+def _stages(video: Path, frames: list[Frame], segmenter: Segmenter) -> list[Stage]:
+    with open_source(video) as source:
+        info = source.info
+        decode = _timed_stream("decode", islice(source, 4 * SAMPLE_FRAMES))
+    preprocess, prepared = _timed("preprocess", segmenter.prepare, frames)
+    infer, predictions = _timed_batches("infer", segmenter, prepared)
+    mask, found = _timed("mask", segmenter.finish, predictions)
+    overlay, painted = _timed("overlay", YuvPainter(NAMED["green"], 0.5), found)
+    with tempfile.TemporaryDirectory() as folder:
+        writer = VideoWriter(Path(folder) / "v.mp4", info, check_encoder("libx264"))
+        began, cpu = time.perf_counter(), time.process_time()
+        each, _ = _timed("encode", writer.encode, painted)
+        writer.close()  # flushes what the encoder's threads still hold
+        seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+    count = len(painted)
+    encode = Stage("encode", count / seconds, each.p50_ms, each.p95_ms, 1000 * cpu / count)
+    return [decode, preprocess, infer, mask, overlay, encode]
+
+
+def _timed(name: str, step: Callable[[Any], T], items: Sequence[Any]) -> tuple[Stage, list[T]]:
+    results = [step(item) for item in items[:WARM_UP_FRAMES]]
+    walls = []
+    began_cpu = time.process_time()
+    for item in items[WARM_UP_FRAMES:]:
+        began = time.perf_counter()
+        results.append(step(item))
+        walls.append(time.perf_counter() - began)
+    return _stage(name, walls, time.process_time() - began_cpu), results
+
+
+def _timed_stream(name: str, items: Iterable[object]) -> Stage:
+    """Time an iterator; its frame threads work ahead, so only the mean speed tells."""
+    iterator = iter(items)
+    for _ in islice(iterator, WARM_UP_FRAMES):
+        pass
+    walls = []
+    began_cpu = last = time.process_time()
+    last = time.perf_counter()
+    for _ in iterator:
+        walls.append(time.perf_counter() - last)
+        last = time.perf_counter()
+    return _stage(name, walls, time.process_time() - began_cpu)
+
+
+def _timed_batches(name: str, segmenter: Segmenter, prepared: list[Any]) -> tuple[Stage, list[Any]]:
+    """Time the engine with as many batches in flight as it takes."""
+    _drain(segmenter.predict(prepared[:WARM_UP_FRAMES]))
+    walls: list[float] = []
+    results = []
+    began_cpu, last = time.process_time(), time.perf_counter()
+    for prediction in segmenter.predict(prepared):
+        results.append(prediction)
+        walls.append(time.perf_counter() - last)
+        last = time.perf_counter()
+    return _stage(name, walls, time.process_time() - began_cpu), results
+
+
+def _stage(name: str, walls: list[float], cpu_s: float) -> Stage:
+    if not walls:
+        raise UsageError(f"the video is too short to measure: more than {WARM_UP_FRAMES} frames")
+    p50, p95 = np.percentile(walls, [50, 95])
+    count = len(walls)
+    return Stage(
+        name, count / sum(walls), 1000 * float(p50), 1000 * float(p95), 1000 * cpu_s / count
+    )
+
+
+def _configurations(weights: Checkpoint, device: str) -> list[dict[str, Any]]:
+    """Return the backends, precisions and batch sizes that this machine can run."""
+    found = []
+    for backend, precisions, batches in (
+        ("torch", ("fp32", "bf16", "fp16"), (1, 4, 16, 64)),
+        ("openvino", ("fp32", "bf16", "int8"), (1, 4)),
+    ):
+        for precision in precisions:
+            for batch_size in batches:
+                settings = {"backend": backend, "precision": precision, "batch_size": batch_size}
+                if _possible(weights, device, settings):
+                    found.append(settings)
+    return found
+
+
+def _possible(weights: Checkpoint, device: str, settings: dict[str, Any]) -> bool:
+    from importlib.util import find_spec
+
+    from cornea_stream.engines.torch_engine import choose_device, cpu_has_bf16
+
+    on_cpu = choose_device(device).type == "cpu"
+    if settings["precision"] == "bf16" and on_cpu and not cpu_has_bf16():
+        return False
+    if settings["backend"] == "openvino":
+        package = "nncf" if settings["precision"] == "int8" else "openvino"
+        return on_cpu and find_spec(package) is not None
+    return settings["batch_size"] <= 4 and settings["precision"] != "fp16" if on_cpu else True
+
+
+def _inference(
+    weights: Checkpoint, frames: list[Frame], device: str, settings: dict[str, Any]
+) -> Inference:
+    began = time.perf_counter()
+    engine: Engine = build_engine(weights, device=device, **settings)
+    size = engine.batch_size
+    preprocess = Preprocessor(weights.spec.image_size)
+    images = np.stack([preprocess(frames[i % len(frames)]) for i in range(max(size, 16))])
+    engine.submit(images[:size]).result()
+    warm_up_s = time.perf_counter() - began
+    rounds = max(4, 32 // size)
+    walls = []
+    began_cpu = time.process_time()
+    for index in range(rounds):
+        start = index * size % (len(images) - size + 1)
+        began = time.perf_counter()
+        engine.submit(images[start : start + size]).result()
+        walls.append(time.perf_counter() - began)
+    cpu_ms = 1000 * (time.process_time() - began_cpu) / (rounds * size)
+    p50, p95 = (1000 * float(v) for v in np.percentile(walls, [50, 95]))
+    fps = rounds * size / sum(walls)
+    return Inference(
+        settings["backend"], settings["precision"], size, fps, p50, p95, cpu_ms, warm_up_s
+    )
+
+
+def _end_to_end(video: Path, segmenter: Segmenter) -> tuple[int, float]:
+    with tempfile.TemporaryDirectory() as folder:
+        result = run_source(video, folder, segmenter, RunOptions())
+    return result.frames, result.fps
+
+
+def _drain(items: Iterable[object]) -> None:
+    for _ in items:
+        pass
+
+
+def _peak_memory_mib() -> float:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes there, KiB on Linux
+
+
+def plot(found: Benchmark, path: Path) -> None:
+    """Draw the frames per second of the stages as bars, with the bound. Raises UsageError."""
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as err:
+        raise UsageError("the chart needs matplotlib: pip install 'cornea-stream[train]'") from err
+    figure = Figure(figsize=(8, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    names = [*(s.name for s in found.stages), "end to end"]
+    values = [*(s.fps for s in found.stages), found.end_to_end_fps]
+    if found.baseline_fps:
+        names.append("plain loop")
+        values.append(found.baseline_fps)
+    bars = axes.barh(names[::-1], values[::-1], color="#2a9d8f")
+    axes.bar_label(bars, fmt="%.1f", padding=3)
+    axes.axvline(found.bound_fps, color="#e76f51", linestyle="--", label="bound")
+    axes.set_xscale("log")
+    axes.set_xlabel("frames per second, each stage alone")
+    axes.set_title(
+        f"{found.width}×{found.height}, {found.engine['backend']} {found.engine['precision']}"
+    )
+    axes.legend()
+    figure.savefig(path, dpi=110)

@@ -1,0 +1,105 @@
+"""`cornea-stream benchmark`: how fast this machine is, and what holds it back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cornea_stream.cli import options as opt
+
+if TYPE_CHECKING:
+    from cornea_stream.benchmark import Benchmark
+
+
+def benchmark(
+    video: Annotated[
+        Path | None, typer.Argument(help="A video; without one a clip is generated.")
+    ] = None,
+    checkpoint: opt.Checkpoint = None,
+    device: opt.Device = "auto",
+    backend: opt.Backend = "auto",
+    precision: opt.Precision = "auto",
+    engines: Annotated[
+        bool, typer.Option(help="Also measure every engine that this machine has.")
+    ] = True,
+    baseline: Annotated[
+        bool, typer.Option("--baseline", help="Also run the plain frame-by-frame loop.")
+    ] = False,
+    chart: Annotated[
+        Path | None, typer.Option(help="Write a bar chart to this PNG.", metavar="FILE")
+    ] = None,
+    overwrite: opt.Overwrite = False,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+    json_: opt.Json = False,
+) -> None:
+    """Measure every stage alone and all together: frames per second, latency, bound, efficiency."""
+    import json
+    import tempfile
+
+    from cornea_stream.benchmark import plot, run_benchmark
+    from cornea_stream.demo import write_clip
+    from cornea_stream.errors import OutputError
+
+    if chart is not None and chart.exists() and not overwrite:
+        raise OutputError(f"output exists: {chart}: pass --overwrite or choose another --chart")
+
+    def tell(step: str) -> None:
+        if not quiet:
+            typer.echo(f"measuring: {step}", err=True)
+
+    with tempfile.TemporaryDirectory() as folder:
+        if video is None:
+            tell("generating a clip")
+            video = write_clip(Path(folder) / "generated.mp4", seconds=6, seed=7).path
+        found = run_benchmark(
+            video,
+            checkpoint=checkpoint,
+            device=device,
+            backend=backend,
+            precision=precision,
+            every_engine=engines,
+            baseline=baseline,
+            on_step=tell,
+        )
+    if chart is not None:
+        plot(found, chart)
+    if json_:
+        typer.echo(json.dumps(found.to_dict(), indent=1))
+    elif not quiet:
+        _print(found)
+
+
+def _print(found: Benchmark) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    for title, rows, first in (
+        ("Each stage alone", found.stages, 1),
+        ("Inference alone", found.inference, 3),
+    ):
+        if not rows:
+            continue
+        table = Table(title=title, title_justify="left")
+        for index, heading in enumerate(rows[0].__slots__):
+            table.add_column(heading, justify="left" if index < first else "right")
+        for row in rows:
+            values = (getattr(row, name) for name in row.__slots__)
+            table.add_row(*(f"{v:.1f}" if isinstance(v, float) else str(v) for v in values))
+        console.print(table)
+    console.print(
+        f"End to end: {found.end_to_end_fps:.1f} fps over {found.frames} frames at "
+        f"{found.width}x{found.height} with {found.engine['backend']} {found.engine['precision']}. "
+        f"Bound: {found.bound_fps:.1f} fps ({found.bound_by}); "
+        f"efficiency {found.efficiency:.2f}. "
+        f"Peak memory {found.peak_memory_mib:.0f} MiB; "
+        f"warm-up {found.warm_up_s:.1f} s, not counted."
+    )
+    if found.baseline_fps is not None:
+        console.print(
+            f"Plain loop: {found.baseline_fps:.1f} fps; this is {found.baseline_ratio:.1f} times "
+            "as fast."
+        )
