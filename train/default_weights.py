@@ -224,7 +224,7 @@ def train(run: Run, real: list[Pair], held_out: list[Pair]) -> None:
         size = max(64, round(options.size * phase.scale / 32) * 32)
         loader = DataLoader(
             Frames(size, options.seed, real),
-            batch_size=phase.batch,
+            batch_size=phase.batch * options.batch_scale,
             num_workers=options.workers,
             multiprocessing_context="spawn" if options.workers else None,
             prefetch_factor=4 if options.workers else None,
@@ -270,6 +270,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--batch-scale", type=int, default=1, help="times the batches for a GPU")
     parser.add_argument("--save-every", type=float, default=180, help="seconds")
     parser.add_argument("--validation", type=int, default=200, help="generated frames to test")
     return parser.parse_args(arguments)

@@ -1,0 +1,180 @@
+"""The same work done by what one would pick instead: overlay video in, overlay video out.
+
+    python -m benchmarks.peers VIDEO [--rounds 3] [--height 768] [--output FILE]
+
+Every contestant uses the same weights. They take turns for `--rounds` rounds in one run, so that a
+noisy machine is noisy for all; ratios of medians are what counts. Loading and the first frames
+are not counted for anyone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from importlib.util import find_spec
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import torch
+
+from cornea_stream.about import machine, versions
+from cornea_stream.benchmark import plain_loop
+from cornea_stream.checkpoint import Checkpoint, load_checkpoint
+from cornea_stream.job import RunOptions, run_source
+from cornea_stream.segmenter import Segmenter
+
+Contestant = Callable[[Path], float]
+
+
+def scaled(video: Path, folder: Path, height: int) -> Path:
+    """Return the video re-encoded to 4:3 at this height, the size of common recordings."""
+    target = folder / "clip.mp4"
+    width = height * 4 // 3
+    with av.open(str(video)) as source, av.open(str(target), "w") as sink:
+        stream = sink.add_stream("libx264", rate=30, options={"crf": "18", "preset": "veryfast"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for index, frame in enumerate(source.decode(video=0)):
+            small = frame.reformat(width, height, "yuv420p")
+            small.pts, small.time_base = index, Fraction(1, 30)
+            sink.mux(stream.encode(small))
+        sink.mux(stream.encode(None))
+    return target
+
+
+def ours(backend: str, precision: str) -> Contestant:
+    """Return a run of this project with one engine, loaded once."""
+    segmenter = Segmenter(backend=backend, precision=precision)
+    segmenter(np.zeros((64, 64, 3), np.uint8))
+
+    def run(video: Path) -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            return run_source(video, folder, segmenter, RunOptions()).fps
+
+    return run
+
+
+def _segment(model: torch.nn.Module, weights: Checkpoint, rgb: np.ndarray) -> np.ndarray:
+    small = cv2.resize(rgb, weights.spec.image_size[::-1])
+    with torch.inference_mode():
+        logits = model(torch.from_numpy(small).permute(2, 0, 1)[None].float())
+    mask = (logits[0, 0].numpy() > 0).astype(np.uint8)
+    return cv2.resize(mask, rgb.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+
+
+def supervision_loop(weights: Checkpoint) -> Contestant:
+    """Return `supervision.process_video` with its own mask annotator."""
+    import supervision as sv
+
+    model = weights.build()
+    annotator = sv.MaskAnnotator(color=sv.Color(0, 255, 0), opacity=0.5)
+
+    def callback(frame: np.ndarray, _: int) -> np.ndarray:
+        mask = _segment(model, weights, cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)) > 0
+        if not mask.any():
+            return frame
+        rows, columns = np.nonzero(mask)
+        box = [[columns.min(), rows.min(), columns.max(), rows.max()]]
+        found = sv.Detections(xyxy=np.array(box, float), mask=mask[None], class_id=np.zeros(1, int))
+        return annotator.annotate(frame, found)
+
+    def run(video: Path) -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            began = time.perf_counter()
+            sv.process_video(str(video), f"{folder}/o.mp4", callback)
+            seconds = time.perf_counter() - began
+            return sv.VideoInfo.from_video_path(str(video)).total_frames / seconds
+
+    return run
+
+
+def pyav_batches(weights: Checkpoint, size: int = 8) -> Contestant:
+    """Return a PyAV loop that predicts in batches, in full RGB and fp32."""
+    model = weights.build()
+    height, width = weights.spec.image_size
+
+    def run(video: Path) -> float:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            av.open(str(video)) as source,
+            av.open(f"{folder}/o.mp4", "w") as sink,
+            torch.inference_mode(),
+        ):
+            given = source.streams.video[0]
+            stream = sink.add_stream("libx264", rate=given.average_rate)
+            stream.width, stream.height, stream.pix_fmt = given.width, given.height, "yuv420p"
+            began, count, held = time.perf_counter(), 0, []
+
+            def flush() -> None:
+                inputs = np.stack([cv2.resize(rgb, (width, height)) for rgb in held])
+                logits = model(torch.from_numpy(inputs).permute(0, 3, 1, 2).float())
+                for rgb, one in zip(held, logits[:, 0].numpy(), strict=True):
+                    mask = cv2.resize((one > 0).astype(np.uint8), rgb.shape[1::-1]) > 0
+                    rgb[mask] = rgb[mask] // 2 + np.array([0, 127, 0], np.uint8)
+                    sink.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
+                held.clear()
+
+            for frame in source.decode(given):
+                held.append(frame.to_ndarray(format="rgb24"))
+                count += 1
+                if len(held) == size:
+                    flush()
+            if held:
+                flush()
+            sink.mux(stream.encode(None))
+            return count / (time.perf_counter() - began)
+
+    return run
+
+
+def main() -> None:
+    """Run the rounds, print and write the result."""
+    parser = argparse.ArgumentParser(description="Peers side by side.")
+    parser.add_argument("video", type=Path)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--height", type=int, default=768)
+    parser.add_argument("--output", type=Path, default=Path("benchmarks/results/peers.json"))
+    options = parser.parse_args()
+    weights = load_checkpoint()
+    contestants: dict[str, Contestant] = {
+        "plain OpenCV loop, fp32": lambda video: plain_loop(video, weights),
+        "PyAV, batches of 8, fp32": pyav_batches(weights),
+        "cornea-stream, torch": ours("torch", "auto"),
+    }
+    if find_spec("supervision"):
+        contestants["supervision.process_video, fp32"] = supervision_loop(weights)
+    if find_spec("openvino"):
+        contestants["cornea-stream, OpenVINO"] = ours("openvino", "auto")
+    if find_spec("nncf"):
+        contestants["cornea-stream, OpenVINO int8"] = ours("openvino", "int8")
+    speeds: dict[str, list[float]] = {name: [] for name in contestants}
+    with tempfile.TemporaryDirectory() as folder:
+        video = scaled(options.video, Path(folder), options.height)
+        for turn in range(options.rounds):
+            for name, run in contestants.items():
+                speeds[name].append(run(video))
+                print(f"round {turn + 1}: {name}: {speeds[name][-1]:.1f} fps", flush=True)
+    medians = {name: statistics.median(values) for name, values in speeds.items()}
+    plain = medians["plain OpenCV loop, fp32"]
+    result = {
+        "what": f"frames per second, overlay video out, {options.height * 4 // 3}x"
+        f"{options.height}, network input {weights.spec.image_size}",
+        "median_fps": {name: round(fps, 2) for name, fps in medians.items()},
+        "times_the_plain_loop": {name: round(fps / plain, 2) for name, fps in medians.items()},
+        "rounds": {name: [round(v, 2) for v in values] for name, values in speeds.items()},
+        "checkpoint": weights.sha256,
+        "machine": machine(),
+        "versions": versions(),
+    }
+    options.output.write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result["times_the_plain_loop"], indent=2))
+
+
+if __name__ == "__main__":
+    main()
