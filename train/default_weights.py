@@ -110,10 +110,16 @@ def read_real(folder: Path) -> tuple[list[Pair], list[Pair]]:
         if pair.case in MISDRAWN:
             continue
         image, mask = load_pair(pair)
-        if pair.case.startswith(FIGURE_CASES):
-            mask = np.roll(mask, -round(FIGURE_OFFSET * mask.shape[1]), axis=1)
-        (held_out if pair.case in HELD_OUT else training).append((image, mask))
+        sample = image, registered(pair.case, mask)
+        (held_out if pair.case in HELD_OUT else training).append(sample)
     return training, held_out
+
+
+def registered(case: str, mask: Image) -> Image:
+    """Return the (H, W) mask laid onto its picture, for the surgeries where it lies beside it."""
+    if not case.startswith(FIGURE_CASES):
+        return mask
+    return np.roll(mask, -round(FIGURE_OFFSET * mask.shape[1]), axis=1)
 
 
 def generated(count: int, size: int) -> Iterator[Pair]:

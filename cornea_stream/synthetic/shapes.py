@@ -79,10 +79,10 @@ def tissue(rng: np.random.Generator, height: int, width: int) -> Plane:
     """Return (H, W) float32 noise of about unit variance with detail at every scale, as tissue."""
     cells = np.array([3, 8, 20, 50, 110])
     shares = cells ** -rng.uniform(0.2, 0.9)
-    layers = [
-        share * smooth_noise(rng, height, width, c) for c, share in zip(cells, shares, strict=True)
-    ]
-    return np.asarray(sum(layers) / np.hypot.reduce(shares), np.float32)
+    total = np.zeros((height, width), np.float32)
+    for count, share in zip(cells, shares / np.hypot.reduce(shares), strict=True):
+        cv2.scaleAdd(smooth_noise(rng, height, width, count), float(share), total, total)
+    return total
 
 
 def step(distance: Plane, softness: float) -> Plane:
@@ -92,4 +92,9 @@ def step(distance: Plane, softness: float) -> Plane:
 
 def blend(canvas: Plane, alpha: Plane, over: Plane | Colour) -> None:
     """Lay `over`, an (H, W, 3) image or one (3,) colour, on `canvas` by (H, W) alpha, in place."""
-    canvas += (over - canvas) * alpha[..., None]
+    x, y, width, height = cv2.boundingRect((alpha > 0).view(np.uint8))
+    box = np.s_[y : y + height, x : x + width]
+    part = canvas[box]
+    share = cv2.merge([alpha[box]] * 3)
+    change = np.subtract(over[box] if over.ndim == 3 else over, part)
+    part += cv2.multiply(change, share, change)
