@@ -51,6 +51,7 @@ class RunOptions:
     start_s: float | None = None
     end_s: float | None = None
     every: int = 1
+    strict: bool = False
     overwrite: bool = False
 
     def check(self) -> EncoderSettings:
@@ -104,7 +105,11 @@ def run_source(
     encoder = options.check()
     started = datetime.now(timezone.utc)
     with open_source(
-        path, start_s=options.start_s, end_s=options.end_s, every=options.every
+        path,
+        start_s=options.start_s,
+        end_s=options.end_s,
+        every=options.every,
+        strict=options.strict,
     ) as source:
         folder = Path(output_dir) / source.info.name
         targets = plan_outputs(folder, source.info, options)

@@ -205,3 +205,42 @@ def test_times_that_repeat_or_run_back_are_mended(tmp_path: Path) -> None:
         times = [f.time_s for f in source]
     assert all(b > a for a, b in itertools.pairwise(times))
     assert len(read_video(path)) == 6
+
+
+@pytest.fixture
+def damaged(tmp_path: Path) -> Path:
+    """A fast-start mp4 with noise over some packets in its middle."""
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(0, 255, (64, 96, 3), dtype=np.uint8) for _ in range(60)]
+    path = write_video(tmp_path / "d.mp4", pictures, options={"g": "10", "crf": "30"})
+    content = bytearray(path.read_bytes())
+    start = len(content) // 2
+    content[start : start + 12000] = bytes(12000)
+    path.write_bytes(content)
+    return path
+
+
+def test_damage_is_skipped_counted_and_dated(damaged: Path) -> None:
+    with open_source(damaged) as source:
+        frames = list(source)
+    assert 20 < len(frames) < 60
+    (warning,) = source.warnings
+    assert "damaged packets near 1." in warning
+    times = [f.time_s for f in frames]
+    assert times == sorted(set(times))
+
+
+def test_strict_stops_at_damage(damaged: Path) -> None:
+    with (
+        pytest.raises(SourceError, match=r"damaged near 1\.\d+ s: .*d\.mp4"),
+        open_source(damaged, strict=True) as source,
+    ):
+        list(source)
+
+
+def test_a_truncated_recording_gives_what_is_there(tmp_path: Path) -> None:
+    whole = write_video(tmp_path / "w.mkv", moving_discs(50))
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(whole.read_bytes()[: int(0.6 * whole.stat().st_size)])
+    with open_source(cut) as source:
+        assert 10 < len(list(source)) < 50

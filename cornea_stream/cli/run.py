@@ -53,6 +53,9 @@ def run(
         str | None,
         typer.Option(help="The encoder's speed preset.", show_default="veryfast for libx264"),
     ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop at damage instead of skipping it.")
+    ] = False,
     overwrite: opt.Overwrite = False,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
@@ -81,6 +84,7 @@ def run(
         start_s=None if start is None else parse_time(start),
         end_s=None if end is None else parse_time(end),
         every=every,
+        strict=strict,
         overwrite=overwrite,
     )
     options.check()

@@ -20,10 +20,12 @@ def open_source(
     start_s: float | None = None,
     end_s: float | None = None,
     every: int = 1,
+    strict: bool = False,
 ) -> Source:
     """Open `path`: a video or image file, or a folder of images taken as one sequence.
 
     Frames with `start_s` <= time < `end_s` are read, and of those every `every`-th.
+    With `strict` the first damage is a SourceError instead of being skipped and told in `warnings`.
     Raises SourceError when nothing can be read there, UsageError when the arguments make no sense.
     """
     path = Path(path)
@@ -32,5 +34,5 @@ def open_source(
     if start_s is not None and end_s is not None and end_s <= start_s:
         raise UsageError(f"end must lie after start: {start_s:g} s to {end_s:g} s: swap them")
     if path.is_dir() or is_image(path):
-        return ImageSource(path, start_s=start_s, end_s=end_s, every=every)
-    return VideoSource(path, start_s=start_s, end_s=end_s, every=every)
+        return ImageSource(path, start_s=start_s, end_s=end_s, every=every, strict=strict)
+    return VideoSource(path, start_s=start_s, end_s=end_s, every=every, strict=strict)

@@ -38,8 +38,10 @@ class ImageSource:
         start_s: float | None = None,
         end_s: float | None = None,
         every: int = 1,
+        strict: bool = False,
     ) -> None:
         self.path = path
+        self._strict = strict
         self.warnings: list[str] = []
         images = sorted(filter(is_image, path.iterdir()), key=_natural) if path.is_dir() else [path]
         if not images:
@@ -96,6 +98,8 @@ class ImageSource:
                     video = next(container.decode(video=0))
             except (SourceError, av.error.FFmpegError, StopIteration) as err:
                 cause = str(err) if isinstance(err, SourceError) else f"{image}: {reason(err)}"
+                if self._strict:
+                    raise SourceError(f"{cause}: run without --strict to leave it out") from err
                 self.warnings.append(f"image left out: {cause}")
                 continue
             video.pts, video.time_base = index, 1 / RATE

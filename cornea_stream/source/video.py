@@ -23,6 +23,28 @@ FALLBACK_RATE = Fraction(25)
 _SEEK_MARGINS_S = (0.0, 1.0, 10.0, 100.0)
 
 
+class Damage:
+    """Packets that could not be decoded, with the stretches of time that they lie in."""
+
+    def __init__(self) -> None:
+        self.packets = 0
+        self._stretches: list[tuple[float, float]] = []
+
+    def note(self, time_s: float) -> None:
+        """Count a packet; within a second of the last one it belongs to the same stretch."""
+        self.packets += 1
+        if self._stretches and abs(time_s - self._stretches[-1][1]) <= 1:
+            first, last = self._stretches[-1]
+            self._stretches[-1] = (first, max(last, time_s))
+        else:
+            self._stretches.append((time_s, time_s))
+
+    def __str__(self) -> str:
+        stretches = ", ".join(f"{a:.2f}–{b:.2f} s" for a, b in self._stretches[:20])
+        more = f" and {len(self._stretches) - 20} more" if len(self._stretches) > 20 else ""
+        return f"{self.packets} damaged packets near {stretches}{more}"
+
+
 class VideoSource:
     """The frames of a video file, one pass, in presentation order.
 
@@ -38,10 +60,13 @@ class VideoSource:
         start_s: float | None = None,
         end_s: float | None = None,
         every: int = 1,
+        strict: bool = False,
     ) -> None:
         self.path = path
         self._start_s, self._end_s, self._every = start_s, end_s, every
-        self._damaged = self._retimed = 0
+        self._strict = strict
+        self._damage = Damage()
+        self._retimed = 0
         self._container = open_media(path)
         try:
             self._stream = _pick_stream(self._container, path)
@@ -90,8 +115,8 @@ class VideoSource:
     def warnings(self) -> list[str]:
         """What was wrong with the stream as far as it was read, one sentence each."""
         found = []
-        if self._damaged:
-            found.append(f"{self._damaged} damaged packets could not be decoded and were skipped")
+        if self._damage.packets:
+            found.append(f"{self._damage}: skipped")
         if self._retimed:
             found.append(f"{self._retimed} frames had missing or repeated times and were retimed")
         return found
@@ -139,7 +164,7 @@ class VideoSource:
         if self._start_s:
             return f"no frame at or after {self._start_s:g} s: {self.path}: choose an earlier start"
         return (
-            f"no frame can be decoded: {self.path} ({self._damaged} damaged packets): "
+            f"no frame can be decoded: {self.path} ({self._damage.packets} damaged packets): "
             "the recording is damaged"
         )
 
@@ -198,20 +223,32 @@ class VideoSource:
 
     def _pictures(self) -> Iterator[av.VideoFrame]:
         packets = self._container.demux(self._stream)
+        time_s = 0.0
         while True:
             try:
                 packet = next(packets)
             except StopIteration:
                 return
+            except av.error.InvalidDataError:
+                self._skip(time_s)
+                return
             except av.error.FFmpegError as err:
-                if isinstance(err, av.error.InvalidDataError):
-                    self._damaged += 1
-                    return
                 raise SourceError(f"reading failed: {self.path}: {reason(err)}") from err
+            stamp = packet.pts if packet.pts is not None else packet.dts
+            if stamp is not None and packet.time_base is not None:
+                time_s = float(stamp * packet.time_base)
             try:
                 yield from packet.decode()
             except av.error.InvalidDataError:
-                self._damaged += 1
+                self._skip(time_s)
+
+    def _skip(self, time_s: float) -> None:
+        if self._strict:
+            raise SourceError(
+                f"damaged near {time_s:.2f} s: {self.path}: run without --strict to skip what "
+                "cannot be decoded"
+            )
+        self._damage.note(time_s)
 
 
 def _pick_stream(container: InputContainer, path: Path) -> VideoStream:
