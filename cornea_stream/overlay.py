@@ -21,7 +21,9 @@ LABEL = "Cornea"
 def paint_rgb(segmentation: Segmentation, colour: RGB, opacity: float) -> Image:
     """Return the upright frame as (H, W, 3) RGB with cornea and legend painted on."""
     image = segmentation.frame.rgb()
-    _blend(image, segmentation.mask, colour, opacity)
+    red, green, blue = (np.ascontiguousarray(image[..., i]) for i in range(3))
+    _blend((red, green, blue), segmentation.mask, colour, opacity)
+    image = np.dstack((red, green, blue))
     legend = _legend(image.shape[0], colour)
     height, width = min(legend.shape[0], image.shape[0]), min(legend.shape[1], image.shape[1])
     image[:height, :width] = legend[:height, :width]
@@ -50,28 +52,30 @@ class YuvPainter:
         tags = int(source.colorspace), int(source.color_range)
         values = rgb_to_yuv(self.colour, *tags)
         mask = _pad(as_stored(segmentation.mask, frame.rotation), planes[0].shape)
-        chroma_mask = np.ascontiguousarray(mask[::2, ::2])
-        for plane, value in zip(planes, values, strict=True):
-            _blend(
-                plane, mask if plane.shape == mask.shape else chroma_mask, (value,), self.opacity
-            )
+        _blend(planes, mask, values, self.opacity)
         legend = _legend_yuv(frame.size[0], self.colour, frame.rotation, *tags)
         for plane, patch in zip(planes, legend, strict=True):
             _paste_in_corner(plane, patch, frame.rotation)
         return painted
 
 
-def _blend(plane: NDArray[np.uint8], mask: Image, value: Sequence[float], opacity: float) -> None:
-    """Blend `value` into `plane` where `mask` is set, in place, touching only its bounding box."""
+def _blend(
+    planes: Sequence[NDArray[np.uint8]], mask: Image, values: Sequence[float], opacity: float
+) -> None:
+    """Blend one value per plane in where `mask` is set, in place, inside its bounding box only.
+
+    Planes are of the mask's size or, as chroma, of half of it; the mask's sides are then even.
+    """
     x, y, width, height = cv2.boundingRect(mask)
     if width == 0:
         return
-    box = np.s_[y : y + height, x : x + width]
-    region = plane[box]
-    fill = np.full_like(region, value if region.ndim == 3 else value[0])
-    blended = cv2.addWeighted(region, 1 - opacity, fill, opacity, 0)
-    # copyTo writes into a new array when the target is no OpenCV-compatible view.
-    plane[box] = cv2.copyTo(blended, np.ascontiguousarray(mask[box]), region.copy())
+    left, top, right, bottom = x & ~1, y & ~1, _even(x + width), _even(y + height)
+    part = mask[top:bottom, left:right]
+    for plane, value in zip(planes, values, strict=True):
+        step = mask.shape[1] // plane.shape[1]
+        region = plane[top // step : bottom // step, left // step : right // step]
+        blended = cv2.convertScaleAbs(region, alpha=1 - opacity, beta=value * opacity)
+        cv2.copyTo(blended, np.ascontiguousarray(part[::step, ::step]), region)
 
 
 def _copy_to_even_size(video: av.VideoFrame) -> av.VideoFrame:
