@@ -7,12 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
-from cornea_stream.about import machine, versions
+from cornea_stream import manifest
 from cornea_stream.colour import parse_colour
 from cornea_stream.errors import CorneaStreamError, OutputError, UsageError
 from cornea_stream.frames import MediaInfo, Segmentation
@@ -31,8 +30,6 @@ from cornea_stream.sinks import (
 from cornea_stream.sinks.files import output_errors, write_file
 from cornea_stream.source import Source, open_source
 from cornea_stream.stages import Sink
-
-MANIFEST = "run.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +50,7 @@ class RunOptions:
     every: int = 1
     strict: bool = False
     overwrite: bool = False
+    resume: bool = False
 
     def check(self) -> EncoderSettings:
         """Check everything that can be checked without the source. Raises UsageError."""
@@ -66,7 +64,7 @@ class RunOptions:
 
 @dataclass(slots=True)
 class RunResult:
-    """What came of one source; `status` is complete, interrupted or failed."""
+    """What came of one source; `status` is complete, skipped, interrupted or failed."""
 
     source: str
     folder: str
@@ -99,7 +97,8 @@ def run_source(
     `stop` ends the run early with playable outputs. `on_start` gets what is known of the source
     and the number of frames to expect; `on_progress` is called after every frame.
     Raises a CorneaStreamError when the source cannot be read or an output not be written; outputs
-    of an earlier run are then as they were.
+    of an earlier run are then as they were. With `options.resume` a run that is complete already,
+    with the same source, settings and weights, is skipped, and any other earlier run is redone.
     """
     options = options or RunOptions()
     encoder = options.check()
@@ -113,8 +112,14 @@ def run_source(
     ) as source:
         folder = Path(output_dir) / source.info.name
         targets = plan_outputs(folder, source.info, options)
-        _check_targets(targets, Path(path), options.overwrite)
         result = RunResult(str(path), str(folder), outputs=[t.name for t in targets])
+        wanted = manifest.settings(options, segmenter)
+        if options.resume and manifest.is_done(folder, manifest.fingerprint(Path(path)), wanted):
+            result.status = "skipped"
+            return result
+        # With --resume what an earlier run left is the tool's own to replace.
+        replace = options.overwrite or (options.resume and manifest.read(folder) is not None)
+        _check_targets(targets, Path(path), replace)
         with output_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         clock = time.perf_counter()
@@ -137,9 +142,9 @@ def run_source(
         finally:
             result.seconds = time.perf_counter() - clock
             if result.status != "failed":
-                manifest = _describe(result, source.info, segmenter, options, started)
-                content = json.dumps(manifest, indent=2, default=str) + "\n"
-                write_file(folder / MANIFEST, content.encode())
+                told = manifest.describe(result, source.info, segmenter, options, started)
+                content = json.dumps(told, indent=2, default=str) + "\n"
+                write_file(folder / manifest.NAME, content.encode())
     return result
 
 
@@ -151,7 +156,7 @@ def plan_outputs(folder: Path, info: MediaInfo, options: RunOptions) -> list[Pat
         "mask.png" if still else "mask.mkv": options.mask,
         "frames": options.frames,
         "metrics.csv": options.metrics,
-        MANIFEST: True,
+        manifest.NAME: True,
     }
     return [folder / name for name, want in wanted.items() if want]
 
@@ -208,39 +213,3 @@ def _open_sinks(
         for _, sink in sinks:
             sink.abort()
         raise
-
-
-def _describe(
-    result: RunResult,
-    info: MediaInfo,
-    segmenter: Segmenter,
-    options: RunOptions,
-    started: datetime,
-) -> dict[str, Any]:
-    checkpoint = segmenter.checkpoint
-    return {
-        "status": result.status,
-        "source": {**asdict(info), "path": str(info.path.resolve())},
-        "frames": result.frames,
-        "frames_expected": info.frame_count,
-        "last_time_s": result.last_time_s,
-        "outputs": result.outputs,
-        "warnings": result.warnings,
-        "settings": {
-            **asdict(options),
-            "threshold": segmenter.threshold,
-            "raw_mask": segmenter.raw,
-            "smooth": segmenter.smooth,
-        },
-        "engine": segmenter.engine.describe(),
-        "checkpoint": {
-            "file": str(checkpoint.path),
-            "sha256": checkpoint.sha256,
-            "spec": checkpoint.spec.to_dict(),
-        },
-        "started": started.isoformat(timespec="seconds"),
-        "seconds": round(result.seconds, 3),
-        "fps": round(result.fps, 2),
-        "versions": versions(),
-        "machine": machine(),
-    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import threading
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -294,6 +295,36 @@ def test_a_failure_leaves_earlier_outputs_and_no_new_ones(
         run(path, segmenter, RunOptions(mask=True, overwrite=True))
     after = {p.name: p.read_bytes() for p in out.iterdir() if ".part" not in p.name}
     assert after == before
+
+
+def test_resume_skips_what_is_complete_and_redoes_what_changed(
+    tmp_path: Path, segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_video(tmp_path / "v.mp4", moving_discs(6))
+    options = RunOptions(mask=True, resume=True)
+    assert run(path, segmenter, options)[0].status == "complete"
+    out = tmp_path / "out" / "v"
+    before = {p.name: p.stat().st_mtime_ns for p in out.iterdir()}
+    result, _ = run(path, segmenter, options)
+    assert result.status == "skipped"
+    assert {p.name: p.stat().st_mtime_ns for p in out.iterdir()} == before
+    assert run(path, segmenter, replace(options, opacity=0.3))[0].status == "complete"
+    (out / "mask.mkv").unlink()
+    assert run(path, segmenter, replace(options, opacity=0.3))[0].status == "complete"
+    write_video(path, moving_discs(4))
+    result, _ = run(path, segmenter, replace(options, opacity=0.3))
+    assert (result.status, result.frames) == ("complete", 4)
+    assert len(read_video(out / "mask.mkv")) == 4
+
+
+def test_resume_does_not_touch_what_no_run_made(tmp_path: Path, segmenter: Segmenter) -> None:
+    path = write_video(tmp_path / "v.mp4", moving_discs(3))
+    out = tmp_path / "out" / "v"
+    out.mkdir(parents=True)
+    (out / "overlay.mp4").write_text("precious")
+    with pytest.raises(OutputError, match="output exists"):
+        run(path, segmenter, RunOptions(resume=True))
+    assert (out / "overlay.mp4").read_text() == "precious"
 
 
 def test_stopping_leaves_outputs_that_play(tmp_path: Path, segmenter: Segmenter) -> None:

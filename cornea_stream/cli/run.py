@@ -56,6 +56,9 @@ def run(
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at damage instead of skipping it.")
     ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Skip what is complete already; redo the rest.")
+    ] = False,
     overwrite: opt.Overwrite = False,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
@@ -86,6 +89,7 @@ def run(
         every=every,
         strict=strict,
         overwrite=overwrite,
+        resume=resume,
     )
     options.check()
     paths = expand_sources(sources)

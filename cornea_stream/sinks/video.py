@@ -41,6 +41,8 @@ def check_encoder(
         crf, preset = 20 if crf is None else crf, preset or "veryfast"
     given = {"crf": None if crf is None else f"{crf:g}", "preset": preset}
     options = {name: value for name, value in given.items() if value is not None}
+    if codec == "libx265":
+        options["x265-params"] = "log-level=error"  # else it writes its statistics to the terminal
     settings = EncoderSettings(codec, "yuv420p", options)
     try:
         trial = av.CodecContext.create(codec, "w")

@@ -1,0 +1,94 @@
+"""run.json: what a run did, and whether it needs to be done again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cornea_stream.about import machine, versions
+from cornea_stream.frames import MediaInfo
+from cornea_stream.segmenter import Segmenter
+
+if TYPE_CHECKING:
+    from cornea_stream.job import RunOptions, RunResult
+
+NAME = "run.json"
+# These say how to treat earlier outputs, not what to compute.
+_NOT_SETTINGS = ("overwrite", "resume")
+
+
+def fingerprint(path: Path) -> str:
+    """Return a short hash of a source's size and time, of all files of a folder."""
+    files = sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]
+    facts = [(p.name, p.stat().st_size, p.stat().st_mtime_ns) for p in files]
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:24]
+
+
+def settings(options: RunOptions, segmenter: Segmenter) -> dict[str, Any]:
+    """Return everything that decides a run's outputs, beside the source."""
+    chosen = {k: v for k, v in asdict(options).items() if k not in _NOT_SETTINGS}
+    return {
+        **chosen,
+        "threshold": segmenter.threshold,
+        "raw_mask": segmenter.raw,
+        "smooth": segmenter.smooth,
+        "checkpoint": segmenter.checkpoint.sha256,
+    }
+
+
+def read(folder: Path) -> dict[str, Any] | None:
+    """Return the run.json in `folder`, or None where there is none that can be read."""
+    try:
+        content = json.loads((folder / NAME).read_text())
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def is_done(folder: Path, source: str, wanted: dict[str, Any]) -> bool:
+    """Whether `folder` holds the complete outputs of a source (its fingerprint) and settings."""
+    found = read(folder)
+    return (
+        found is not None
+        and found.get("status") == "complete"
+        and found.get("fingerprint") == source
+        and found.get("settings") == wanted
+        and all((folder / str(name)).exists() for name in found.get("outputs", []))
+    )
+
+
+def describe(
+    result: RunResult,
+    info: MediaInfo,
+    segmenter: Segmenter,
+    options: RunOptions,
+    started: datetime,
+) -> dict[str, Any]:
+    """Return the content of run.json."""
+    checkpoint = segmenter.checkpoint
+    return {
+        "status": result.status,
+        "source": {**asdict(info), "path": str(info.path.resolve())},
+        "fingerprint": fingerprint(info.path),
+        "frames": result.frames,
+        "frames_expected": info.frame_count,
+        "last_time_s": result.last_time_s,
+        "outputs": result.outputs,
+        "warnings": result.warnings,
+        "settings": settings(options, segmenter),
+        "engine": segmenter.engine.describe(),
+        "checkpoint": {
+            "file": str(checkpoint.path),
+            "sha256": checkpoint.sha256,
+            "spec": checkpoint.spec.to_dict(),
+        },
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": round(result.seconds, 3),
+        "fps": round(result.fps, 2),
+        "versions": versions(),
+        "machine": machine(),
+    }
