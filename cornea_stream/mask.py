@@ -18,6 +18,8 @@ MIN_CONFIDENCE = 0.6
 MIN_ELLIPSE_IOU = 0.7
 # Minor to major axis: a round cornea squashed from 16:9 has 0.56, one half out of view 0.28.
 MIN_AXIS_RATIO = 0.12
+SPUR_SHARE = 0.35
+"""Spurs thinner than this share of the cornea's radius (on each side) are cut."""
 _STEPS_PER_LOGIT = 24
 
 
@@ -52,26 +54,21 @@ def cornea_mask(
 ) -> tuple[Image, float]:
     """Return one smooth cornea at `frame_size` (height, width) and its confidence.
 
-    `logits`: (h, w) of the network's input size. Keeps the largest component and fills its holes;
-    an outline that is plainly no cornea (too small, too ragged against the ellipse of its moments,
-    too uncertain) gives an empty mask and confidence 0.
+    `logits`: (h, w) of the network's input size. Keeps the largest component, fills its holes,
+    cuts spurs and closes notches: a cornea is convex, and it runs on beneath instruments. An
+    outline that is plainly no cornea (too small, too ragged against the ellipse of its moments, too
+    uncertain) gives an empty mask and confidence 0.
     """
     level = logit(threshold)
-    contours, _ = cv2.findContours(
-        (logits > level).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
-    )
-    empty = np.zeros(frame_size, np.uint8), 0.0
-    if not contours:
-        return empty
-    region = np.zeros(logits.shape, np.uint8)
-    cv2.drawContours(region, [max(contours, key=cv2.contourArea)], 0, 255, cv2.FILLED)
+    region = _without_spurs(_largest((logits > level).astype(np.uint8)))
     confidence = _confidence(logits, region)
     if (
         cv2.countNonZero(region) < MIN_AREA_FRACTION * region.size
         or confidence < MIN_CONFIDENCE
         or not _roundish(region)
     ):
-        return empty
+        return np.zeros(frame_size, np.uint8), 0.0
+    region = _convex(region)
     # Scale the logits, not the mask: the outline then stays smooth. Bytes are enough for it, and
     # several times faster to scale than floats; holes and other regions are levelled on the way.
     steps = np.clip(np.rint(128 + _STEPS_PER_LOGIT * (logits - level)), 0, 255)
@@ -104,6 +101,35 @@ def _interpolation(out: int, given: int) -> NDArray[np.float32]:
     matrix[np.arange(out), left] = 1 - weight
     matrix[np.arange(out), np.minimum(left + 1, given - 1)] += weight
     return matrix
+
+
+def _largest(mask: Image) -> Image:
+    """Return the largest region of an (h, w) mask, without holes; empty for an empty one."""
+    region = np.zeros(mask.shape, np.uint8)
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if contours:
+        cv2.drawContours(region, [max(contours, key=cv2.contourArea)], 0, 255, cv2.FILLED)
+    return region
+
+
+def _without_spurs(region: Image) -> Image:
+    """Open a region with a disc of a share of its radius, as if it went on beyond the frame."""
+    reach = int(SPUR_SHARE * np.sqrt(cv2.countNonZero(region) / np.pi))
+    if reach == 0:
+        return region
+    # Two distance transforms do what a large structuring element would do many times slower.
+    padded = cv2.copyMakeBorder(region, reach, reach, reach, reach, cv2.BORDER_REPLICATE)
+    core = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_5) > reach
+    if not core.any():
+        return region
+    away = cv2.distanceTransform((~core).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    opened = (away <= reach)[reach:-reach, reach:-reach].astype(np.uint8)
+    return _largest(np.asarray(cv2.bitwise_and(opened, region), np.uint8))
+
+
+def _convex(region: Image) -> Image:
+    outline = cv2.findNonZero(region)
+    return np.asarray(cv2.fillConvexPoly(np.zeros_like(region), cv2.convexHull(outline), 255))
 
 
 def _confidence(logits: Logits, region: Image) -> float:

@@ -54,6 +54,18 @@ def test_one_smooth_disc_remains() -> None:
     assert set(np.unique(mask)) == {0, 255}
 
 
+def test_spurs_are_cut_and_notches_closed() -> None:
+    _, true = disc(128, 128, 60, 64, 35)
+    logits = logits_of(true)
+    logits[60:66, 90:125] = 5  # a spur, as along an instrument
+    logits[20:64, 56:61] = -5  # a notch, as under an instrument
+    mask, confidence = cornea_mask(logits, (128, 128))
+    assert mask[62, 110] == 0
+    assert mask[40, 58] == 255
+    assert iou(mask, true) > 0.95
+    assert confidence > 0.9
+
+
 def test_what_is_plainly_no_cornea_gives_none() -> None:
     frame = (100, 100)
     nothing = np.full((64, 64), -4, np.float32)

@@ -53,6 +53,18 @@ def test_streams_are_lazy(segmenter: Segmenter) -> None:
     assert taken <= 5 + segmenter.engine.batch_size * segmenter.engine.in_flight + 2
 
 
+@pytest.mark.parametrize("backend", ["torch", "openvino"])
+def test_a_stream_may_be_given_up(tiny_checkpoint: Path, backend: str) -> None:
+    if backend == "openvino":
+        pytest.importorskip("openvino")
+    segmenter = Segmenter(tiny_checkpoint, device="cpu", backend=backend, raw=True)
+    expected = [s.mask for s in segmenter.stream(moving_discs(5))]
+    for _ in range(3):
+        next(segmenter.stream(moving_discs(5)))
+    again = [s.mask for s in segmenter.stream(moving_discs(5))]
+    assert all(np.array_equal(a, b) for a, b in zip(again, expected, strict=True))
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 6, 7])
 def test_every_remainder_of_a_batch_arrives(segmenter: Segmenter, count: int) -> None:
     assert [s.frame.index for s in segmenter.stream(moving_discs(count))] == list(range(count))

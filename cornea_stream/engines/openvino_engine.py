@@ -75,6 +75,7 @@ class _Request:
         self._images: NDArray[np.uint8] | None = None
 
     def start(self, images: NDArray[np.uint8]) -> None:
+        self._request.wait()  # a stream that was given up left it busy
         self._images = images  # OpenVINO reads it in place: keep it alive
         self._request.start_async({0: images}, share_inputs=True)
 
