@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -147,6 +150,25 @@ def test_int8_is_checked_kept_and_refused(
     monkeypatch.setattr(quantise, "MIN_AGREEMENT", 1.01)
     with pytest.raises(UsageError, match="int8 agrees with fp32 at a mean IoU of"):
         build_engine(weights, device="cpu", precision="int8", calibration=calibration)
+
+
+def test_nothing_is_reported_over_the_network(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    program = (
+        "import socket, sys\n"
+        "def refuse(*a, **k): raise SystemExit('network: %r' % (a,))\n"
+        "socket.getaddrinfo = socket.create_connection = refuse\n"
+        "from cornea_stream import Segmenter\n"
+        f"Segmenter({str(tiny_checkpoint)!r}, device='cpu', backend='openvino')\n"
+        "assert sys.modules['openvino_telemetry'] is None\n"
+        "try: import nncf\n"
+        "except ImportError as err: assert err.name == 'nncf', err\n"
+    )
+    clean = {k: v for k, v in os.environ.items() if k != "CI"} | {"HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, env=clean
+    )
+    assert done.returncode == 0, done.stderr[-1500:]
 
 
 @pytest.mark.gpu

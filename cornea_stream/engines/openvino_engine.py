@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from itertools import cycle
 from typing import Any
@@ -98,7 +99,11 @@ def convert(checkpoint: Checkpoint) -> Any:
 
 
 def import_openvino() -> Any:
-    """Return the module. Raises UsageError where it is not installed."""
+    """Return the module, its usage reports switched off. Raises UsageError where it is missing."""
+    # OpenVINO's converter and NNCF report their use over the network unless told otherwise; a
+    # module that is None counts as not installed, and both then do without it.
+    if "openvino_telemetry" not in sys.modules:
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
     try:
         import openvino
     except ImportError as err:
