@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import cv2
@@ -29,9 +30,7 @@ def upsample_logits(logits: Logits, size: tuple[int, int]) -> Logits:
     Equal to `nn.Upsample(mode="bilinear", align_corners=True)`, the network's own last layer, up
     to fp32 round-off.
     """
-    rows = _interpolation(size[0], logits.shape[0])
-    columns = _interpolation(size[1], logits.shape[1])
-    return np.asarray(rows @ logits @ columns.T, np.float32)
+    return np.ascontiguousarray(_stretch(_stretch(logits, size[0]).T, size[1]).T)
 
 
 def raw_mask(
@@ -73,10 +72,7 @@ def cornea_mask(
     # several times faster to scale than floats; holes and other regions are levelled on the way.
     steps = np.clip(np.rint(128 + _STEPS_PER_LOGIT * (logits - level)), 0, 255)
     steps = np.where(region > 0, np.maximum(steps, 129), np.minimum(steps, 127))
-    height, width = frame_size
-    full = cv2.resize(steps.astype(np.uint8), (width, height), interpolation=cv2.INTER_LINEAR)
-    _, mask = cv2.threshold(full, 128, 255, cv2.THRESH_BINARY)
-    return np.asarray(mask, np.uint8), confidence
+    return _scaled(steps.astype(np.uint8), region, frame_size), confidence
 
 
 def logit(probability: float) -> float:
@@ -91,16 +87,45 @@ def iou(a: Image, b: Image) -> float:
     return cv2.countNonZero(cv2.bitwise_and(a, b)) / union if union else 1.0
 
 
+def _stretch(values: Logits, length: int) -> Logits:
+    """Interpolate along the first axis to `length`, first and last row staying where they are."""
+    before, after, share = _positions(length, values.shape[0])
+    start = values[before]
+    return start + share * (values[after] - start)
+
+
 @lru_cache(maxsize=16)
-def _interpolation(out: int, given: int) -> NDArray[np.float32]:
-    """Return the (out, given) matrix of linear interpolation with aligned corners."""
-    position = np.linspace(0, given - 1, out)
-    left = np.minimum(position.astype(int), max(given - 2, 0))
-    weight = position - left
-    matrix = np.zeros((out, given), np.float32)
-    matrix[np.arange(out), left] = 1 - weight
-    matrix[np.arange(out), np.minimum(left + 1, given - 1)] += weight
-    return matrix
+def _positions(
+    length: int, given: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
+    position = np.linspace(0, given - 1, length)
+    before = np.minimum(position.astype(np.intp), max(given - 2, 0))
+    share = (position - before).astype(np.float32)[:, None]
+    return before, np.minimum(before + 1, given - 1), share
+
+
+def _scaled(steps: Image, region: Image, frame_size: tuple[int, int]) -> Image:
+    """Scale `steps` to `frame_size` and threshold it; all outside `region`'s box is known empty.
+
+    The box is widened to where the pixel grids of both sizes meet, so that the part is sampled
+    exactly as the whole would be.
+    """
+    x, y, width, height = cv2.boundingRect(region)
+    rows, tall = _aligned(y, y + height, steps.shape[0], frame_size[0])
+    columns, wide = _aligned(x, x + width, steps.shape[1], frame_size[1])
+    size = (wide.stop - wide.start, tall.stop - tall.start)
+    part = cv2.resize(steps[rows, columns], size, interpolation=cv2.INTER_LINEAR)
+    mask = np.zeros(frame_size, np.uint8)
+    mask[tall, wide] = cv2.threshold(part, 128, 255, cv2.THRESH_BINARY)[1]
+    return mask
+
+
+def _aligned(first: int, end: int, given: int, wanted: int) -> tuple[slice, slice]:
+    """Return a slice of `given` pixels around [first, end) and the same stretch of `wanted`."""
+    pitch = given // math.gcd(given, wanted)
+    start = max(first - 1, 0) // pitch * pitch
+    stop = min(-(-(end + 1) // pitch) * pitch, given)
+    return slice(start, stop), slice(start * wanted // given, stop * wanted // given)
 
 
 def _largest(mask: Image) -> Image:

@@ -66,10 +66,12 @@ def _blend(
 
     Planes are of the mask's size or, as chroma, of half of it; the mask's sides are then even.
     """
-    x, y, width, height = cv2.boundingRect(mask)
-    if width == 0:
+    rows = np.flatnonzero(mask.max(axis=1))
+    if not rows.size:
         return
-    left, top, right, bottom = x & ~1, y & ~1, _even(x + width), _even(y + height)
+    top, bottom = int(rows[0]) & ~1, _even(int(rows[-1]) + 1)
+    columns = np.flatnonzero(mask[top:bottom].max(axis=0))
+    left, right = int(columns[0]) & ~1, _even(int(columns[-1]) + 1)
     part = mask[top:bottom, left:right]
     for plane, value in zip(planes, values, strict=True):
         step = mask.shape[1] // plane.shape[1]
