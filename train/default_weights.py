@@ -226,7 +226,7 @@ def train(run: Run, real: list[Pair], held_out: list[Pair]) -> None:
     """Go through the phases, saving every `save_every` seconds and after each phase."""
     options = run.options
     saved = time.monotonic()
-    for phase in PHASES[1:] if options.start else PHASES:
+    for phase in PHASES[options.skip :]:
         size = max(64, round(options.size * phase.scale / 32) * 32)
         loader = DataLoader(
             Frames(size, options.seed, real),
@@ -266,9 +266,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Train the default weights.")
     parser.add_argument("--out", type=Path, default=DEFAULT_OUT)
     parser.add_argument("--real", type=Path, help="folder of annotated frames to mix in")
-    parser.add_argument(
-        "--start", type=Path, help="weights to go on from; skips the coarsest phase"
-    )
+    parser.add_argument("--start", type=Path, help="weights to go on from")
+    parser.add_argument("--skip", type=int, default=0, help="coarse phases to leave out (0 to 2)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--steps", type=int, default=0, help="instead of --minutes; repeatable")
