@@ -6,7 +6,6 @@ python -m benchmarks.generator [--output benchmarks/results/generator.json]
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import cv2
 
-from cornea_stream.about import machine, versions
+from benchmarks.report import save
 from cornea_stream.synthetic import generate_frame
 
 
@@ -41,11 +40,8 @@ def main() -> None:
     result = {
         "what": "generated frames per second over all cores",
         "fps": speeds,
-        "machine": machine(),
-        "versions": versions(),
     }
-    options.output.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2))
+    save(options.output, result)
 
 
 if __name__ == "__main__":

@@ -6,15 +6,14 @@ python -m benchmarks.loader [--images 200] [--size 512] [--output benchmarks/res
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from pathlib import Path
 
 import torch
 
+from benchmarks.report import save
 from benchmarks.surgeries import write_surgeries
-from cornea_stream.about import machine, versions
 from cornea_train.dataset import CachedFrames, open_cache
 from cornea_train.distributed import World
 from cornea_train.sampler import DealtSampler
@@ -56,11 +55,8 @@ def main() -> None:
         "what": f"images per second at {options.size}x{options.size}, batch 4, one process",
         "cache_warm_by_augment": speeds,
         "making_the_cache": round(building, 1),
-        "machine": machine(),
-        "versions": versions(),
     }
-    options.output.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2))
+    save(options.output, result)
 
 
 if __name__ == "__main__":

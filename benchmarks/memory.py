@@ -8,7 +8,6 @@ Each run is a process of its own; the peak is its largest resident set as the ke
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import av
 
-from cornea_stream.about import machine, versions
+from benchmarks.report import save
 from cornea_stream.synthetic import generate_clip
 
 HEIGHT, WIDTH, RATE = 768, 1024, 25
@@ -65,11 +64,8 @@ def main() -> None:
         "what": f"peak resident set of run --mask --metrics at {WIDTH}x{HEIGHT}, MiB by frames",
         "peak_mib": peaks,
         "long_over_short": round(long / short, 4),
-        "machine": machine(),
-        "versions": versions(),
     }
-    options.output.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2))
+    save(options.output, result)
 
 
 if __name__ == "__main__":

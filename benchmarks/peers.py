@@ -10,7 +10,6 @@ are not counted for anyone.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -24,10 +23,11 @@ import cv2
 import numpy as np
 import torch
 
-from cornea_stream.about import machine, versions
+from benchmarks.report import save
 from cornea_stream.benchmark import plain_loop
 from cornea_stream.checkpoint import Checkpoint, load_checkpoint
-from cornea_stream.job import RunOptions, run_source
+from cornea_stream.job import run_source
+from cornea_stream.run_types import RunOptions
 from cornea_stream.segmenter import Segmenter
 
 Contestant = Callable[[Path], float]
@@ -169,11 +169,8 @@ def main() -> None:
         "times_the_plain_loop": {name: round(fps / plain, 2) for name, fps in medians.items()},
         "rounds": {name: [round(v, 2) for v in values] for name, values in speeds.items()},
         "checkpoint": weights.sha256,
-        "machine": machine(),
-        "versions": versions(),
     }
-    options.output.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result["times_the_plain_loop"], indent=2))
+    save(options.output, result)
 
 
 if __name__ == "__main__":

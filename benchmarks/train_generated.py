@@ -8,13 +8,12 @@ Whole surgeries are kept back for validation, as in `cornea-stream train`.
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.report import save
 from benchmarks.surgeries import write_surgeries
-from cornea_stream.about import machine, versions
 from cornea_train.config import TrainConfig
 from cornea_train.trainer import train
 
@@ -55,11 +54,8 @@ def main() -> None:
         "best": best,
         "minutes": curve[-1]["minutes"],
         "curve": curve,
-        "machine": machine(),
-        "versions": versions(),
     }
-    options.output.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps({k: v for k, v in result.items() if k != "curve"}, indent=2))
+    save(options.output, result)
 
 
 if __name__ == "__main__":

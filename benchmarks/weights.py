@@ -11,13 +11,12 @@ generated ones: truth white, found green.
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
-from cornea_stream.about import machine, versions
+from benchmarks.report import save
 from cornea_stream.segmenter import Segmenter
 from cornea_stream.synthetic import generate_empty, generate_frame
 from cornea_train.dataset import find_pairs, load_pair
@@ -95,9 +94,7 @@ def main() -> None:
             "name": options.video.name,
             **asdict(stability(options.video, segmenter)),
         }
-    result |= {"machine": machine(), "versions": versions()}
-    options.output.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2))
+    save(options.output, result)
 
 
 if __name__ == "__main__":

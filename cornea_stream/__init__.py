@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cornea_stream.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
     from cornea_stream.frames import Frame, MediaInfo, Segmentation
-    from cornea_stream.job import RunOptions, RunResult, run_source
+    from cornea_stream.job import run_source
     from cornea_stream.measure import Measurement, measure
+    from cornea_stream.run_types import RunOptions, RunResult
     from cornea_stream.segmenter import Segmenter
     from cornea_stream.snapshot import snapshot
     from cornea_stream.source import open_source
@@ -26,8 +27,8 @@ _HOMES = {
     "Frame": "frames",
     "MediaInfo": "frames",
     "Segmentation": "frames",
-    "RunOptions": "job",
-    "RunResult": "job",
+    "RunOptions": "run_types",
+    "RunResult": "run_types",
     "run_source": "job",
     "Measurement": "measure",
     "measure": "measure",

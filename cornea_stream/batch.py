@@ -16,8 +16,9 @@ from cornea_stream.errors import (
     UsageError,
 )
 from cornea_stream.frames import MediaInfo
-from cornea_stream.job import RunOptions, RunResult, run_source
+from cornea_stream.job import run_source
 from cornea_stream.pipeline import Progress
+from cornea_stream.run_types import RunOptions, RunResult
 from cornea_stream.segmenter import Segmenter
 
 

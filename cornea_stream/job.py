@@ -7,15 +7,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
 from cornea_stream import manifest
 from cornea_stream.colour import parse_colour
-from cornea_stream.errors import CorneaStreamError, OutputError, UsageError
+from cornea_stream.errors import CorneaStreamError, OutputError
 from cornea_stream.frames import MediaInfo, Segmentation
 from cornea_stream.pipeline import Progress, run_pipeline
+from cornea_stream.run_types import RunOptions, RunResult
 from cornea_stream.segmenter import Segmenter
 from cornea_stream.sinks import (
     EncoderSettings,
@@ -25,61 +25,10 @@ from cornea_stream.sinks import (
     PngSequenceSink,
     StillSink,
     VideoWriter,
-    check_encoder,
 )
 from cornea_stream.sinks.files import output_errors, write_file
 from cornea_stream.source import Source, open_source
 from cornea_stream.stages import Sink
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """What to make of a source; times in seconds of the source."""
-
-    overlay: bool = True
-    mask: bool = False
-    frames: bool = False
-    metrics: bool = False
-    opacity: float = 0.5
-    color: str = "green"
-    codec: str = "libx264"
-    crf: float | None = None
-    preset: str | None = None
-    start_s: float | None = None
-    end_s: float | None = None
-    every: int = 1
-    strict: bool = False
-    overwrite: bool = False
-    resume: bool = False
-
-    def check(self) -> EncoderSettings:
-        """Check everything that can be checked without the source. Raises UsageError."""
-        if not (self.overlay or self.mask or self.frames or self.metrics):
-            raise UsageError("nothing to write: choose --overlay, --mask, --frames or --metrics")
-        if not 0 <= self.opacity <= 1:
-            raise UsageError(f"opacity must lie between 0 and 1: {self.opacity:g}: try 0.5")
-        parse_colour(self.color)
-        return check_encoder(self.codec, self.crf, self.preset)
-
-
-@dataclass(slots=True)
-class RunResult:
-    """What came of one source; `status` is complete, skipped, interrupted or failed."""
-
-    source: str
-    folder: str
-    status: str = "failed"
-    frames: int = 0
-    seconds: float = 0.0
-    last_time_s: float | None = None
-    outputs: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    error: str | None = None
-
-    @property
-    def fps(self) -> float:
-        """Frames per second over the whole run, decode to last byte written."""
-        return self.frames / self.seconds if self.seconds > 0 else 0.0
 
 
 def run_source(

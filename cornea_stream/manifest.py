@@ -7,14 +7,12 @@ import json
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cornea_stream.about import machine, versions
 from cornea_stream.frames import MediaInfo
+from cornea_stream.run_types import RunOptions, RunResult
 from cornea_stream.segmenter import Segmenter
-
-if TYPE_CHECKING:
-    from cornea_stream.job import RunOptions, RunResult
 
 NAME = "run.json"
 # These say how to treat earlier outputs, not what to compute.

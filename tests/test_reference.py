@@ -73,7 +73,8 @@ def test_fast_path_agrees_with_the_published_steps_on_the_real_clip() -> None:
 
 @needs_real_clip
 def test_a_run_over_the_real_clip_keeps_all_100_times(tmp_path: Path, segmenter: Segmenter) -> None:
-    from cornea_stream.job import RunOptions, run_source
+    from cornea_stream.job import run_source
+    from cornea_stream.run_types import RunOptions
 
     before = REAL_CLIP.stat()
     result = run_source(REAL_CLIP, tmp_path, segmenter, RunOptions(mask=True))

@@ -23,7 +23,7 @@ def demo(
     """Generate a surgery-like clip, find its cornea, and compare with the true masks."""
     from cornea_stream.cli.runner import run_and_report
     from cornea_stream.demo import mean_iou, write_clip
-    from cornea_stream.job import RunOptions
+    from cornea_stream.run_types import RunOptions
     from cornea_stream.segmenter import Segmenter
 
     clip = write_clip(output_dir / "demo.mp4", seconds=seconds, seed=seed, overwrite=overwrite)

@@ -70,7 +70,7 @@ def run(
     """
     from cornea_stream.batch import expand_sources
     from cornea_stream.cli.runner import run_and_report
-    from cornea_stream.job import RunOptions
+    from cornea_stream.run_types import RunOptions
     from cornea_stream.segmenter import Segmenter
     from cornea_stream.snapshot import parse_time
 

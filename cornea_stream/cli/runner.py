@@ -27,7 +27,7 @@ from rich.table import Table
 from cornea_stream import pipeline
 from cornea_stream.batch import run_sources
 from cornea_stream.frames import MediaInfo
-from cornea_stream.job import RunOptions, RunResult
+from cornea_stream.run_types import RunOptions, RunResult
 from cornea_stream.segmenter import Segmenter
 
 

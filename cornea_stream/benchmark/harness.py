@@ -21,14 +21,16 @@ from typing import Any, TypeVar
 import numpy as np
 
 from cornea_stream.about import machine, versions
+from cornea_stream.benchmark.plain_loop import plain_loop
 from cornea_stream.checkpoint import Checkpoint, load_checkpoint
 from cornea_stream.colour import NAMED
 from cornea_stream.engines import Engine, build_engine
 from cornea_stream.errors import UsageError
 from cornea_stream.frames import Frame
-from cornea_stream.job import RunOptions, run_source
+from cornea_stream.job import run_source
 from cornea_stream.overlay import YuvPainter
 from cornea_stream.preprocess import Preprocessor
+from cornea_stream.run_types import RunOptions
 from cornea_stream.segmenter import Segmenter
 from cornea_stream.sinks import check_encoder
 from cornea_stream.sinks.video import VideoWriter
@@ -145,48 +147,6 @@ def bound(stages: Sequence[Stage], *, on_gpu: bool) -> tuple[float, str]:
         return slowest.fps, slowest.name
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return 1000 * (cores or 1) / sum(s.cpu_ms for s in stages), f"{cores} cores"
-
-
-def plain_loop(video: Path, weights: Checkpoint, device: str = "auto") -> float:
-    """Return the frames per second of the loop that one would write first.
-
-    OpenCV reads and writes, the whole frame becomes RGB, the network computes in fp32, one frame
-    at a time, and the overlay is blended over the whole picture.
-    """
-    import cv2
-    import torch
-
-    from cornea_stream.engines.torch_engine import choose_device
-
-    target = choose_device(device)
-    model = weights.build().to(target)
-    capture = cv2.VideoCapture(str(video))
-    size = (int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)))
-    spec = weights.spec
-    mean, std = (torch.tensor(v, device=target).reshape(1, 3, 1, 1) for v in (spec.mean, spec.std))
-    with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
-        code = cv2.VideoWriter.fourcc(*"mp4v")
-        writer = cv2.VideoWriter(f"{folder}/out.mp4", code, 25, size)
-        count, began = 0, time.perf_counter()
-        while True:
-            more, frame = capture.read()
-            if not more:
-                break
-            rgb = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
-            small = cv2.resize(rgb, spec.image_size[::-1])
-            batch = torch.from_numpy(small).permute(2, 0, 1)[None].float().to(target)
-            probability = torch.sigmoid(model((batch - mean) / std))[0, 0].cpu().numpy()
-            mask = (probability > 0.5).astype(np.uint8)
-            mask = np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST))
-            painted = frame.copy()
-            painted[mask > 0] = (0, 255, 0)
-            writer.write(cv2.addWeighted(frame, 0.5, painted, 0.5, 0))
-            count += 1
-        writer.release()
-        seconds = time.perf_counter() - began
-    if not count:
-        raise UsageError(f"OpenCV reads no frame for the baseline: {video}")
-    return count / seconds
 
 
 def _sample(video: Path) -> list[Frame]:
@@ -330,30 +290,3 @@ def _drain(items: Iterable[object]) -> None:
 def _peak_memory_mib() -> float:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes there, KiB on Linux
-
-
-def plot(found: Benchmark, path: Path) -> None:
-    """Draw the frames per second of the stages as bars, with the bound. Raises UsageError."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as err:
-        raise UsageError("the chart needs matplotlib: pip install 'cornea-stream[train]'") from err
-    figure = Figure(figsize=(8, 3.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    names = [*(s.name for s in found.stages), "end to end"]
-    values = [*(s.fps for s in found.stages), found.end_to_end_fps]
-    if found.baseline_fps:
-        names.append("plain loop")
-        values.append(found.baseline_fps)
-    bars = axes.barh(names[::-1], values[::-1], color="#2a9d8f")
-    axes.bar_label(bars, fmt="%.1f", padding=3)
-    axes.axvline(found.bound_fps, color="#e76f51", linestyle="--", label="bound")
-    axes.set_xscale("log")
-    axes.set_xlabel("frames per second, each stage alone")
-    axes.set_title(
-        f"{found.width}×{found.height}, {found.engine['backend']} {found.engine['precision']}"
-    )
-    axes.legend()
-    figure.savefig(path, dpi=110)
