@@ -37,6 +37,7 @@ def plot_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
             title += f" (best {history[best][f'val_{key}']:.3f} in epoch {epochs[best]:.0f})"
         axes.set_title(title)
         axes.set_xlabel("epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
         axes.legend()
     part = path.with_name(f".{path.stem}.part.png")

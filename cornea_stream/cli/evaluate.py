@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -59,7 +59,7 @@ def evaluate(
         threshold=threshold,
         raw=raw_mask,
     )
-    told: dict[str, object] = {"checkpoint": segmenter.checkpoint.sha256}
+    told: dict[str, Any] = {"checkpoint": segmenter.checkpoint.sha256}
     if video is not None:
         told["stability"] = asdict(work.stability(video, segmenter))
     if data_dir is not None:
@@ -76,18 +76,32 @@ def evaluate(
         _print(told)
 
 
-def _print(told: dict[str, object]) -> None:
+def _print(told: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    for name in ("summaries", "stability"):
-        rows = told.get(name)
-        if rows is None:
-            continue
-        listed: list[dict[str, object]] = rows if isinstance(rows, list) else [rows]  # type: ignore[list-item]
+    if "summaries" in told:
         table = Table()
-        for heading in listed[0]:
-            table.add_column(heading, overflow="fold")
-        for row in listed:
-            table.add_row(*(f"{v:.3f}" if isinstance(v, float) else str(v) for v in row.values()))
+        for heading in ("surgery", "frames", "IoU", "95 % interval", "Dice", "HD95", "surface"):
+            table.add_column(heading, justify="left" if heading == "surgery" else "right")
+        for row in told["summaries"]:
+            table.add_row(
+                row["case"],
+                str(row["frames"]),
+                f"{row['iou']:.3f}",
+                f"{row['iou_low']:.3f}–{row['iou_high']:.3f}",
+                f"{row['dice']:.3f}",
+                f"{row['hd95_px']:.1f} px",
+                f"{row['surface_distance_px']:.1f} px",
+            )
         Console().print(table)
+    if "stability" in told:
+        steady = told["stability"]
+        Console().print(
+            f"Steadiness over {steady['frames']} frames: cornea in {steady['present']:.0%}; "
+            f"IoU of neighbours {steady['neighbour_iou']:.3f} "
+            f"(5th percentile {steady['neighbour_iou_low']:.3f}); "
+            f"centroid moves {steady['centroid_step_px']:.1f} px a frame.",
+            soft_wrap=True,
+            highlight=False,
+        )

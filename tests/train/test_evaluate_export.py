@@ -96,7 +96,9 @@ def test_evaluate_on_the_command_line(
         assert len(list(csv.DictReader(file))) == 20
     assert call(monkeypatch, *arguments) == 5
     assert call(monkeypatch, *arguments, "--overwrite") == 0
-    assert "neighbour_iou" in "".join(capsys.readouterr().out.split())
+    shown = capsys.readouterr().out
+    assert "95 % interval" in shown
+    assert "Steadiness over 4 frames" in shown
     assert call(monkeypatch, "evaluate", "--checkpoint", tiny_checkpoint) == 2
 
 
