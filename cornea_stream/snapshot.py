@@ -68,6 +68,8 @@ def snapshot(
     root = Path(output_dir)
     wanted = list(dict.fromkeys(times_s))
     folders = [root] if len(wanted) == 1 else [root / f"{time_s:.3f}s" for time_s in wanted]
+    if len(set(folders)) < len(folders):
+        raise UsageError("timestamps lie closer than a millisecond: leave one of them out")
     for file in (folder / name for folder in folders for name in FILES):
         if file.exists() and not overwrite:
             raise OutputError(f"output exists: {file}: pass --overwrite or choose another -o")

@@ -46,6 +46,14 @@ def test_several_times_get_a_folder_each(video: Path, tmp_path: Path, segmenter:
     assert all((s.folder / "Cornea.png").exists() for s in found)
 
 
+def test_times_that_would_share_a_folder_are_refused(
+    video: Path, tmp_path: Path, segmenter: Segmenter
+) -> None:
+    with pytest.raises(UsageError, match="closer than a millisecond"):
+        snapshot(video, [0.1, 0.1001], tmp_path / "out", segmenter)
+    assert not (tmp_path / "out").exists()
+
+
 def test_nothing_is_written_when_one_time_is_wrong(
     video: Path, tmp_path: Path, segmenter: Segmenter
 ) -> None:
