@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from cornea_stream.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
     from cornea_stream.frames import Frame, MediaInfo, Segmentation
     from cornea_stream.job import run_source
-    from cornea_stream.measure import Measurement, measure
+    from cornea_stream.measurement import Measurement, measure
     from cornea_stream.run_types import RunOptions, RunResult
     from cornea_stream.segmenter import Segmenter
-    from cornea_stream.snapshot import snapshot
+    from cornea_stream.snapshots import snapshot
     from cornea_stream.source import open_source
 
 _HOMES = {
@@ -30,10 +30,10 @@ _HOMES = {
     "RunOptions": "run_types",
     "RunResult": "run_types",
     "run_source": "job",
-    "Measurement": "measure",
-    "measure": "measure",
+    "Measurement": "measurement",
+    "measure": "measurement",
     "Segmenter": "segmenter",
-    "snapshot": "snapshot",
+    "snapshot": "snapshots",
     "open_source": "source",
 }
 

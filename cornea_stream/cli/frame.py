@@ -38,7 +38,7 @@ def frame(
     from dataclasses import asdict
 
     from cornea_stream.segmenter import Segmenter
-    from cornea_stream.snapshot import parse_time, snapshot
+    from cornea_stream.snapshots import parse_time, snapshot
 
     times = [parse_time(text) for text in timestamp]
     segmenter = Segmenter(

@@ -72,7 +72,7 @@ def run(
     from cornea_stream.cli.runner import run_and_report
     from cornea_stream.run_types import RunOptions
     from cornea_stream.segmenter import Segmenter
-    from cornea_stream.snapshot import parse_time
+    from cornea_stream.snapshots import parse_time
 
     options = RunOptions(
         overlay=overlay,

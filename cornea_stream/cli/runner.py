@@ -104,7 +104,9 @@ class _Bar:
     def advance(self, state: pipeline.Progress) -> None:
         assert self._task is not None
         fps = state.frames / max(1e-9, time.perf_counter() - self._began)
-        queues = " ".join(f"{name} {fill}/{depth}" for name, (fill, depth) in state.queues.items())
+        # The fullest queue stands before the slowest stage.
+        name, (fill, depth) = max(state.queues.items(), key=lambda item: item[1][0])
+        queues = f"{name} {fill}/{depth}"
         self._progress.update(self._task, completed=state.frames, fps=fps, queues=queues)
 
 

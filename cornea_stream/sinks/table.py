@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cornea_stream.frames import Image, Segmentation
 from cornea_stream.mask import iou
-from cornea_stream.measure import Measurement, measure
+from cornea_stream.measurement import Measurement, measure
 from cornea_stream.sinks.files import complete, output_errors, part_path
 
 CSV_COLUMNS = (

@@ -12,7 +12,7 @@ from conftest import disc, moving_discs, read_video, write_video
 from cornea_stream.errors import OutputError, SourceError, UsageError
 from cornea_stream.mask import iou
 from cornea_stream.segmenter import Segmenter
-from cornea_stream.snapshot import parse_time, snapshot
+from cornea_stream.snapshots import parse_time, snapshot
 
 
 @pytest.fixture
