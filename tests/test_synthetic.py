@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cornea_stream.synthetic import generate_clip, generate_empty, generate_frame
-from cornea_stream.synthetic.shapes import Ellipse
+from cornea_stream.synthetic.shapes import Ellipse, blend
 
 
 def iou(a: np.ndarray, b: np.ndarray) -> float:
@@ -104,3 +104,22 @@ def test_empty_frames_have_the_asked_size_and_vary():
     frames = [generate_empty(seed, 96, 128) for seed in range(40)]
     assert all(f.shape == (96, 128, 3) and f.dtype == np.uint8 for f in frames)
     assert np.std([f.mean() for f in frames]) > 15
+
+
+def test_blending_adds_the_share_and_nothing_where_there_is_none():
+    canvas = np.full((20, 30, 3), 100, np.float32)
+    alpha = np.zeros((20, 30), np.float32)
+    blend(canvas, alpha, np.array([200, 0, 50], np.float32))
+    assert (canvas == 100).all()
+    alpha[5:9, 7:20] = 0.25
+    blend(canvas, alpha, np.array([200, 0, 50], np.float32))
+    assert np.allclose(canvas[6, 10], (125, 75, 87.5))
+    assert (canvas[alpha == 0] == 100).all()
+    blend(canvas, alpha * 4, np.zeros((20, 30, 3), np.float32))
+    assert (canvas[alpha > 0] == 0).all()
+
+
+def test_no_seed_of_many_fails():
+    for seed in range(400):
+        generate_frame(seed + 10_000, 48, 48)
+        generate_empty(seed + 10_000, 48, 48)

@@ -93,6 +93,8 @@ def step(distance: Plane, softness: float) -> Plane:
 def blend(canvas: Plane, alpha: Plane, over: Plane | Colour) -> None:
     """Lay `over`, an (H, W, 3) image or one (3,) colour, on `canvas` by (H, W) alpha, in place."""
     x, y, width, height = cv2.boundingRect((alpha > 0).view(np.uint8))
+    if width == 0:
+        return
     box = np.s_[y : y + height, x : x + width]
     part = canvas[box]
     share = cv2.merge([alpha[box]] * 3)
