@@ -17,12 +17,15 @@ from cornea_stream.synthetic.surroundings import (
 )
 
 
-def generate_frame(seed: int, height: int = 512, width: int = 512) -> tuple[Image, Image]:
+def generate_frame(
+    seed: int, height: int = 512, width: int = 512, *, camera: bool = True
+) -> tuple[Image, Image]:
     """Return an RGB frame (H, W, 3) uint8 and its mask (H, W) uint8, 0 or 255.
 
     The mask is the whole disc inside the limbus, clipped by the frame only: it runs on beneath
-    instruments, lids and fingers, as in the Cataract-1K annotation. The same seed gives the same
-    bytes. `python -m benchmarks.generator` measures the speed.
+    instruments, lids and fingers, as in the Cataract-1K annotation. `camera=False` leaves out
+    colour cast, blur, noise and compression. The same seed gives the same bytes.
+    `python -m benchmarks.generator` measures the speed.
     """
     rng = np.random.default_rng(seed)
     limbus = place_eye(rng, height, width)
@@ -34,7 +37,7 @@ def generate_frame(seed: int, height: int = 512, width: int = 512) -> tuple[Imag
         tool.draw(image)
     if chance(rng, 0.1):
         paint_fingers(rng, image)
-    return develop(rng, image), limbus.mask(height, width)
+    return develop(rng, image) if camera else image, limbus.mask(height, width)
 
 
 def paint_scene(rng: np.random.Generator, limbus: Ellipse, height: int, width: int) -> Image:
