@@ -43,7 +43,7 @@ def describe_installation() -> dict[str, Any]:
     import av
     import torch
 
-    from cornea_stream.engines.torch_engine import cpu_has_bf16
+    from cornea_stream.engines.device import cpu_has_bf16
 
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     weights = load_checkpoint()

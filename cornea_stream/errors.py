@@ -1,6 +1,7 @@
 """The errors a caller can meet, as a tree; each carries the exit code of the command line.
 
 CorneaStreamError            1  anything below, and internal errors
+├── DeviceError              1  the GPU failed or ran out of memory in the middle of the work
 ├── UsageError               2  an option or argument that makes no sense
 ├── SourceError              3  the input cannot be read
 ├── CheckpointError          4  the weights cannot be used
@@ -16,6 +17,10 @@ class CorneaStreamError(Exception):
     """Base of every error that this package raises on purpose."""
 
     exit_code = 1
+
+
+class DeviceError(CorneaStreamError):
+    """The GPU failed or ran out of memory in the middle of the work."""
 
 
 class UsageError(CorneaStreamError):

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
 import av
 import numpy as np
@@ -20,8 +19,6 @@ from cornea_stream.mask import cornea_mask, raw_mask, upsample_logits
 from cornea_stream.preprocess import Preprocessor
 from cornea_stream.smooth import smoothed
 from cornea_stream.source import open_source
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +59,10 @@ class Segmenter:
         """Load weights onto a device.
 
         `checkpoint`: a file, loaded weights, or None for those of the package. `device`: auto,
-        cpu, cuda or cuda:N. `backend`: auto (OpenVINO on a CPU where it is installed, else torch),
-        torch, openvino. `precision`: auto (the fastest native one), fp32, bf16, fp16, or int8 with
-        OpenVINO; fp32 also converts and resizes frames exactly as the published steps do.
+        cpu, cuda, cuda:N, or several GPUs with commas. `backend`: auto (OpenVINO on a CPU where it
+        is installed, else torch), torch, openvino. `precision`: auto (the fastest native one),
+        fp32, bf16, fp16, or int8 with OpenVINO; fp32 also converts and resizes frames exactly as
+        the published steps do.
         `batch_size`: None chooses by device. `threshold`: probability from which on a pixel is
         cornea. `raw`: leave the thresholded mask as it is, without making one cornea of it.
         `smooth`: average each frame's logits with those of the two frames before and after it.
@@ -124,7 +122,9 @@ class Segmenter:
 
     def _predict(self, inputs: Iterable[Prepared]) -> Iterator[Prediction]:
         pending: deque[tuple[list[Prepared], Pending]] = deque()
-        for batch in _batched(inputs, self.engine.batch_size):
+        iterator = iter(inputs)
+        # The engine may lower its batch size on the way: ask each time.
+        while batch := list(islice(iterator, self.engine.batch_size)):
             if len(pending) == self.engine.in_flight:
                 yield from _collect(*pending.popleft())
             pending.append((batch, self.engine.submit(np.stack([item.image for item in batch]))))
@@ -143,12 +143,6 @@ class Segmenter:
 def _collect(batch: list[Prepared], pending: Pending) -> Iterator[Prediction]:
     for item, logits in zip(batch, pending.result(), strict=True):
         yield Prediction(item.frame, logits)
-
-
-def _batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch
 
 
 def _as_frame(index: int, picture: Image | av.VideoFrame | Frame) -> Frame:

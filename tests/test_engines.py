@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
 
 from cornea_stream.checkpoint import Checkpoint, load_checkpoint
-from cornea_stream.engines import Engine, TorchEngine, build_engine
-from cornea_stream.errors import UsageError
+from cornea_stream.engines import Engine, build_engine, torch_cuda
+from cornea_stream.engines.device import choose_devices
+from cornea_stream.engines.several import SeveralEngines
+from cornea_stream.engines.torch_cpu import TorchCPUEngine
+from cornea_stream.errors import DeviceError, UsageError
+from cornea_stream.frames import Frame
 from cornea_stream.fuse import fuse
 from cornea_stream.mask import iou
 from cornea_stream.model import build_pspnet
+from cornea_stream.segmenter import Segmenter
 from cornea_stream.synthetic import generate_frame
 
 
@@ -42,6 +49,13 @@ def reference(weights: Checkpoint, images: np.ndarray) -> np.ndarray:
 def logits_of(engine: Engine, images: np.ndarray, batch: int = 1) -> np.ndarray:
     parts = [images[i : i + batch] for i in range(0, len(images), batch)]
     return np.concatenate([engine.submit(part).result() for part in parts])
+
+
+def frames_of(images: np.ndarray) -> list[Frame]:
+    return [
+        Frame(index, index / 25, av.VideoFrame.from_ndarray(image, format="rgb24"))
+        for index, image in enumerate(images)
+    ]
 
 
 def agreement(a: np.ndarray, b: np.ndarray) -> float:
@@ -103,12 +117,12 @@ def test_auto_takes_openvino_on_a_cpu_where_it_is_installed(tiny_checkpoint: Pat
     pytest.importorskip("openvino")
     weights = load_checkpoint(tiny_checkpoint)
     assert build_engine(weights, device="cpu").describe()["backend"] == "openvino"
-    assert isinstance(build_engine(weights, device="cpu", backend="torch"), TorchEngine)
+    assert isinstance(build_engine(weights, device="cpu", backend="torch"), TorchCPUEngine)
 
 
 def test_auto_does_without_openvino(tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cornea_stream.engines.factory.find_spec", lambda _: None)
-    assert isinstance(build_engine(load_checkpoint(tiny_checkpoint), device="cpu"), TorchEngine)
+    assert isinstance(build_engine(load_checkpoint(tiny_checkpoint), device="cpu"), TorchCPUEngine)
 
 
 @pytest.mark.parametrize(
@@ -169,6 +183,96 @@ def test_nothing_is_reported_over_the_network(tiny_checkpoint: Path, tmp_path: P
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, env=clean
     )
     assert done.returncode == 0, done.stderr[-1500:]
+
+
+class MemoryOf:
+    """A slot on the CPU with room for so many images; stands in for a GPU's."""
+
+    room = 2
+
+    def __init__(self, shape: tuple[int, ...], device: torch.device) -> None:
+        self.device = device
+
+    def context(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+    def upload(self, images: np.ndarray) -> torch.Tensor:
+        if len(images) > self.room:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return torch.from_numpy(images)
+
+    def download(self, logits: torch.Tensor) -> MemoryOf.Answer:
+        return MemoryOf.Answer(logits.numpy())
+
+    class Answer:
+        def __init__(self, logits: np.ndarray) -> None:
+            self.logits = logits
+
+        def result(self) -> np.ndarray:
+            return self.logits
+
+
+@pytest.fixture
+def small_gpu(weights: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> torch_cuda.TorchCUDAEngine:
+    monkeypatch.setattr(torch_cuda, "_Slot", MemoryOf)
+    monkeypatch.setattr(MemoryOf, "room", 2)
+    return torch_cuda.TorchCUDAEngine(
+        weights, device=torch.device("cpu"), precision="fp32", batch_size=6
+    )
+
+
+def test_out_of_memory_halves_the_batch_and_loses_no_image(
+    small_gpu: torch_cuda.TorchCUDAEngine, images: np.ndarray, reference: np.ndarray
+) -> None:
+    np.testing.assert_allclose(small_gpu.submit(images).result(), reference, atol=2e-3)
+    assert small_gpu.batch_size == 2
+    segmenter = Segmenter(device="cpu", precision="fp32")
+    segmenter.engine = small_gpu
+    small_gpu.batch_size = 6
+    found = list(segmenter.stream(iter(images)))
+    assert [result.frame.index for result in found] == list(range(len(images)))
+    assert small_gpu.batch_size == 2
+
+
+def test_a_gpu_without_room_for_one_image_says_so(
+    small_gpu: torch_cuda.TorchCUDAEngine, images: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MemoryOf, "room", 0)
+    with pytest.raises(DeviceError, match="does not hold one image: cpu: close other"):
+        small_gpu.submit(images)
+
+
+def test_a_lost_gpu_is_told_in_one_sentence(
+    small_gpu: torch_cuda.TorchCUDAEngine, images: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise torch.AcceleratorError("CUDA error: unspecified launch failure\nmore lines")
+
+    monkeypatch.setattr(MemoryOf, "upload", fail)
+    with pytest.raises(DeviceError, match="the GPU failed: cpu: CUDA error: unspecified launch f"):
+        small_gpu.submit(images)
+
+
+def test_several_engines_take_turns_and_keep_the_order(
+    weights: Checkpoint, images: np.ndarray, reference: np.ndarray
+) -> None:
+    parts = [build_engine(weights, device="cpu", precision="fp32") for _ in range(3)]
+    taken: list[int] = []
+    for number, part in enumerate(parts):
+        original = part.submit
+        part.submit = lambda x, n=number, f=original: (taken.append(n), f(x))[1]  # type: ignore[method-assign]
+    segmenter = Segmenter(device="cpu", precision="fp32", raw=True)
+    segmenter.engine = SeveralEngines(parts)
+    found = list(segmenter.predict(segmenter.prepare(f) for f in frames_of(images)))
+    np.testing.assert_allclose([one.logits for one in found], reference, atol=2e-3)
+    assert taken == [0, 1, 2, 0, 1, 2]
+    assert segmenter.engine.describe()["device"] == "cpu + cpu + cpu"
+
+
+@pytest.mark.parametrize("names", ["cpu,cpu", "cpu,auto", "cuda:7", "cuda:0,", "moon"])
+def test_impossible_devices(names: str) -> None:
+    with pytest.raises(UsageError):
+        choose_devices(names)
 
 
 @pytest.mark.gpu

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 import torch.distributed as dist
 
-from cornea_stream.engines.torch_engine import choose_device
+from cornea_stream.engines.device import choose_device
 
 
 @dataclass(frozen=True, slots=True)

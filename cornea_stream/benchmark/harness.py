@@ -239,9 +239,9 @@ def _configurations(weights: Checkpoint, device: str) -> list[dict[str, Any]]:
 def _possible(weights: Checkpoint, device: str, settings: dict[str, Any]) -> bool:
     from importlib.util import find_spec
 
-    from cornea_stream.engines.torch_engine import choose_device, cpu_has_bf16
+    from cornea_stream.engines.device import choose_devices, cpu_has_bf16
 
-    on_cpu = choose_device(device).type == "cpu"
+    on_cpu = choose_devices(device)[0].type == "cpu"
     if settings["precision"] == "bf16" and on_cpu and not cpu_has_bf16():
         return False
     if settings["backend"] == "openvino":

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from cornea_stream.checkpoint import Checkpoint
-from cornea_stream.engines.torch_engine import choose_device
+from cornea_stream.engines.device import choose_devices
 from cornea_stream.errors import UsageError
 
 
@@ -21,7 +21,7 @@ def plain_loop(video: Path, weights: Checkpoint, device: str = "auto") -> float:
     OpenCV reads and writes, the whole frame becomes RGB, the network computes in fp32, one frame
     at a time, and the overlay is blended over the whole picture.
     """
-    target = choose_device(device)
+    target = choose_devices(device)[0]
     model = weights.build().to(target)
     capture = cv2.VideoCapture(str(video))
     size = (int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)))

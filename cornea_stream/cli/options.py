@@ -14,7 +14,9 @@ Checkpoint = Annotated[
     Path | None,
     typer.Option(help="Weights: .pth or .safetensors.", show_default="those of the package"),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.", metavar="DEVICE")]
+Device = Annotated[
+    str, typer.Option(help="auto, cpu, cuda, cuda:N or several: cuda:0,cuda:1.", metavar="DEVICE")
+]
 Backend = Annotated[str, typer.Option(help="auto, torch or openvino.", metavar="BACKEND")]
 Precision = Annotated[
     str,

@@ -2,6 +2,5 @@
 
 from cornea_stream.engines.factory import build_engine
 from cornea_stream.engines.protocol import Engine, Pending
-from cornea_stream.engines.torch_engine import TorchEngine
 
-__all__ = ["Engine", "Pending", "TorchEngine", "build_engine"]
+__all__ = ["Engine", "Pending", "build_engine"]

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 
 from cornea_stream.checkpoint import Checkpoint
+from cornea_stream.engines.device import choose_devices
 from cornea_stream.engines.protocol import Engine
-from cornea_stream.engines.torch_engine import TorchEngine, choose_device
+from cornea_stream.engines.several import SeveralEngines
+from cornea_stream.engines.torch_cpu import TorchCPUEngine
+from cornea_stream.engines.torch_cuda import TorchCUDAEngine
 from cornea_stream.errors import UsageError
 from cornea_stream.frames import Image
 
@@ -26,6 +29,7 @@ def build_engine(
 ) -> Engine:
     """Return the engine: on a CPU OpenVINO where it is installed, else PyTorch.
 
+    `device`: auto, cpu, cuda, cuda:N, or a list of GPUs with commas, which share the frames.
     `calibration`: (h, w, 3) uint8 model inputs for int8; None generates frames.
     Raises UsageError for what this machine cannot do.
     """
@@ -33,14 +37,21 @@ def build_engine(
         raise UsageError(f"unknown backend: {backend!r}: use {', '.join(BACKENDS)}")
     if precision not in PRECISIONS:
         raise UsageError(f"unknown precision: {precision!r}: use {', '.join(PRECISIONS)}")
-    on_cpu = choose_device(device).type == "cpu"
+    devices = choose_devices(device)
+    on_cpu = devices[0].type == "cpu"
     if backend == "auto":
         suits = on_cpu and precision != "fp16" and find_spec("openvino") is not None
         backend = "openvino" if suits or precision == "int8" else "torch"
     if backend == "torch":
         if precision == "int8":
             raise UsageError("int8 needs OpenVINO: use --backend openvino or auto")
-        return TorchEngine(checkpoint, device=device, precision=precision, batch_size=batch_size)
+        if on_cpu:
+            return TorchCPUEngine(checkpoint, precision=precision, batch_size=batch_size)
+        engines = [
+            TorchCUDAEngine(checkpoint, device=one, precision=precision, batch_size=batch_size)
+            for one in devices
+        ]
+        return SeveralEngines(engines) if len(engines) > 1 else engines[0]
     if not on_cpu:
         raise UsageError(f"OpenVINO runs on the CPU here: {device}: use --device cpu")
     from cornea_stream.engines.openvino_engine import OpenVINOEngine

@@ -19,10 +19,15 @@ class Pending(Protocol):
 class Engine(Protocol):
     """Runs the network on batches of images, in the order in which they are submitted."""
 
-    batch_size: int
-    """The most images that one batch may hold."""
-    in_flight: int
-    """How many batches may be pending: the oldest must be taken before one more is submitted."""
+    @property
+    def batch_size(self) -> int:
+        """The most images that the next batch may hold."""
+        ...
+
+    @property
+    def in_flight(self) -> int:
+        """How many batches may be pending: the oldest must be taken before one more goes in."""
+        ...
 
     def submit(self, images: NDArray[np.uint8]) -> Pending:
         """Start on `images`, (n, H, W, 3) uint8 RGB with n <= batch_size."""

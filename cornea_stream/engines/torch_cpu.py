@@ -1,0 +1,72 @@
+"""PyTorch on the CPU: several frames side by side, one thread each."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cornea_stream.checkpoint import Checkpoint
+from cornea_stream.engines.device import DTYPES, choose_precision
+from cornea_stream.fuse import fuse
+from cornea_stream.model import CorneaNet
+
+MOST_WORKERS = 8
+"""Frames side by side; beyond that each gets several threads, so that memory stays small."""
+
+
+class TorchCPUEngine:
+    """The network in PyTorch, channels-last, in the chosen precision, on the cores of this machine.
+
+    A frame on one thread costs less than a frame on all of them, which would wait for each other
+    at every layer: 1.15 times the speed on two cores.
+    """
+
+    def __init__(
+        self, checkpoint: Checkpoint, *, precision: str = "auto", batch_size: int | None = None
+    ) -> None:
+        """Load the network. `precision`: auto, fp32 or bf16. Raises UsageError for another one."""
+        self.precision = choose_precision(precision, torch.device("cpu"))
+        self.batch_size = batch_size or 1  # larger batches are slower on a CPU
+        cores = torch.get_num_threads()
+        workers = min(cores, MOST_WORKERS)
+        self.in_flight = workers + 1
+        network = CorneaNet(fuse(checkpoint.build()), checkpoint.spec).eval()
+        self._network = network.to(DTYPES[self.precision]).to(memory_format=torch.channels_last)
+        self._workers = ThreadPoolExecutor(
+            workers, "torch", initializer=torch.set_num_threads, initargs=(cores // workers,)
+        )
+
+    def submit(self, images: NDArray[np.uint8]) -> _Answer:
+        """Start on `images`, (n, H, W, 3) uint8 RGB with n <= batch_size."""
+        return _Answer(self._workers.submit(self._run, images))
+
+    def _run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            logits = self._network(torch.from_numpy(images))[:, 0].float()
+        return np.asarray(logits.numpy(), np.float32)
+
+    def describe(self) -> dict[str, str | int]:
+        """Return backend, device and precision in words, and the batch size."""
+        return {
+            "backend": "torch",
+            "device": "cpu",
+            "precision": self.precision,
+            "batch_size": self.batch_size,
+        }
+
+
+class _Future(Protocol):
+    def result(self) -> NDArray[np.float32]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    future: _Future
+
+    def result(self) -> NDArray[np.float32]:
+        return self.future.result()
