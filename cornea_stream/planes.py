@@ -8,10 +8,6 @@ from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from numpy.typing import NDArray
 
-PLANAR_8_BIT = frozenset(
-    {"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "yuv440p"}
-)
-"""Formats of three 8-bit planes; chroma may be smaller than luma."""
 _PLANAR_420 = ("yuv420p", "yuvj420p")
 
 
@@ -21,7 +17,7 @@ def view(plane: VideoPlane) -> NDArray[np.uint8]:
     return rows[: plane.height, : plane.width]
 
 
-def is_yuv(video: av.VideoFrame) -> bool:
+def _is_yuv(video: av.VideoFrame) -> bool:
     """Whether a frame is stored as luma and chroma, rather than as RGB, gray or palette."""
     name = video.format.name
     return not video.format.is_rgb and not name.startswith(("gray", "pal8", "mono", "ya"))
@@ -35,7 +31,7 @@ def to_yuv420(video: av.VideoFrame, reformatter: VideoReformatter) -> av.VideoFr
     if video.format.name in _PLANAR_420:
         return video
     pts, time_base = video.pts, video.time_base
-    if not is_yuv(video):
+    if not _is_yuv(video):
         converted = reformatter.reformat(
             video,
             format="yuv420p",

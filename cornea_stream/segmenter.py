@@ -11,12 +11,13 @@ from pathlib import Path
 import av
 import numpy as np
 
+from cornea_stream.calibration import calibration_images
 from cornea_stream.checkpoint import Checkpoint, load_checkpoint
 from cornea_stream.engines import Engine, Pending, build_engine
 from cornea_stream.errors import UsageError
 from cornea_stream.frames import Frame, Image, Logits, Segmentation
 from cornea_stream.mask import cornea_mask, raw_mask, upsample_logits
-from cornea_stream.preprocess import Preprocessor
+from cornea_stream.preprocess import model_input
 from cornea_stream.smooth import smoothed
 from cornea_stream.source import open_source
 
@@ -52,6 +53,7 @@ class Segmenter:
         backend: str = "auto",
         precision: str = "auto",
         batch_size: int | None = None,
+        calibration: str | Path | None = None,
         threshold: float = 0.5,
         raw: bool = False,
         smooth: bool = False,
@@ -61,13 +63,16 @@ class Segmenter:
         `checkpoint`: a file, loaded weights, or None for those of the package. `device`: auto,
         cpu, cuda, cuda:N, or several GPUs with commas. `backend`: auto (OpenVINO on a CPU where it
         is installed, else torch), torch, openvino. `precision`: auto (the fastest native one),
-        fp32, bf16, fp16, or int8 with OpenVINO; fp32 also converts and resizes frames exactly as
-        the published steps do.
-        `batch_size`: None chooses by device. `threshold`: probability from which on a pixel is
-        cornea. `raw`: leave the thresholded mask as it is, without making one cornea of it.
-        `smooth`: average each frame's logits with those of the two frames before and after it.
-        Raises CheckpointError for unusable weights, UsageError for impossible settings.
+        fp32, bf16, fp16, or int8 with OpenVINO. `batch_size`: None chooses by device.
+        `calibration`: a video or folder of images to calibrate int8 on; None generates frames.
+        `threshold`: probability from which on a pixel is cornea. `raw`: leave the thresholded mask
+        as it is, without making one cornea of it. `smooth`: average each frame's logits with those
+        of the two frames before and after it.
+        Raises CheckpointError for unusable weights, UsageError for impossible settings, SourceError
+        for an unreadable calibration video.
         """
+        if calibration is not None and precision != "int8":
+            raise UsageError("calibration is for int8 only: add --precision int8")
         if not 0 < threshold < 1:
             raise UsageError(f"threshold must lie between 0 and 1: {threshold:g}: try 0.5")
         if batch_size is not None and batch_size < 1:
@@ -78,10 +83,14 @@ class Segmenter:
         self.raw = raw
         self.smooth = smooth
         self.engine: Engine = build_engine(
-            loaded, device=device, backend=backend, precision=precision, batch_size=batch_size
-        )
-        self._preprocess = Preprocessor(
-            loaded.spec.image_size, exact=self.engine.describe()["precision"] == "fp32"
+            loaded,
+            device=device,
+            backend=backend,
+            precision=precision,
+            batch_size=batch_size,
+            calibration=None
+            if calibration is None
+            else calibration_images(calibration, loaded.spec.image_size),
         )
 
     def __call__(self, image: Image | av.VideoFrame | Frame) -> Segmentation:
@@ -111,7 +120,7 @@ class Segmenter:
 
     def prepare(self, frame: Frame) -> Prepared:
         """Make the model input of a frame."""
-        return Prepared(frame, self._preprocess(frame))
+        return Prepared(frame, model_input(frame, self.checkpoint.spec.image_size))
 
     def predict(self, inputs: Iterable[Prepared]) -> Iterator[Prediction]:
         """Run the network over `inputs` in batches, several in flight; yield in order."""

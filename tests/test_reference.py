@@ -55,7 +55,7 @@ def test_frame_at_fp32_raw_equals_the_published_steps(
 
 
 @needs_real_clip
-def test_fast_path_agrees_with_the_published_steps_on_the_real_clip() -> None:
+def test_bf16_agrees_with_the_published_steps_on_the_real_clip() -> None:
     weights = Segmenter(device="cpu").checkpoint
     height, width = weights.spec.image_size
     fast = Segmenter(weights, device="cpu", precision="bf16", raw=True)
@@ -68,7 +68,7 @@ def test_fast_path_agrees_with_the_published_steps_on_the_real_clip() -> None:
         mask = (logits[0, 0].numpy() > 0).astype(np.uint8) * 255
         mask = cv2.resize(mask, (1920, 1080), interpolation=cv2.INTER_NEAREST)
         scores.append(iou(found.mask, mask))
-    assert np.mean(scores) >= 0.985
+    assert np.mean(scores) >= 0.995
 
 
 @needs_real_clip

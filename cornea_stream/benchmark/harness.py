@@ -29,7 +29,7 @@ from cornea_stream.errors import UsageError
 from cornea_stream.frames import Frame
 from cornea_stream.job import run_source
 from cornea_stream.overlay import YuvPainter
-from cornea_stream.preprocess import Preprocessor
+from cornea_stream.preprocess import model_input
 from cornea_stream.run_types import RunOptions
 from cornea_stream.segmenter import Segmenter
 from cornea_stream.sinks import check_encoder
@@ -101,6 +101,7 @@ def run_benchmark(
     device: str = "auto",
     backend: str = "auto",
     precision: str = "auto",
+    calibration: str | Path | None = None,
     every_engine: bool = True,
     baseline: bool = False,
     on_step: Callable[[str], None] | None = None,
@@ -114,7 +115,9 @@ def run_benchmark(
     weights = load_checkpoint(checkpoint)
     began = time.perf_counter()
     step("loading the network")
-    segmenter = Segmenter(weights, device=device, backend=backend, precision=precision)
+    segmenter = Segmenter(
+        weights, device=device, backend=backend, precision=precision, calibration=calibration
+    )
     frames = _sample(video)
     _drain(islice(segmenter.stream(frames[:WARM_UP_FRAMES]), WARM_UP_FRAMES))
     warm_up_s = time.perf_counter() - began
@@ -256,8 +259,8 @@ def _inference(
     began = time.perf_counter()
     engine: Engine = build_engine(weights, device=device, **settings)
     size = engine.batch_size
-    preprocess = Preprocessor(weights.spec.image_size)
-    images = np.stack([preprocess(frames[i % len(frames)]) for i in range(max(size, 16))])
+    shape = weights.spec.image_size
+    images = np.stack([model_input(frames[i % len(frames)], shape) for i in range(max(size, 16))])
     engine.submit(images[:size]).result()
     warm_up_s = time.perf_counter() - began
     rounds = max(4, 32 // size)

@@ -21,6 +21,7 @@ def benchmark(
     device: opt.Device = "auto",
     backend: opt.Backend = "auto",
     precision: opt.Precision = "auto",
+    calibrate: opt.Calibrate = None,
     engines: Annotated[
         bool, typer.Option(help="Also measure every engine that this machine has.")
     ] = True,
@@ -60,6 +61,7 @@ def benchmark(
             device=device,
             backend=backend,
             precision=precision,
+            calibration=calibrate,
             every_engine=engines,
             baseline=baseline,
             on_step=tell,

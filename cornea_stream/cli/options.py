@@ -21,8 +21,14 @@ Backend = Annotated[str, typer.Option(help="auto, torch or openvino.", metavar="
 Precision = Annotated[
     str,
     typer.Option(
-        help="auto, fp32 (follows the published steps exactly), bf16, fp16, int8 (OpenVINO).",
+        help="auto, fp32 (as published), bf16, fp16, int8 (OpenVINO).",
         metavar="PRECISION",
+    ),
+]
+Calibrate = Annotated[
+    Path | None,
+    typer.Option(
+        help="Calibrate int8 on this video or folder of images.", show_default="generated frames"
     ),
 ]
 Threshold = Annotated[float, typer.Option(help="Probability from which a pixel is cornea.")]

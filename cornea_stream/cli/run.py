@@ -29,6 +29,7 @@ def run(
     device: opt.Device = "auto",
     backend: opt.Backend = "auto",
     precision: opt.Precision = "auto",
+    calibrate: opt.Calibrate = None,
     batch_size: Annotated[
         str, typer.Option(help="Frames per inference batch: auto or a number.", metavar="N")
     ] = "auto",
@@ -98,6 +99,7 @@ def run(
         device=device,
         backend=backend,
         precision=precision,
+        calibration=calibrate,
         batch_size=_parse_batch_size(batch_size),
         threshold=threshold,
         raw=raw_mask,

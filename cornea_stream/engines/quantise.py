@@ -57,7 +57,7 @@ def quantised_engine(
     if agreement < MIN_AGREEMENT:
         raise UsageError(
             f"int8 agrees with fp32 at a mean IoU of {agreement:.3f} only, below {MIN_AGREEMENT}: "
-            "use --precision bf16 or fp32, or calibrate on your own video"
+            "use --precision bf16 or fp32, or --calibrate on your own video"
         )
     if not facts_path.exists():
         _keep(openvino, model, folder, {"agreement": agreement, "frames": len(kept_back)})
