@@ -1,10 +1,11 @@
 """The same work done by what one would pick instead: overlay video in, overlay video out.
 
-    python -m benchmarks.peers VIDEO [--rounds 3] [--height 768] [--output FILE]
+    python -m benchmarks.peers VIDEO [--rounds 3] [--input-size 256 512] [--output FILE]
 
-Every contestant uses the same weights. They take turns for `--rounds` rounds in one run, so that a
-noisy machine is noisy for all; ratios of medians are what counts. Loading and the first frames
-are not counted for anyone.
+The video is scaled to 1024x768. Every contestant uses the same weights, at each input size of the
+network that is asked for: the default weights' own, and that of the published recipe. They take
+turns for `--rounds` rounds in one run, so that a noisy machine is noisy for all; ratios of medians
+are what counts. Loading and the first frames are not counted for anyone.
 """
 
 from __future__ import annotations
@@ -14,15 +15,17 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from fractions import Fraction
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
 import numpy as np
 import torch
 
+from benchmarks.media import reencoded
 from benchmarks.report import save
 from cornea_stream.benchmark import plain_loop
 from cornea_stream.checkpoint import Checkpoint, load_checkpoint
@@ -31,26 +34,14 @@ from cornea_stream.run_types import RunOptions
 from cornea_stream.segmenter import Segmenter
 
 Contestant = Callable[[Path], float]
+PLAIN = "plain OpenCV loop, fp32"
+SIZE = (1024, 768)
+"""Width and height of common recordings."""
 
 
-def scaled(video: Path, folder: Path, height: int) -> Path:
-    """Return the video re-encoded to 4:3 at this height, the size of common recordings."""
-    target = folder / "clip.mp4"
-    width = height * 4 // 3
-    with av.open(str(video)) as source, av.open(str(target), "w") as sink:
-        stream = sink.add_stream("libx264", rate=30, options={"crf": "18", "preset": "veryfast"})
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        for index, frame in enumerate(source.decode(video=0)):
-            small = frame.reformat(width, height, "yuv420p")
-            small.pts, small.time_base = index, Fraction(1, 30)
-            sink.mux(stream.encode(small))
-        sink.mux(stream.encode(None))
-    return target
-
-
-def ours(backend: str, precision: str) -> Contestant:
+def ours(weights: Checkpoint, backend: str, precision: str) -> Contestant:
     """Return a run of this project with one engine, loaded once."""
-    segmenter = Segmenter(backend=backend, precision=precision)
+    segmenter = Segmenter(weights, backend=backend, precision=precision)
     segmenter(np.zeros((64, 64, 3), np.uint8))
 
     def run(video: Path) -> float:
@@ -133,43 +124,58 @@ def pyav_batches(weights: Checkpoint, size: int = 8) -> Contestant:
     return run
 
 
+def contestants(weights: Checkpoint) -> dict[str, Contestant]:
+    """Return all that this machine has installed, by name."""
+    found: dict[str, Contestant] = {
+        PLAIN: lambda video: plain_loop(video, weights),
+        "PyAV, batches of 8, fp32": pyav_batches(weights),
+        "cornea-stream, torch": ours(weights, "torch", "auto"),
+    }
+    if find_spec("supervision"):
+        found["supervision.process_video, fp32"] = supervision_loop(weights)
+    if find_spec("openvino"):
+        found["cornea-stream, OpenVINO"] = ours(weights, "openvino", "auto")
+    if find_spec("nncf"):
+        found["cornea-stream, OpenVINO int8"] = ours(weights, "openvino", "int8")
+    return found
+
+
+def compare(weights: Checkpoint, video: Path, rounds: int) -> dict[str, Any]:
+    """Let all contestants take turns; return medians, ratios and every single speed."""
+    speeds: dict[str, list[float]] = {}
+    runs = contestants(weights)
+    for turn in range(rounds):
+        for name, run in runs.items():
+            speeds.setdefault(name, []).append(run(video))
+            print(f"round {turn + 1}: {name}: {speeds[name][-1]:.1f} fps", flush=True)
+    medians = {name: statistics.median(values) for name, values in speeds.items()}
+    return {
+        "median_fps": {name: round(fps, 2) for name, fps in medians.items()},
+        "times_the_plain_loop": {
+            name: round(fps / medians[PLAIN], 2) for name, fps in medians.items()
+        },
+        "rounds": {name: [round(v, 2) for v in values] for name, values in speeds.items()},
+    }
+
+
 def main() -> None:
-    """Run the rounds, print and write the result."""
+    """Run the rounds at every input size, print and write the result."""
     parser = argparse.ArgumentParser(description="Peers side by side.")
     parser.add_argument("video", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--height", type=int, default=768)
+    parser.add_argument("--input-size", type=int, nargs="+", default=[256, 512])
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/peers.json"))
     options = parser.parse_args()
     weights = load_checkpoint()
-    contestants: dict[str, Contestant] = {
-        "plain OpenCV loop, fp32": lambda video: plain_loop(video, weights),
-        "PyAV, batches of 8, fp32": pyav_batches(weights),
-        "cornea-stream, torch": ours("torch", "auto"),
-    }
-    if find_spec("supervision"):
-        contestants["supervision.process_video, fp32"] = supervision_loop(weights)
-    if find_spec("openvino"):
-        contestants["cornea-stream, OpenVINO"] = ours("openvino", "auto")
-    if find_spec("nncf"):
-        contestants["cornea-stream, OpenVINO int8"] = ours("openvino", "int8")
-    speeds: dict[str, list[float]] = {name: [] for name in contestants}
-    with tempfile.TemporaryDirectory() as folder:
-        video = scaled(options.video, Path(folder), options.height)
-        for turn in range(options.rounds):
-            for name, run in contestants.items():
-                speeds[name].append(run(video))
-                print(f"round {turn + 1}: {name}: {speeds[name][-1]:.1f} fps", flush=True)
-    medians = {name: statistics.median(values) for name, values in speeds.items()}
-    plain = medians["plain OpenCV loop, fp32"]
-    result = {
-        "what": f"frames per second, overlay video out, {options.height * 4 // 3}x"
-        f"{options.height}, network input {weights.spec.image_size}",
-        "median_fps": {name: round(fps, 2) for name, fps in medians.items()},
-        "times_the_plain_loop": {name: round(fps / plain, 2) for name, fps in medians.items()},
-        "rounds": {name: [round(v, 2) for v in values] for name, values in speeds.items()},
+    result: dict[str, Any] = {
+        "what": f"frames per second, overlay video out, {SIZE[0]}x{SIZE[1]}",
         "checkpoint": weights.sha256,
     }
+    with tempfile.TemporaryDirectory() as folder:
+        video = reencoded(options.video, Path(folder) / "clip.mp4", SIZE)
+        for side in options.input_size:
+            sized = replace(weights, spec=replace(weights.spec, image_size=(side, side)))
+            result[f"network input {side}x{side}"] = compare(sized, video, options.rounds)
     save(options.output, result)
 
 

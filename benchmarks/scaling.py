@@ -1,0 +1,99 @@
+"""How `cornea-stream run` scales: with the video's length, its size, the batch, and the cores.
+
+    python -m benchmarks.scaling VIDEO [--rounds 3] [--output FILE]
+
+Every case is the command itself in a process of its own; cases take turns for `--rounds` rounds,
+and medians are compared within each table. Warm-up is not counted, as in the command's own figure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.media import reencoded
+from benchmarks.report import save
+
+COMMON_SIZE = (1024, 768)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One row of a table: which clip (size, repeats), further arguments, how many cores."""
+
+    table: str
+    label: str
+    size: tuple[int, int] = COMMON_SIZE
+    repeats: int = 1
+    arguments: tuple[str, ...] = ()
+    cores: int | None = None
+
+
+def cases(cores: int) -> list[Case]:
+    """Return every row of every table for a machine with so many cores."""
+    by_length = [Case("length", f"{n} times the clip", repeats=n) for n in (1, 4, 16)]
+    sizes = ((512, 324), COMMON_SIZE, (1920, 1080), (3840, 2160))
+    by_size = [Case("resolution", f"{w}x{h}", size=(w, h)) for w, h in sizes]
+    by_batch = [
+        Case("batch", f"{backend}, batch {n}", arguments=("--backend", backend, "--batch-size", n))
+        for backend in ("torch", "auto")
+        for n in ("1", "2", "4", "8")
+    ]
+    steps = sorted({1, 2, 4, 8, cores} & set(range(cores + 1)))
+    by_cores = [Case("cores", str(n), cores=n) for n in steps]
+    return by_length + by_size + by_batch + by_cores
+
+
+def measure(case: Case, clip: Path) -> float:
+    """Return the frames per second that the command reports for one case."""
+    with tempfile.TemporaryDirectory() as folder:
+        limit = None
+        if case.cores is not None:
+            cores = sorted(os.sched_getaffinity(0))[: case.cores]
+            limit = functools.partial(os.sched_setaffinity, 0, cores)
+        command = [sys.executable, "-m", "cornea_stream", "run", str(clip), "--json", "-o", folder]
+        done = subprocess.run(
+            [*command, *case.arguments],
+            check=True,
+            capture_output=True,
+            preexec_fn=limit,
+        )
+    result = json.loads(done.stdout)
+    return float((result[0] if isinstance(result, list) else result)["fps"])
+
+
+def main() -> None:
+    """Run the rounds, print and write the result."""
+    parser = argparse.ArgumentParser(description="Scaling of the run command.")
+    parser.add_argument("video", type=Path)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--output", type=Path, default=Path("benchmarks/results/scaling.json"))
+    options = parser.parse_args()
+    rows = cases(len(os.sched_getaffinity(0)))
+    speeds: dict[Case, list[float]] = {case: [] for case in rows}
+    with tempfile.TemporaryDirectory() as folder:
+        clips = {}
+        for size, repeats in {(case.size, case.repeats) for case in rows}:
+            target = Path(folder) / f"{size[0]}x{size[1]}x{repeats}.mp4"
+            clips[size, repeats] = reencoded(options.video, target, size, repeats)
+        for turn in range(options.rounds):
+            for case in rows:
+                speeds[case].append(measure(case, clips[case.size, case.repeats]))
+                print(f"round {turn + 1}: {case.table}: {case.label}: {speeds[case][-1]:.1f} fps")
+    tables: dict[str, dict[str, float]] = {}
+    for case, values in speeds.items():
+        tables.setdefault(case.table, {})[case.label] = round(statistics.median(values), 1)
+    what = f"median frames per second of `cornea-stream run`, {COMMON_SIZE} where not said"
+    save(options.output, {"what": what, **tables})
+
+
+if __name__ == "__main__":
+    main()
