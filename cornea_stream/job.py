@@ -26,7 +26,7 @@ from cornea_stream.sinks import (
     StillSink,
     VideoWriter,
 )
-from cornea_stream.sinks.files import output_errors, write_file
+from cornea_stream.sinks.files import write_file
 from cornea_stream.source import Source, open_source
 from cornea_stream.stages import Sink
 
@@ -67,10 +67,9 @@ def run_source(
             result.status = "skipped"
             return result
         # With --resume what an earlier run left is the tool's own to replace.
-        replace = options.overwrite or (options.resume and manifest.read(folder) is not None)
+        replace = options.overwrite or (options.resume and manifest.is_own(folder))
         _check_targets(targets, Path(path), replace)
-        with output_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+        manifest.begin(folder)
         clock = time.perf_counter()
 
         def note(progress: Progress) -> None:
@@ -119,7 +118,7 @@ def _check_targets(targets: list[Path], source: Path, overwrite: bool) -> None:
         ):
             raise OutputError(f"output would replace the input: {target}: choose another -o")
         if not overwrite:
-            raise OutputError(f"output exists: {target}: pass --overwrite or choose another -o")
+            raise OutputError(f"output exists: {target}: pass --overwrite, --resume or another -o")
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from cornea_stream.about import machine, versions
 from cornea_stream.frames import MediaInfo
 from cornea_stream.run_types import RunOptions, RunResult
 from cornea_stream.segmenter import Segmenter
+from cornea_stream.sinks.files import output_errors, part_path
 
 NAME = "run.json"
 # These say how to treat earlier outputs, not what to compute.
@@ -36,6 +37,22 @@ def settings(options: RunOptions, segmenter: Segmenter) -> dict[str, Any]:
         "smooth": segmenter.smooth,
         "checkpoint": segmenter.checkpoint.sha256,
     }
+
+
+def begin(folder: Path) -> None:
+    """Leave word in `folder` that a run is at work, until its run.json replaces that.
+
+    Raises OutputError.
+    """
+    path = folder / NAME
+    with output_errors(path):
+        folder.mkdir(parents=True, exist_ok=True)
+        part_path(path).write_text(json.dumps({"status": "running"}) + "\n")
+
+
+def is_own(folder: Path) -> bool:
+    """Whether a run, complete or killed at any moment, made what is in `folder`."""
+    return read(folder) is not None or part_path(folder / NAME).exists()
 
 
 def read(folder: Path) -> dict[str, Any] | None:

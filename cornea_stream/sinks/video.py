@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +19,18 @@ from cornea_stream.frames import MediaInfo, Segmentation, as_stored
 from cornea_stream.overlay import YuvPainter
 from cornea_stream.sinks.audio import AudioCopy
 from cornea_stream.sinks.files import complete, output_errors, part_path
+from cornea_stream.sinks.remux import make_ordinary
+
+# A process that is killed leaves a part file that plays: twice a second what is muxed goes to disk
+# in a form that stands alone.
+_SURVIVING = {
+    ".mp4": {
+        "movflags": "+frag_keyframe+delay_moov+default_base_moof",
+        "frag_duration": "500000",  # microseconds
+        "flush_packets": "1",
+    },
+    ".mkv": {"cluster_time_limit": "500", "flush_packets": "1"},  # milliseconds
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +56,8 @@ def check_encoder(
     options = {name: value for name, value in given.items() if value is not None}
     if codec == "libx265":
         options["x265-params"] = "log-level=error"  # else it writes its statistics to the terminal
+    if codec == "libsvtav1":
+        os.environ.setdefault("SVT_LOG", "1")  # errors only, for the same reason
     settings = EncoderSettings(codec, "yuv420p", options)
     try:
         trial = av.CodecContext.create(codec, "w")
@@ -69,6 +84,8 @@ def check_encoder(
 class VideoWriter:
     """Encodes frames into one file at their own times; `path` appears when `close` succeeds.
 
+    `path` ends in .mp4 or .mkv. Until then its part file plays up to about a second back.
+
     Size, rotation, pixel aspect, colour tags and time base are the source's (`info`). `offset_s`
     is subtracted from every time, so that a cut-out begins at 0. `audio` adds the source's audio.
     """
@@ -93,10 +110,9 @@ class VideoWriter:
         self._stream: VideoStream | None = None
         self._reformatter = VideoReformatter()
         self._open = True
-        options = {"movflags": "+faststart"} if path.suffix == ".mp4" else {}
         with output_errors(path):
             self._container: OutputContainer = av.open(
-                f"file:{part_path(path)}", "w", options=options
+                f"file:{part_path(path)}", "w", options=_SURVIVING[path.suffix]
             )
 
     def encode(self, video: av.VideoFrame) -> None:
@@ -122,6 +138,9 @@ class VideoWriter:
             if self._audio:
                 self._audio.copy_until(float("inf"))
         self._release()
+        if self.path.suffix == ".mp4" and self._stream:
+            with output_errors(self.path):
+                make_ordinary(part_path(self.path))
         complete(self.path)
 
     def abort(self) -> None:
