@@ -16,6 +16,7 @@ import io
 import json
 import pickle
 import re
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -215,6 +216,7 @@ def _read_safetensors(path: Path) -> _Content:
 
 def _read_pth(path: Path) -> _Content:
     stored = path.read_bytes()
+    _refuse_packed(path)
     try:
         content: Any = torch.load(io.BytesIO(stored), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as err:
@@ -234,6 +236,22 @@ def _read_pth(path: Path) -> _Content:
             f"not PSPNet weights: {path}: {_shorten(str(err))}: expected a state dict of "
             'smp.PSPNet("resnet101", classes=1) or a checkpoint from cornea-stream train'
         ) from err
+
+
+def _refuse_packed(path: Path) -> None:
+    """Refuse a zip bomb: torch stores tensors unpacked, so a file holds no more than its size."""
+    if not zipfile.is_zipfile(path):
+        return
+    try:
+        with zipfile.ZipFile(path) as entries:
+            unpacked = sum(entry.file_size for entry in entries.infolist())
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        return  # damaged: torch says so
+    if unpacked > path.stat().st_size:
+        raise CheckpointError(
+            f"refused checkpoint: {path}: it unpacks to more than its own size: expected a file "
+            "as torch.save writes it"
+        )
 
 
 def _interpret_pth(content: Any) -> _Content:

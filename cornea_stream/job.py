@@ -58,6 +58,7 @@ def run_source(
         end_s=options.end_s,
         every=options.every,
         strict=options.strict,
+        max_megapixels=options.max_megapixels,
     ) as source:
         folder = Path(output_dir) / source.info.name
         targets = plan_outputs(folder, source.info, options)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from cornea_stream.colour import parse_colour
 from cornea_stream.errors import UsageError
 from cornea_stream.sinks import EncoderSettings, check_encoder
+from cornea_stream.source.media import MAX_MEGAPIXELS
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class RunOptions:
     end_s: float | None = None
     every: int = 1
     strict: bool = False
+    max_megapixels: float = MAX_MEGAPIXELS
     overwrite: bool = False
     resume: bool = False
 

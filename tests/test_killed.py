@@ -25,8 +25,10 @@ def long_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def start(source: Path, out: Path, checkpoint: Path, *more: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "cornea_stream", "run", str(source), "-o", str(out), "--frames",
-               "--mask", "--metrics", "--checkpoint", str(checkpoint), *more]  # fmt: skip
+    command = [
+        *(sys.executable, "-m", "cornea_stream", "run", str(source), "-o", str(out)),
+        *("--frames", "--mask", "--metrics", "--checkpoint", str(checkpoint), *more),
+    ]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

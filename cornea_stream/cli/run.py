@@ -57,6 +57,9 @@ def run(
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at damage instead of skipping it.")
     ] = False,
+    max_megapixels: Annotated[
+        float, typer.Option(help="Refuse pictures larger than this.", metavar="N")
+    ] = 64,
     resume: Annotated[
         bool, typer.Option("--resume", help="Skip what is complete already; redo the rest.")
     ] = False,
@@ -89,6 +92,7 @@ def run(
         end_s=None if end is None else parse_time(end),
         every=every,
         strict=strict,
+        max_megapixels=max_megapixels,
         overwrite=overwrite,
         resume=resume,
     )

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from cornea_stream.errors import UsageError
 from cornea_stream.source.images import ImageSource, is_image
+from cornea_stream.source.media import MAX_MEGAPIXELS
 from cornea_stream.source.video import VideoSource
 
 Source: TypeAlias = VideoSource | ImageSource
@@ -21,11 +22,13 @@ def open_source(
     end_s: float | None = None,
     every: int = 1,
     strict: bool = False,
+    max_megapixels: float = MAX_MEGAPIXELS,
 ) -> Source:
     """Open `path`: a video or image file, or a folder of images taken as one sequence.
 
     Frames with `start_s` <= time < `end_s` are read, and of those every `every`-th.
     With `strict` the first damage is a SourceError instead of being skipped and told in `warnings`.
+    Pictures of more than `max_megapixels` are refused before memory is spent on them.
     Raises SourceError when nothing can be read there, UsageError when the arguments make no sense.
     """
     path = Path(path)
@@ -33,6 +36,12 @@ def open_source(
         raise UsageError(f"every must be 1 or more: {every}: give a whole number")
     if start_s is not None and end_s is not None and end_s <= start_s:
         raise UsageError(f"end must lie after start: {start_s:g} s to {end_s:g} s: swap them")
-    if path.is_dir() or is_image(path):
-        return ImageSource(path, start_s=start_s, end_s=end_s, every=every, strict=strict)
-    return VideoSource(path, start_s=start_s, end_s=end_s, every=every, strict=strict)
+    kind = ImageSource if path.is_dir() or is_image(path) else VideoSource
+    return kind(
+        path,
+        start_s=start_s,
+        end_s=end_s,
+        every=every,
+        strict=strict,
+        max_megapixels=max_megapixels,
+    )

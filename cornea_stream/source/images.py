@@ -13,7 +13,7 @@ import av
 
 from cornea_stream.errors import SourceError
 from cornea_stream.frames import Frame, MediaInfo
-from cornea_stream.source.media import open_media, reason
+from cornea_stream.source.media import MAX_MEGAPIXELS, open_media, reason
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 RATE = Fraction(25)
@@ -39,8 +39,10 @@ class ImageSource:
         end_s: float | None = None,
         every: int = 1,
         strict: bool = False,
+        max_megapixels: float = MAX_MEGAPIXELS,
     ) -> None:
         self.path = path
+        self._max_megapixels = max_megapixels
         self._strict = strict
         self.warnings: list[str] = []
         images = sorted(filter(is_image, path.iterdir()), key=_natural) if path.is_dir() else [path]
@@ -94,10 +96,12 @@ class ImageSource:
     def _decode(self, images: list[tuple[int, Path]]) -> Iterator[Frame]:
         for index, image in images:
             try:
-                with open_media(image) as container:
+                with open_media(image, max_megapixels=self._max_megapixels) as container:
                     video = next(container.decode(video=0))
             except (SourceError, av.error.FFmpegError, StopIteration) as err:
                 cause = str(err) if isinstance(err, SourceError) else f"{image}: {reason(err)}"
+                if isinstance(err, av.error.ArgumentError):  # FFmpeg's answer to its pixel limit
+                    cause += f", perhaps larger than {self._max_megapixels:g} megapixels"
                 if self._strict:
                     raise SourceError(f"{cause}: run without --strict to leave it out") from err
                 self.warnings.append(f"image left out: {cause}")

@@ -1,37 +1,72 @@
-"""Opening files with FFmpeg: only local files, one clear error each."""
+"""Opening files with FFmpeg: one local file and nothing else, within limits."""
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import av
 from av.container import InputContainer
+from av.video.stream import VideoStream
 
 from cornea_stream.errors import SourceError
 
+MAX_MEGAPIXELS = 64.0
+"""Largest picture that is decoded unless told otherwise: 8K has 33, and a bomb has billions."""
+# Formats that only name other files, or addresses, to read from.
+_POINTING_ELSEWHERE = frozenset(
+    {"concat", "dash", "hls", "image2", "imf", "rtsp", "sdp", "vobsub", "webm_dash_manifest"}
+)
 
-def open_media(path: Path) -> InputContainer:
-    """Open a local media file for reading.
 
-    Nothing but the file itself is opened: a playlist cannot reach other files or the network.
+def open_media(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> InputContainer:
+    """Open a local media file for reading; pictures larger than the limit will not be decoded.
+
+    Nothing but the file itself is opened: playlists are refused, whatever their name says.
     Raises SourceError, naming the file and the cause.
     """
     if not path.exists():
         raise SourceError(f"input not found: {path}: check the path")
     if path.is_file() and path.stat().st_size == 0:
         raise SourceError(f"input is empty (0 bytes): {path}: copy the recording again")
+    limit = _pixel_limit(max_megapixels)
+    options = {"protocol_whitelist": "file", "format_whitelist": _self_contained_formats()}
     try:
-        # `file:` keeps names like "a:b.mp4" from being read as a protocol.
-        return av.open(f"file:{path}", options={"protocol_whitelist": "file"})
+        # `file:` keeps names like "a:b.mp4" from being read as a protocol. The limit is given
+        # twice: FFmpeg already decodes pictures while it looks for what the file holds.
+        container = av.open(f"file:{path}", options=options | limit)
     except PermissionError as err:
         raise SourceError(f"input may not be read: {path}: check its permissions") from err
     except (av.error.FFmpegError, OSError, ValueError) as err:
         raise SourceError(
-            f"not a readable video or image: {path}: {reason(err)}: the file is of another type, "
-            "or damaged (an mp4 whose recording was cut off lacks its index)"
+            f"not a readable video or image: {path}: {reason(err)}: the file is of another type "
+            "(playlists are not followed), or damaged (an mp4 whose recording was cut off lacks "
+            "its index)"
         ) from err
+    for stream in container.streams.video:
+        stream.codec_context.options = dict(limit)
+    return container
+
+
+def check_size(stream: VideoStream, path: Path, max_megapixels: float) -> None:
+    """Raise SourceError where the header promises pictures beyond the limit."""
+    if stream.width * stream.height > 1e6 * max_megapixels:
+        raise SourceError(
+            f"picture too large: {path}: {stream.width}x{stream.height} is more than "
+            f"{max_megapixels:g} megapixels: if it is real, raise --max-megapixels"
+        )
 
 
 def reason(err: BaseException) -> str:
     """Return FFmpeg's or the system's own words for what went wrong."""
     return str(getattr(err, "strerror", None) or err)
+
+
+def _pixel_limit(max_megapixels: float) -> dict[str, str]:
+    return {"max_pixels": str(round(max_megapixels * 1e6))}
+
+
+@cache
+def _self_contained_formats() -> str:
+    known = sorted(av.formats_available)
+    return ",".join(n for n in known if _POINTING_ELSEWHERE.isdisjoint(n.split(",")))

@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 
 from cornea_stream.errors import SourceError, UsageError
 from cornea_stream.frames import Frame, MediaInfo
-from cornea_stream.source.media import open_media, reason
+from cornea_stream.source.media import MAX_MEGAPIXELS, check_size, open_media, reason
 
 FALLBACK_RATE = Fraction(25)
 # Seconds to step further back when a seek lands after the wanted time: the index of a file with
@@ -61,17 +61,16 @@ class VideoSource:
         end_s: float | None = None,
         every: int = 1,
         strict: bool = False,
+        max_megapixels: float = MAX_MEGAPIXELS,
     ) -> None:
         self.path = path
+        self._max_megapixels = max_megapixels
         self._start_s, self._end_s, self._every = start_s, end_s, every
         self._strict = strict
         self._damage = Damage()
         self._retimed = 0
-        self._container = open_media(path)
+        self._container, self._stream = self._open()
         try:
-            self._stream = _pick_stream(self._container, path)
-            # Frame threads decode 1080p H.264 three times as fast as slice threads on two cores.
-            self._stream.thread_type = "AUTO"
             self._frames = self._selected(start_s)
             first = next(self._frames, None)
             if first is None:
@@ -208,6 +207,18 @@ class VideoSource:
             video.time_base = time_base
             yield Frame(index, float(pts * time_base), video)
 
+    def _open(self) -> tuple[InputContainer, VideoStream]:
+        container = open_media(self.path, max_megapixels=self._max_megapixels)
+        try:
+            stream = _pick_stream(container, self.path)
+            check_size(stream, self.path, self._max_megapixels)
+        except BaseException:
+            container.close()
+            raise
+        # Frame threads decode 1080p H.264 three times as fast as slice threads on two cores.
+        stream.thread_type = "AUTO"
+        return container, stream
+
     def _rewind(self, from_s: float) -> None:
         time_base = self._stream.time_base
         if from_s > 0 and time_base is not None:
@@ -217,9 +228,7 @@ class VideoSource:
             except av.error.FFmpegError:
                 pass  # no index: start over and decode up to the wanted time
         self._container.close()
-        self._container = open_media(self.path)
-        self._stream = _pick_stream(self._container, self.path)
-        self._stream.thread_type = "AUTO"
+        self._container, self._stream = self._open()
 
     def _pictures(self) -> Iterator[av.VideoFrame]:
         packets = self._container.demux(self._stream)
@@ -239,7 +248,7 @@ class VideoSource:
                 time_s = float(stamp * packet.time_base)
             try:
                 yield from packet.decode()
-            except av.error.InvalidDataError:
+            except av.error.FFmpegError:
                 self._skip(time_s)
 
     def _skip(self, time_s: float) -> None:

@@ -1,0 +1,143 @@
+"""A file that somebody sent: it reads no other file, reaches no network, and eats no memory."""
+
+from __future__ import annotations
+
+import json
+import struct
+import subprocess
+import sys
+import threading
+import zipfile
+import zlib
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import moving_discs, write_video
+from safetensors.torch import save_file
+
+from cornea_stream.checkpoint import load_checkpoint
+from cornea_stream.errors import CheckpointError, SourceError
+from cornea_stream.source import open_source
+
+PLAYLISTS = {
+    "list.ffconcat": "ffconcat version 1.0\nfile {}\n",
+    "list.mp4": "ffconcat version 1.0\nfile {}\n",
+    "list.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:8,\n{}\n#EXT-X-ENDLIST\n",
+    "list.mpd": '<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><Period><AdaptationSet>'
+    "<Representation><BaseURL>{}</BaseURL></Representation></AdaptationSet></Period></MPD>",
+    "list.sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\nc=IN IP4 127.0.0.1\nm=video 5004 RTP/AVP 96\n",
+}
+
+
+@pytest.fixture
+def asked() -> Iterator[tuple[str, list[str]]]:
+    """A server on this machine: its address, and what it was asked for."""
+    paths: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            paths.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/secret.mp4", paths
+    server.shutdown()
+
+
+@pytest.mark.parametrize("name", PLAYLISTS)
+def test_playlists_open_no_file_and_no_address(
+    tmp_path: Path, asked: tuple[str, list[str]], name: str
+) -> None:
+    address, paths = asked
+    secret = write_video(tmp_path / "secret.mp4", moving_discs(3))
+    for target in ("secret.mp4", str(secret), secret.as_uri(), address):
+        (tmp_path / name).write_text(PLAYLISTS[name].format(target))
+        with pytest.raises(SourceError, match="playlists are not followed"):
+            open_source(tmp_path / name)
+    assert paths == []
+
+
+def png(width: int, height: int) -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    pack = zlib.compressobj(9)
+    rows = b"".join(pack.compress(bytes(1 + 3 * width)) for _ in range(height)) + pack.flush()
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    parts = (chunk(b"IHDR", header), chunk(b"IDAT", rows), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def test_a_picture_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    """0.7 MB that would become 768 MB."""
+    (tmp_path / "bomb.png").write_bytes(png(16000, 16000))
+    script = (
+        "import resource, sys\n"
+        "from cornea_stream.source import open_source\n"
+        "limit = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss + 200 * 1024\n"
+        "try:\n"
+        "    open_source(sys.argv[1])\n"
+        "except Exception as err:\n"
+        "    print(err)\n"
+        "assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < limit\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "bomb.png")], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "perhaps larger than 64 megapixels" in done.stdout
+
+
+def test_the_size_limit_holds_for_video_and_can_be_raised(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "v.mp4", moving_discs(3, width=320, height=240))
+    with pytest.raises(SourceError, match=r"320x240 is more than 0.05 megapixels.*max-megapixels"):
+        open_source(video, max_megapixels=0.05)
+    (tmp_path / "small.png").write_bytes(png(300, 300))
+    with pytest.raises(SourceError, match=r"perhaps larger than 0\.05 megapixels"):
+        open_source(tmp_path / "small.png", max_megapixels=0.05)
+    for path in (video, tmp_path / "small.png"):
+        with open_source(path, max_megapixels=0.1) as source:
+            assert next(iter(source)).index == 0
+
+
+def test_a_packed_checkpoint_may_not_grow(tmp_path: Path) -> None:
+    torch.save({"weights": torch.zeros(50_000_000)}, tmp_path / "plain.pth")
+    with (
+        zipfile.ZipFile(tmp_path / "plain.pth") as plain,
+        zipfile.ZipFile(tmp_path / "bomb.pth", "w", zipfile.ZIP_DEFLATED) as bomb,
+    ):
+        for name in plain.namelist():
+            bomb.writestr(name, plain.read(name))
+    assert (tmp_path / "bomb.pth").stat().st_size < 1_000_000
+    with pytest.raises(CheckpointError, match="unpacks to more than its own size"):
+        load_checkpoint(tmp_path / "bomb.pth")
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"psp_out_channels": 10**9},
+        {"image_size": [10**6, 10**6]},
+        {"image_size": [0, 64]},
+        {"encoder_depth": 99},
+        {"encoder_name": "../../etc/passwd"},
+        {"encoder_name": "tu-vit_giant_patch14_clip_224"},
+    ],
+)
+def test_a_checkpoint_cannot_ask_for_an_enormous_network(
+    tmp_path: Path, spec: dict[str, object]
+) -> None:
+    header = json.dumps({"spec": {"image_size": [64, 64]} | spec})
+    path = tmp_path / "greedy.safetensors"
+    save_file({"x": torch.zeros(1)}, path, metadata={"cornea_stream": header})
+    with pytest.raises(CheckpointError):
+        load_checkpoint(path).build()
