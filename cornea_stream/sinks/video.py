@@ -158,6 +158,7 @@ class VideoWriter:
 
     def _start(self, first: av.VideoFrame) -> VideoStream:
         """Set the streams up; the first frame says the size, after padding, and the colours."""
+        self._shift_to_zero(first)
         info, settings = self._info, self._settings
         stream = self._container.add_stream(
             settings.codec, rate=info.rate, options=dict(settings.options)
@@ -181,6 +182,15 @@ class VideoWriter:
         if self._want_audio and info.audio_codec:
             self._start_audio()
         return stream
+
+    def _shift_to_zero(self, first: av.VideoFrame) -> None:
+        """Move times before 0 up, which mp4 cannot hold."""
+        begin = (first.pts or 0) - self._offset_ticks
+        if begin < 0:
+            begin_s = float(begin * self._info.time_base)
+            self._offset_ticks += begin
+            self._offset_s += begin_s
+            self.warnings.append(f"the source begins at {begin_s:g} s: {self.path.name} at 0")
 
     def _start_audio(self) -> None:
         start_s = self._offset_s if self._offset_s else float("-inf")
