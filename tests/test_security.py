@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from conftest import moving_discs, write_video
@@ -62,6 +64,13 @@ def test_playlists_open_no_file_and_no_address(
         with pytest.raises(SourceError, match="playlists are not followed"):
             open_source(tmp_path / name)
     assert paths == []
+
+
+def test_a_name_with_a_pattern_is_one_file(tmp_path: Path) -> None:
+    for name, value in (("%03d.jpg", 200), ("001.jpg", 50), ("002.jpg", 50)):
+        cv2.imwrite(str(tmp_path / name), np.full((48, 64, 3), value, np.uint8))
+    with open_source(tmp_path / "%03d.jpg") as source:
+        assert [round(float(frame.rgb().mean())) for frame in source] == [200]
 
 
 def png(width: int, height: int) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import sys
 from typing import Annotated
 
@@ -53,6 +54,7 @@ def main() -> None:
     except CorneaStreamError as err:
         _fail(str(err), err, err.exit_code)
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # further ones would only spoil the exit
         _fail("interrupted", None, EXIT_INTERRUPTED)
     except Exception as err:
         _fail(

@@ -112,11 +112,15 @@ class _Bar:
 
 @contextmanager
 def _stop_on_interrupt(console: Console) -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C into an orderly stop; a second one interrupts at once."""
+    """Turn the first Ctrl-C into an orderly stop; a second one interrupts at once.
+
+    Once stopped the process is about to end, so Ctrl-C is not given back.
+    """
     stop = threading.Event()
 
     def handle(number: int, frame: FrameType | None) -> None:
         if stop.is_set():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a third must not interrupt the clean-up
             raise KeyboardInterrupt
         stop.set()
         console.print("Stopping: finishing the frames in flight (Ctrl-C again to give up)…")
@@ -128,7 +132,8 @@ def _stop_on_interrupt(console: Console) -> Iterator[threading.Event]:
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, before)
+        if not stop.is_set():
+            signal.signal(signal.SIGINT, before)
 
 
 def _print_summary(

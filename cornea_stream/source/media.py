@@ -15,7 +15,7 @@ MAX_MEGAPIXELS = 64.0
 """Largest picture that is decoded unless told otherwise: 8K has 33, and a bomb has billions."""
 # Formats that only name other files, or addresses, to read from.
 _POINTING_ELSEWHERE = frozenset(
-    {"concat", "dash", "hls", "image2", "imf", "rtsp", "sdp", "vobsub", "webm_dash_manifest"}
+    {"concat", "dash", "hls", "imf", "rtsp", "sdp", "vobsub", "webm_dash_manifest"}
 )
 
 
@@ -30,7 +30,11 @@ def open_media(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> InputCo
     if path.is_file() and path.stat().st_size == 0:
         raise SourceError(f"input is empty (0 bytes): {path}: copy the recording again")
     limit = _pixel_limit(max_megapixels)
-    options = {"protocol_whitelist": "file", "format_whitelist": _self_contained_formats()}
+    options = {
+        "protocol_whitelist": "file",
+        "format_whitelist": _self_contained_formats(),
+        "pattern_type": "none",  # a name like %d.jpg is that file, not a series
+    }
     try:
         # `file:` keeps names like "a:b.mp4" from being read as a protocol. The limit is given
         # twice: FFmpeg already decodes pictures while it looks for what the file holds.
