@@ -239,3 +239,14 @@ def test_what_is_no_video_is_named(tmp_path: Path, kind: str) -> None:
         path.write_bytes(b"hello\n" * 99 if kind == "text" else rng.bytes(9999))
     with pytest.raises(SourceError, match=r"odd\.mp4"):
         open_source(path)
+
+
+def test_codecs_that_nobody_knows(tmp_path: Path, segmenter: Segmenter) -> None:
+    path = write_video(tmp_path / "eye.mp4", moving_discs(5), audio="aac")
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"mp4a", b"zzza"))
+    result = run_source(path, tmp_path / "out", segmenter)
+    assert result.frames == 5
+    path.write_bytes(content.replace(b"avc1", b"zzzz"))
+    with pytest.raises(SourceError, match=r"unknown codec: .*eye\.mp4"):
+        open_source(path)

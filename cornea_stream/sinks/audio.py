@@ -12,7 +12,7 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.packet import Packet as AnyPacket
 
-from cornea_stream.source.media import open_media
+from cornea_stream.source.media import known, open_media
 
 Packet: TypeAlias = "AnyPacket[AudioStream]"
 
@@ -39,7 +39,7 @@ class AudioCopy:
         self._output = output
         self._start_s, self._end_s, self._shift_s = start_s, end_s, shift_s
         try:
-            template = self._input.streams.audio[0]
+            template = known(self._input.streams.audio)[0]
             _try_header(template, output.format.name)
             self._stream: AudioStream = output.add_stream_from_template(template)
             self._packets = self._wanted(template)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 import av
 from av.container import InputContainer
@@ -17,6 +19,9 @@ MAX_MEGAPIXELS = 64.0
 _POINTING_ELSEWHERE = frozenset(
     {"concat", "dash", "hls", "imf", "rtsp", "sdp", "vobsub", "webm_dash_manifest"}
 )
+
+
+_Stream = TypeVar("_Stream")
 
 
 def open_media(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> InputContainer:
@@ -47,9 +52,14 @@ def open_media(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> InputCo
             "(playlists are not followed), or damaged (an mp4 whose recording was cut off lacks "
             "its index)"
         ) from err
-    for stream in container.streams.video:
+    for stream in known(container.streams.video):
         stream.codec_context.options = dict(limit)
     return container
+
+
+def known(streams: Iterable[_Stream]) -> list[_Stream]:
+    """Return the streams whose codec this FFmpeg knows; PyAV gives the others no context."""
+    return [stream for stream in streams if getattr(stream, "codec_context", None) is not None]
 
 
 def check_size(stream: VideoStream, path: Path, max_megapixels: float) -> None:

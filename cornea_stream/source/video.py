@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 
 from cornea_stream.errors import SourceError, UsageError
 from cornea_stream.frames import Frame, MediaInfo
-from cornea_stream.source.media import MAX_MEGAPIXELS, check_size, open_media, reason
+from cornea_stream.source.media import MAX_MEGAPIXELS, check_size, known, open_media, reason
 
 FALLBACK_RATE = Fraction(25)
 # Seconds to step further back when a seek lands after the wanted time: the index of a file with
@@ -264,7 +264,13 @@ def _pick_stream(container: InputContainer, path: Path) -> VideoStream:
     streams = [s for s in container.streams.video if not s.disposition & _ATTACHED_PICTURE]
     if not streams:
         raise SourceError(f"no video in this file: {path}: it holds no picture stream")
-    return streams[0]
+    decodable = known(streams)
+    if not decodable:
+        raise SourceError(
+            f"unknown codec: {path}: convert it with the software of the recorder, or the file is "
+            "damaged"
+        )
+    return decodable[0]
 
 
 _ATTACHED_PICTURE = av.stream.Disposition.attached_pic
@@ -278,7 +284,7 @@ def _describe(
         duration = float(stream.duration * stream.time_base)
     elif container.duration is not None:
         duration = container.duration / av.time_base
-    audio = container.streams.audio
+    audio = known(container.streams.audio)
     return MediaInfo(
         path=path,
         kind="video",
