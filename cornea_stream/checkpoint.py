@@ -31,6 +31,10 @@ from cornea_stream.errors import CheckpointError, OutputError
 from cornea_stream.model import ModelSpec, build_pspnet, prune_dead_layers
 
 SPEC_KEY = "cornea_stream"
+# What torch.load raises on files with bytes changed, found by tests/fuzz.
+_DAMAGE = (
+    RuntimeError, OSError, EOFError, ValueError, TypeError, LookupError, AttributeError,
+)  # fmt: skip
 _DEAD_STAGES = {4: "encoder.layer3.", 5: "encoder.layer4."}
 
 
@@ -224,7 +228,7 @@ def _read_pth(path: Path) -> _Content:
             f"refused checkpoint: {path}: it is no file of plain tensors (pickled code or objects "
             "are never run): expected a state dict saved with torch.save, or .safetensors"
         ) from err
-    except (RuntimeError, OSError, EOFError, ValueError, LookupError, AttributeError) as err:
+    except _DAMAGE as err:
         raise CheckpointError(
             f"damaged or truncated checkpoint: {path} ({len(stored)} bytes): "
             "expected a .pth file saved with torch.save: get the file again"

@@ -64,7 +64,7 @@ class Frame:
     @property
     def rotation(self) -> int:
         """Degrees counter-clockwise that make the picture upright: 0, 90, 180 or 270."""
-        return int(self.video.rotation) % 360
+        return quarter_turn(self.video.rotation)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -109,3 +109,8 @@ def upright(image: Image, rotation: int) -> Image:
 def as_stored(image: Image, rotation: int) -> Image:
     """Undo `upright`: turn an upright image back to the orientation of the stored pixels."""
     return upright(image, -rotation % 360)
+
+
+def quarter_turn(degrees: float) -> int:
+    """Return 0, 90, 180 or 270, whichever is nearest; pictures are turned by no other angle."""
+    return round(degrees / 90) * 90 % 360

@@ -120,3 +120,13 @@ def test_missing_and_unwritable(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot write checkpoint"):
         save_checkpoint(tmp_path / "file" / "w.pth", {}, TINY_SPEC)
+
+
+def test_a_tensor_without_its_parts_is_damage(tmp_path: Path) -> None:
+    class Broken:
+        def __reduce__(self) -> tuple[object, tuple[()]]:
+            return torch._utils._rebuild_tensor_v2, ()
+
+    torch.save({"weight": Broken()}, tmp_path / "broken.pth")
+    with pytest.raises(CheckpointError, match="damaged or truncated"):
+        load_checkpoint(tmp_path / "broken.pth")

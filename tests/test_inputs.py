@@ -250,3 +250,15 @@ def test_codecs_that_nobody_knows(tmp_path: Path, segmenter: Segmenter) -> None:
     path.write_bytes(content.replace(b"avc1", b"zzzz"))
     with pytest.raises(SourceError, match=r"unknown codec: .*eye\.mp4"):
         open_source(path)
+
+
+@pytest.mark.parametrize(("tag", "turned"), [(44, 0), (100, 90)])
+def test_turned_by_a_crooked_angle(
+    tmp_path: Path, segmenter: Segmenter, tag: int, turned: int
+) -> None:
+    path = write_video(
+        tmp_path / "eye.mp4", moving_discs(3), prepare=lambda s: s.set_display_rotation(tag)
+    )
+    assert run_source(path, tmp_path / "out", segmenter).frames == 3
+    with open_source(path) as source:
+        assert source.info.rotation == turned

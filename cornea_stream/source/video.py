@@ -14,7 +14,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from cornea_stream.errors import SourceError, UsageError
-from cornea_stream.frames import Frame, MediaInfo
+from cornea_stream.frames import Frame, MediaInfo, quarter_turn
 from cornea_stream.source.media import MAX_MEGAPIXELS, check_size, known, open_media, reason
 
 FALLBACK_RATE = Fraction(25)
@@ -295,7 +295,7 @@ def _describe(
         rate=stream.average_rate or stream.guessed_rate or FALLBACK_RATE,
         duration_s=duration,
         frame_count=stream.frames or None,
-        rotation=int(first.rotation) % 360,
+        rotation=quarter_turn(first.rotation),
         sample_aspect_ratio=stream.sample_aspect_ratio or None,
         color_range=int(first.color_range),
         colorspace=int(first.colorspace),
