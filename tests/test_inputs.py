@@ -262,3 +262,13 @@ def test_turned_by_a_crooked_angle(
     assert run_source(path, tmp_path / "out", segmenter).frames == 3
     with open_source(path) as source:
         assert source.info.rotation == turned
+
+
+def test_a_colour_matrix_that_nothing_converts(tmp_path: Path, segmenter: Segmenter) -> None:
+    pictures = moving_discs(3)
+    path = write_video(
+        tmp_path / "eye.mp4", pictures, prepare=lambda s: setattr(s.codec_context, "colorspace", 11)
+    )
+    assert run_source(path, tmp_path / "out", segmenter).frames == 3
+    with open_source(path) as source:
+        assert np.abs(next(iter(source)).rgb().astype(int) - pictures[0]).mean() < 8

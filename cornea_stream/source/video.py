@@ -247,7 +247,7 @@ class VideoSource:
             if stamp is not None and packet.time_base is not None:
                 time_s = float(stamp * packet.time_base)
             try:
-                yield from packet.decode()
+                yield from map(_convertible, packet.decode())
             except av.error.FFmpegError:
                 self._skip(time_s)
 
@@ -258,6 +258,17 @@ class VideoSource:
                 "cannot be decoded"
             )
         self._damage.note(time_s)
+
+
+# RGB, BT.709, unspecified, FCC, BT.601 (two), SMPTE 240M, BT.2020: what FFmpeg's scaler converts.
+_CONVERTIBLE, _UNSPECIFIED = (0, 1, 2, 4, 5, 6, 7, 9), 2
+
+
+def _convertible(video: av.VideoFrame) -> av.VideoFrame:
+    """Return the frame; a tag of a colour matrix that cannot be converted is taken away."""
+    if int(video.colorspace) not in _CONVERTIBLE:
+        video.colorspace = _UNSPECIFIED
+    return video
 
 
 def _pick_stream(container: InputContainer, path: Path) -> VideoStream:
