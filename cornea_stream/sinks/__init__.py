@@ -1,14 +1,9 @@
 """Sinks: where segmentations end up. Each is one file with `write`, `close` and `abort`."""
 
+from cornea_stream.sinks.encoder import EncoderSettings, check_encoder
 from cornea_stream.sinks.png import PngSequenceSink, StillSink
 from cornea_stream.sinks.table import CSV_COLUMNS, MetricsSink
-from cornea_stream.sinks.video import (
-    EncoderSettings,
-    MaskVideoSink,
-    OverlayVideoSink,
-    VideoWriter,
-    check_encoder,
-)
+from cornea_stream.sinks.video import MaskVideoSink, OverlayVideoSink, VideoWriter
 
 __all__ = [
     "CSV_COLUMNS",

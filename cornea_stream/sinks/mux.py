@@ -1,0 +1,130 @@
+"""Frames and the source's sound into an open container, whatever it writes to."""
+
+from __future__ import annotations
+
+import av
+from av.container import OutputContainer
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+
+from cornea_stream.frames import MediaInfo
+from cornea_stream.sinks.audio import AudioCopy
+from cornea_stream.sinks.encoder import EncoderSettings
+
+
+class Muxer:
+    """Encodes frames into `container` at their own times; `warnings` tell what was changed.
+
+    Size, rotation, pixel aspect, colour tags and time base are the source's (`info`). `offset_s`
+    is subtracted from every time, so that a cut-out begins at 0. `audio` adds the source's audio,
+    up to `end_s`. `name` is what the warnings call the output.
+    Its methods raise what FFmpeg raises; opening and closing the container is the caller's.
+    """
+
+    def __init__(
+        self,
+        container: OutputContainer,
+        name: str,
+        info: MediaInfo,
+        settings: EncoderSettings,
+        *,
+        audio: bool = False,
+        offset_s: float = 0.0,
+        end_s: float | None = None,
+    ) -> None:
+        self.warnings: list[str] = []
+        self._container, self._name = container, name
+        self._info, self._settings = info, settings
+        self._offset_s, self._end_s, self._want_audio = offset_s, end_s, audio
+        self._offset_ticks = round(offset_s / info.time_base)
+        self._audio: AudioCopy | None = None
+        self._stream: VideoStream | None = None
+        self._reformatter = VideoReformatter()
+
+    @property
+    def started(self) -> bool:
+        """Whether a frame has come."""
+        return self._stream is not None
+
+    def encode(self, video: av.VideoFrame) -> None:
+        """Add one frame; its pts and time base tell when it is shown."""
+        stream = self._stream or self._start(video)
+        time_s = float(video.time or 0)
+        video = self._fit(video)
+        if video.pts is not None:
+            video.pts -= self._offset_ticks
+        video.pict_type = 0  # else the encoder copies the source's pattern of key frames
+        if self._audio:
+            self._audio.copy_until(time_s)
+        self._container.mux(stream.encode(video))
+
+    def flush(self) -> None:
+        """Add what the encoder still holds, and the rest of the audio."""
+        if self._stream:
+            self._container.mux(self._stream.encode(None))
+        if self._audio:
+            self._audio.copy_until(float("inf"))
+
+    def release(self) -> None:
+        """Close the second reader of the source; safe to call twice."""
+        if self._audio:
+            self._audio.close()
+
+    def _start(self, first: av.VideoFrame) -> VideoStream:
+        """Set the streams up; the first frame says the size, after padding, and the colours."""
+        self._shift_to_zero(first)
+        info, settings = self._info, self._settings
+        stream = self._container.add_stream(
+            settings.codec, rate=info.rate, options=dict(settings.options)
+        )
+        assert isinstance(stream, VideoStream)
+        context = stream.codec_context
+        context.width, context.height = first.width, first.height
+        context.pix_fmt = settings.pix_fmt
+        context.time_base = info.time_base
+        context.thread_type = settings.thread_type
+        context.color_range = int(first.color_range)
+        context.colorspace = int(first.colorspace)
+        context.color_primaries, context.color_trc = info.color_primaries, info.color_trc
+        if info.sample_aspect_ratio:
+            stream.sample_aspect_ratio = info.sample_aspect_ratio
+        if info.rotation:
+            stream.set_display_rotation(info.rotation)
+        if settings.codec == "libx265" and self._container.format.name == "mp4":
+            context.codec_tag = "hvc1"  # Apple's players want this tag
+        self._stream = stream
+        if self._want_audio and info.audio_codec:
+            self._start_audio()
+        return stream
+
+    def _shift_to_zero(self, first: av.VideoFrame) -> None:
+        """Move times before 0 up, which mp4 cannot hold."""
+        begin = (first.pts or 0) - self._offset_ticks
+        if begin < 0:
+            begin_s = float(begin * self._info.time_base)
+            self._offset_ticks += begin
+            self._offset_s += begin_s
+            self.warnings.append(f"the source begins at {begin_s:g} s: {self._name} at 0")
+
+    def _start_audio(self) -> None:
+        start_s = self._offset_s if self._offset_s else float("-inf")
+        try:
+            self._audio = AudioCopy(
+                self._info.path, self._container,
+                start_s=start_s, end_s=self._end_s, shift_s=self._offset_s,
+            )  # fmt: skip
+        except (ValueError, av.error.FFmpegError) as err:
+            self.warnings.append(f"audio left out of {self._name}: {err}")
+
+    def _fit(self, video: av.VideoFrame) -> av.VideoFrame:
+        assert self._stream is not None
+        context = self._stream.codec_context
+        if (video.width, video.height) == (context.width, context.height):
+            return video
+        pts, time_base = video.pts, video.time_base
+        fitted = self._reformatter.reformat(video, context.width, context.height)
+        fitted.pts, fitted.time_base = pts, time_base
+        warning = f"the picture changed its size: {self._name} keeps the first one"
+        if warning not in self.warnings:
+            self.warnings.append(warning)
+        return fitted
