@@ -16,6 +16,7 @@ from cornea_stream.errors import CorneaStreamError, OutputError
 from cornea_stream.frames import MediaInfo, Segmentation
 from cornea_stream.pipeline import Progress, run_pipeline
 from cornea_stream.run_types import RunOptions, RunResult
+from cornea_stream.scale import choose_scale
 from cornea_stream.segmenter import Segmenter
 from cornea_stream.sinks import (
     EncoderSettings,
@@ -85,6 +86,8 @@ def run_source(
                 run_pipeline(source, segmenter, sinks, stop=stop, on_progress=note)
             result.status = "interrupted" if stop and stop.is_set() else "complete"
             result.warnings = [*source.warnings, *(w for v in writers for w in v.warnings)]
+            for metrics in (sink for _, sink in sinks if isinstance(sink, MetricsSink)):
+                result.scale, result.warnings = metrics.scale, [*result.warnings, *metrics.warnings]
         except CorneaStreamError as err:
             result.error = str(err)
             raise
@@ -105,6 +108,7 @@ def plan_outputs(folder: Path, info: MediaInfo, options: RunOptions) -> list[Pat
         "mask.png" if still else "mask.mkv": options.mask,
         "frames": options.frames,
         "metrics.csv": options.metrics,
+        "metrics.parquet": options.parquet,
         manifest.NAME: True,
     }
     return [folder / name for name, want in wanted.items() if want]
@@ -155,8 +159,10 @@ def _open_sinks(
             )
         if options.frames:
             sinks.append(("frames", PngSequenceSink(folder / "frames", colour, opacity)))
-        if options.metrics:
-            sinks.append(("metrics", MetricsSink(folder / "metrics.csv")))
+        wanted = {"metrics.csv": options.metrics, "metrics.parquet": options.parquet}
+        if tables := [folder / name for name, want in wanted.items() if want]:
+            scale = choose_scale(options.white_to_white_mm, options.mm_per_px, info)
+            sinks.append(("metrics", MetricsSink(tables, scale)))
         yield sinks, writers
     except BaseException:
         for _, sink in sinks:

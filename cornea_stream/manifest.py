@@ -94,6 +94,7 @@ def describe(
         "last_time_s": result.last_time_s,
         "outputs": result.outputs,
         "warnings": result.warnings,
+        "scale": asdict(result.scale) if result.scale else None,
         "settings": settings(options, segmenter),
         "engine": segmenter.engine.describe(),
         "checkpoint": {

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from cornea_stream.colour import parse_colour
 from cornea_stream.errors import UsageError
-from cornea_stream.sinks import EncoderSettings, check_encoder
+from cornea_stream.scale import Scale, check_scale
+from cornea_stream.sinks import EncoderSettings, check_encoder, check_parquet
 from cornea_stream.source.media import MAX_MEGAPIXELS
 
 
@@ -18,6 +19,9 @@ class RunOptions:
     mask: bool = False
     frames: bool = False
     metrics: bool = False
+    parquet: bool = False
+    white_to_white_mm: float | None = None
+    mm_per_px: float | None = None
     opacity: float = 0.5
     color: str = "green"
     codec: str = "libx264"
@@ -33,8 +37,13 @@ class RunOptions:
 
     def check(self) -> EncoderSettings:
         """Check everything that can be checked without the source. Raises UsageError."""
-        if not (self.overlay or self.mask or self.frames or self.metrics):
+        if not (self.overlay or self.mask or self.frames or self.metrics or self.parquet):
             raise UsageError("nothing to write: choose --overlay, --mask, --frames or --metrics")
+        check_scale(self.white_to_white_mm, self.mm_per_px)
+        if (self.white_to_white_mm or self.mm_per_px) and not (self.metrics or self.parquet):
+            raise UsageError("millimetres without a table: add --metrics or --parquet")
+        if self.parquet:
+            check_parquet()
         if not 0 <= self.opacity <= 1:
             raise UsageError(f"opacity must lie between 0 and 1: {self.opacity:g}: try 0.5")
         parse_colour(self.color)
@@ -53,6 +62,7 @@ class RunResult:
     last_time_s: float | None = None
     outputs: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    scale: Scale | None = None
     error: str | None = None
 
     @property

@@ -25,6 +25,20 @@ def run(
     metrics: Annotated[
         bool, typer.Option("--metrics", help="Write metrics.csv: one row per frame.")
     ] = False,
+    parquet: Annotated[
+        bool, typer.Option("--parquet", help="Write metrics.parquet: the same table.")
+    ] = False,
+    white_to_white: Annotated[
+        float | None,
+        typer.Option(
+            help="Estimate millimetres: the cornea is this wide (mean of adults: 11.7).",
+            metavar="MM",
+        ),
+    ] = None,
+    mm_per_px: Annotated[
+        float | None,
+        typer.Option(help="Estimate millimetres: a pixel is this high.", metavar="MM"),
+    ] = None,
     checkpoint: opt.Checkpoint = None,
     device: opt.Device = "auto",
     backend: opt.Backend = "auto",
@@ -83,6 +97,9 @@ def run(
         mask=mask,
         frames=frames,
         metrics=metrics,
+        parquet=parquet,
+        white_to_white_mm=white_to_white,
+        mm_per_px=mm_per_px,
         opacity=opacity,
         color=color,
         codec=codec,

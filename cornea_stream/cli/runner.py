@@ -160,6 +160,9 @@ def _print_summary(
             escape("\n".join([result.folder, *(f"  {name}" for name in result.outputs)])),
         )
     console.print(table)
+    for scale in (result.scale for result in done if result.scale):
+        if scale.mm_per_px is not None:
+            console.print(f"Estimated: 1 px is {scale.mm_per_px:.4f} mm ({scale.basis})")
     for result in done:
         shown = result.warnings if verbose else result.warnings[:5]
         for warning in shown:

@@ -1,6 +1,7 @@
 """Sinks: where segmentations end up. Each is one file with `write`, `close` and `abort`."""
 
 from cornea_stream.sinks.encoder import EncoderSettings, check_encoder
+from cornea_stream.sinks.parquet import check_parquet
 from cornea_stream.sinks.png import PngSequenceSink, StillSink
 from cornea_stream.sinks.table import CSV_COLUMNS, MetricsSink
 from cornea_stream.sinks.video import MaskVideoSink, OverlayVideoSink, VideoWriter
@@ -15,4 +16,5 @@ __all__ = [
     "StillSink",
     "VideoWriter",
     "check_encoder",
+    "check_parquet",
 ]

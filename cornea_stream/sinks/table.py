@@ -1,88 +1,178 @@
-"""metrics.csv: one row per frame."""
+"""metrics.csv and metrics.parquet: one row of measurements per frame."""
 
 from __future__ import annotations
 
 import contextlib
 import csv
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from cornea_stream.frames import Image, Segmentation
 from cornea_stream.mask import iou
-from cornea_stream.measurement import Measurement, measure
+from cornea_stream.measurement import measure
+from cornea_stream.scale import MAX_SPREAD, Scale, WhiteToWhite
+from cornea_stream.sinks.columns import COLUMNS, MM_COLUMNS, Column, Row, measured, millimetres
 from cornea_stream.sinks.files import complete, output_errors, part_path
+from cornea_stream.sinks.parquet import ParquetTable
 
-CSV_COLUMNS = (
-    "frame",
-    "time_s",
-    "present",
-    "area_px",
-    "area_fraction",
-    "centroid_x",
-    "centroid_y",
-    "major_axis_px",
-    "minor_axis_px",
-    "angle_deg",
-    "confidence",
-    "agreement_prev",
-)
+CSV_COLUMNS = tuple(column.name for column in COLUMNS)
 
 
-class MetricsSink:
-    """Writes the measurements of every mask; geometry is empty where there is no cornea.
+class Table(Protocol):
+    """A file of rows that grows under its part name. Every method raises OutputError."""
 
-    `agreement_prev` is the IoU with the mask of the frame before; empty on the first.
-    """
+    def write(self, row: Row) -> None:
+        """Add a row."""
+        ...
 
-    def __init__(self, path: Path) -> None:
+    def widen(self, columns: Sequence[Column], values: Callable[[Row], Row]) -> None:
+        """Add columns to the rows that are there, computed from each; no row can follow."""
+        ...
+
+    def close(self) -> None:
+        """Complete the table and put it under its final name."""
+        ...
+
+    def abort(self) -> None:
+        """Close the part file; it stays beside the final name; must not raise."""
+        ...
+
+
+class CsvTable:
+    """Comma-separated values; numbers with the digits of their column, empty for None."""
+
+    def __init__(self, path: Path, columns: Sequence[Column]) -> None:
         """Open the table. Raises OutputError."""
-        self.path = path
-        self._previous: Image | None = None
+        self.path, self._columns = path, tuple(columns)
         with output_errors(path):
             self._file = part_path(path).open("w", newline="", encoding="utf-8")
             self._rows = csv.writer(self._file)
-            self._rows.writerow(CSV_COLUMNS)
+            self._rows.writerow(column.name for column in columns)
 
-    def write(self, segmentation: Segmentation) -> None:
-        """Add the row of one frame. Raises OutputError."""
-        frame, mask = segmentation.frame, segmentation.mask
-        row = [
-            str(frame.index),
-            f"{frame.time_s:.6f}",
-            *_geometry(measure(mask)),
-            f"{segmentation.confidence:.4f}",
-            self._agreement(mask),
-        ]
+    def write(self, row: Row) -> None:
+        """Add a row. Raises OutputError."""
         with output_errors(self.path):
-            self._rows.writerow(row)
-        self._previous = mask
+            self._rows.writerow(map(_text, self._columns, row))
+
+    def widen(self, columns: Sequence[Column], values: Callable[[Row], Row]) -> None:
+        """Add columns to the rows that are there, computed from each. Raises OutputError."""
+        with output_errors(self.path):
+            self._file.close()
+            wider = CsvTable(part_path(self.path), (*self._columns, *columns))
+            for row in self._read():
+                wider.write((*row, *values(row)))
+            wider.close()
 
     def close(self) -> None:
         """Complete the table. Raises OutputError."""
-        if not self._file.closed:
-            with output_errors(self.path):
-                self._file.close()
-            complete(self.path)
+        with output_errors(self.path):
+            self._file.close()
+        complete(self.path)
 
     def abort(self) -> None:
         """Close the part file; it stays beside the final name."""
         with contextlib.suppress(OSError):
             self._file.close()
 
-    def _agreement(self, mask: Image) -> str:
+    def _read(self) -> Iterator[Row]:
+        with part_path(self.path).open(newline="", encoding="utf-8") as file:
+            rows = csv.reader(file)
+            next(rows)
+            for row in rows:
+                yield tuple(map(_value, self._columns, row))
+
+
+class MetricsSink:
+    """Measures every mask and writes a row to all its tables.
+
+    With a `scale` the columns in millimetres follow those in pixels: in every row at once where it
+    is given, when the tables are completed where it is to be found from the cornea's width.
+    """
+
+    def __init__(self, paths: Sequence[Path], scale: Scale | WhiteToWhite | None = None) -> None:
+        """Open the tables; their suffix, .csv or .parquet, is the format. Raises OutputError."""
+        self.scale = scale if isinstance(scale, Scale) else None
+        self.warnings: list[str] = []
+        self._white_to_white = scale if isinstance(scale, WhiteToWhite) else None
+        self._in_mm = millimetres(self.scale) if self.scale else None
+        self._previous: Image | None = None
+        self._tables: list[Table] = []
+        self._open = True
+        columns = (*COLUMNS, *MM_COLUMNS) if self._in_mm else COLUMNS
+        try:
+            for path in paths:
+                kind = ParquetTable if path.suffix == ".parquet" else CsvTable
+                self._tables.append(kind(path, columns))
+        except BaseException:
+            self.abort()
+            raise
+
+    def write(self, segmentation: Segmentation) -> None:
+        """Add the row of one frame. Raises OutputError."""
+        mask = segmentation.mask
+        found = measure(mask)
+        row = measured(segmentation, found, self._agreement(mask))
+        if self._in_mm:
+            row = (*row, *self._in_mm(row))
+        elif self._white_to_white and found:
+            self._white_to_white.note(mask, found, segmentation.confidence)
+        for table in self._tables:
+            table.write(row)
+        self._previous = mask
+
+    def close(self) -> None:
+        """Complete the tables. Raises OutputError."""
+        if not self._open:
+            return
+        if self._white_to_white:
+            self.scale = scale = self._white_to_white.scale()
+            self._judge(scale)
+            for table in self._tables:
+                table.widen(MM_COLUMNS, millimetres(scale))
+        for table in self._tables:
+            table.close()
+        self._open = False
+
+    def abort(self) -> None:
+        """Close the part files; they stay beside the final names."""
+        for table in self._tables if self._open else ():
+            table.abort()
+
+    def _agreement(self, mask: Image) -> float | None:
+        """Return the IoU with the mask before; None for the first and when the size changes."""
         previous = self._previous
-        if previous is None or previous.shape != mask.shape:
-            return ""
-        return f"{iou(previous, mask):.4f}"
+        if previous is None:
+            return None
+        if previous.shape != mask.shape:
+            self._warn("the picture changed its size: so do the measurements in pixels")
+            return None
+        return iou(previous, mask)
+
+    def _judge(self, scale: Scale) -> None:
+        if scale.mm_per_px is None:
+            self._warn(
+                "no frame shows a whole cornea surely and from the front: the columns in "
+                "millimetres are empty: give --mm-per-px"
+            )
+        elif scale.spread is not None and scale.spread > MAX_SPREAD:
+            self._warn(
+                f"the cornea's size varies by {scale.spread:.0%} (zoom?): one scale does not fit "
+                "all: take stretches of one zoom apart with --start and --end"
+            )
+
+    def _warn(self, text: str) -> None:
+        if text not in self.warnings:
+            self.warnings.append(text)
 
 
-def _geometry(found: Measurement | None) -> list[str]:
-    if found is None:
-        return ["0", "0", "0.000000", *[""] * 5]
-    lengths = (
-        found.centroid_x,
-        found.centroid_y,
-        found.major_axis_px,
-        found.minor_axis_px,
-        found.angle_deg,
-    )
-    return ["1", str(found.area_px), f"{found.area_fraction:.6f}", *(f"{v:.2f}" for v in lengths)]
+def _text(column: Column, value: float | int | bool | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.{column.digits}f}" if column.kind == "float" else str(int(value))
+
+
+def _value(column: Column, text: str) -> float | int | bool | None:
+    if not text:
+        return None
+    return float(text) if column.kind == "float" else int(text)
