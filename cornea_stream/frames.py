@@ -46,7 +46,7 @@ class MediaInfo:
     @property
     def name(self) -> str:
         """Name of the outputs' folder: the file's stem, or the folder's name."""
-        return self.path.resolve().name if self.kind == "images" else self.path.stem
+        return source_name(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,11 @@ class Segmentation:
     def present(self) -> bool:
         """Whether any cornea was found."""
         return self.confidence > 0
+
+
+def source_name(path: Path) -> str:
+    """Return the name of a source's outputs: the file's stem, or the folder's name."""
+    return path.resolve().name if path.is_dir() else path.stem
 
 
 def upright(image: Image, rotation: int) -> Image:

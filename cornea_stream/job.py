@@ -13,11 +13,11 @@ from pathlib import Path
 from cornea_stream import manifest
 from cornea_stream.colour import parse_colour
 from cornea_stream.errors import CorneaStreamError, OutputError
-from cornea_stream.frames import MediaInfo, Segmentation
+from cornea_stream.frames import MediaInfo, Segmentation, source_name
 from cornea_stream.pipeline import Progress, run_pipeline
 from cornea_stream.run_types import RunOptions, RunResult
 from cornea_stream.scale import choose_scale
-from cornea_stream.segmenter import Segmenter
+from cornea_stream.segmenter import MaskSettings, Segmenter
 from cornea_stream.sinks import (
     EncoderSettings,
     MaskVideoSink,
@@ -28,7 +28,7 @@ from cornea_stream.sinks import (
     VideoWriter,
 )
 from cornea_stream.sinks.files import write_file
-from cornea_stream.source import Source, open_source
+from cornea_stream.source import Source, is_image, open_source
 from cornea_stream.stages import Sink
 
 
@@ -42,7 +42,25 @@ def run_source(
     on_start: Callable[[MediaInfo, int | None], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> RunResult:
-    """Process one source into `output_dir`/<its name>/ and describe the run in run.json there.
+    """Process one source into `output_dir`/<its name>/, as `run_into` does."""
+    path = Path(path)
+    return run_into(
+        path, Path(output_dir) / source_name(path), segmenter, options,
+        stop=stop, on_start=on_start, on_progress=on_progress,
+    )  # fmt: skip
+
+
+def run_into(
+    path: Path,
+    folder: Path,
+    segmenter: Segmenter,
+    options: RunOptions | None = None,
+    *,
+    stop: threading.Event | None = None,
+    on_start: Callable[[MediaInfo, int | None], None] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> RunResult:
+    """Process one source into `folder` and describe the run in run.json there.
 
     `stop` ends the run early with playable outputs. `on_start` gets what is known of the source
     and the number of frames to expect; `on_progress` is called after every frame.
@@ -53,6 +71,8 @@ def run_source(
     options = options or RunOptions()
     encoder = options.check()
     started = datetime.now(timezone.utc)
+    if skipped := settle(path, folder, options, segmenter.mask_settings):
+        return skipped
     with open_source(
         path,
         start_s=options.start_s,
@@ -61,16 +81,9 @@ def run_source(
         strict=options.strict,
         max_megapixels=options.max_megapixels,
     ) as source:
-        folder = Path(output_dir) / source.info.name
-        targets = plan_outputs(folder, source.info, options)
+        fingerprint = manifest.fingerprint(path)  # before the work: the file may change meanwhile
+        targets = plan_outputs(folder, path, options)
         result = RunResult(str(path), str(folder), outputs=[t.name for t in targets])
-        wanted = manifest.settings(options, segmenter)
-        if options.resume and manifest.is_done(folder, manifest.fingerprint(Path(path)), wanted):
-            result.status = "skipped"
-            return result
-        # With --resume what an earlier run left is the tool's own to replace.
-        replace = options.overwrite or (options.resume and manifest.is_own(folder))
-        _check_targets(targets, Path(path), replace)
         manifest.begin(folder)
         clock = time.perf_counter()
 
@@ -94,15 +107,39 @@ def run_source(
         finally:
             result.seconds = time.perf_counter() - clock
             if result.status != "failed":
-                told = manifest.describe(result, source.info, segmenter, options, started)
+                told = manifest.describe(
+                    result, source.info, fingerprint, segmenter, options, started
+                )
                 content = json.dumps(told, indent=2, default=str) + "\n"
                 write_file(folder / manifest.NAME, content.encode())
     return result
 
 
-def plan_outputs(folder: Path, info: MediaInfo, options: RunOptions) -> list[Path]:
+def settle(path: Path, folder: Path, options: RunOptions, masks: MaskSettings) -> RunResult | None:
+    """Return the skipped result of a source that is complete already, None where work is left.
+
+    The source is not opened. Raises OutputError where outputs stand that may not be replaced.
+    """
+    if not path.exists():
+        return None  # opening it will tell
+    if options.resume and (
+        told := manifest.find_complete(
+            folder, manifest.fingerprint(path), manifest.settings(options, masks)
+        )
+    ):
+        return RunResult(
+            str(path), str(folder), "skipped", told["frames"], told["seconds"],
+            told["last_time_s"], told["outputs"],
+        )  # fmt: skip
+    # With --resume what an earlier run left is the tool's own to replace.
+    replace = options.overwrite or (options.resume and manifest.is_own(folder))
+    _check_targets(plan_outputs(folder, path, options), path, replace)
+    return None
+
+
+def plan_outputs(folder: Path, source: Path, options: RunOptions) -> list[Path]:
     """Return the files and folders that a run will make, run.json last."""
-    still = info.kind == "image"
+    still = is_image(source) and source.is_file()
     wanted = {
         "overlay.png" if still else "overlay.mp4": options.overlay,
         "mask.png" if still else "mask.mkv": options.mask,

@@ -12,7 +12,7 @@ from typing import Any
 from cornea_stream.about import machine, versions
 from cornea_stream.frames import MediaInfo
 from cornea_stream.run_types import RunOptions, RunResult
-from cornea_stream.segmenter import Segmenter
+from cornea_stream.segmenter import MaskSettings, Segmenter
 from cornea_stream.sinks.files import output_errors, part_path
 
 NAME = "run.json"
@@ -27,16 +27,10 @@ def fingerprint(path: Path) -> str:
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:24]
 
 
-def settings(options: RunOptions, segmenter: Segmenter) -> dict[str, Any]:
+def settings(options: RunOptions, masks: MaskSettings) -> dict[str, Any]:
     """Return everything that decides a run's outputs, beside the source."""
     chosen = {k: v for k, v in asdict(options).items() if k not in _NOT_SETTINGS}
-    return {
-        **chosen,
-        "threshold": segmenter.threshold,
-        "raw_mask": segmenter.raw,
-        "smooth": segmenter.smooth,
-        "checkpoint": segmenter.checkpoint.sha256,
-    }
+    return {**chosen, **asdict(masks)}
 
 
 def begin(folder: Path) -> None:
@@ -64,21 +58,23 @@ def read(folder: Path) -> dict[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
-def is_done(folder: Path, source: str, wanted: dict[str, Any]) -> bool:
-    """Whether `folder` holds the complete outputs of a source (its fingerprint) and settings."""
+def find_complete(folder: Path, source: str, wanted: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the run.json of `folder` if it holds all outputs of a source (its fingerprint)."""
     found = read(folder)
-    return (
+    complete = (
         found is not None
         and found.get("status") == "complete"
         and found.get("fingerprint") == source
         and found.get("settings") == wanted
         and all((folder / str(name)).exists() for name in found.get("outputs", []))
     )
+    return found if complete else None
 
 
 def describe(
     result: RunResult,
     info: MediaInfo,
+    fingerprint: str,
     segmenter: Segmenter,
     options: RunOptions,
     started: datetime,
@@ -88,14 +84,14 @@ def describe(
     return {
         "status": result.status,
         "source": {**asdict(info), "path": str(info.path.resolve())},
-        "fingerprint": fingerprint(info.path),
+        "fingerprint": fingerprint,
         "frames": result.frames,
         "frames_expected": info.frame_count,
         "last_time_s": result.last_time_s,
         "outputs": result.outputs,
         "warnings": result.warnings,
         "scale": asdict(result.scale) if result.scale else None,
-        "settings": settings(options, segmenter),
+        "settings": settings(options, segmenter.mask_settings),
         "engine": segmenter.engine.describe(),
         "checkpoint": {
             "file": str(checkpoint.path),

@@ -52,7 +52,11 @@ class RunOptions:
 
 @dataclass(slots=True)
 class RunResult:
-    """What came of one source; `status` is complete, skipped, interrupted or failed."""
+    """What came of one source; `status` is complete, skipped, interrupted or failed.
+
+    A skipped one has the frames and seconds of the run that made its outputs. A failed one says
+    why in `error`, one sentence, with the exit code of the error's class.
+    """
 
     source: str
     folder: str
@@ -64,6 +68,8 @@ class RunResult:
     warnings: list[str] = field(default_factory=list)
     scale: Scale | None = None
     error: str | None = None
+    exit_code: int = 0
+    traceback: str | None = None
 
     @property
     def fps(self) -> float:

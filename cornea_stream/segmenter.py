@@ -23,6 +23,17 @@ from cornea_stream.source import open_source
 
 
 @dataclass(frozen=True, slots=True)
+class MaskSettings:
+    """What decides a mask beside the frame; `checkpoint` is the SHA-256 of the weights."""
+
+    checkpoint: str
+    precision: str
+    threshold: float
+    raw_mask: bool
+    smooth: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """A frame with its (h, w, 3) uint8 RGB model input."""
 
@@ -80,6 +91,7 @@ class Segmenter:
         loaded = checkpoint if isinstance(checkpoint, Checkpoint) else load_checkpoint(checkpoint)
         self.checkpoint = loaded
         self.threshold = threshold
+        self.precision = precision
         self.raw = raw
         self.smooth = smooth
         self.engine: Engine = build_engine(
@@ -91,6 +103,13 @@ class Segmenter:
             calibration=None
             if calibration is None
             else calibration_images(calibration, loaded.spec.image_size),
+        )
+
+    @property
+    def mask_settings(self) -> MaskSettings:
+        """What decides the masks, as asked for."""
+        return MaskSettings(
+            self.checkpoint.sha256, self.precision, self.threshold, self.raw, self.smooth
         )
 
     def __call__(self, image: Image | av.VideoFrame | Frame) -> Segmentation:

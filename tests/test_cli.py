@@ -168,12 +168,16 @@ def test_some_sources_fail_and_the_rest_is_done(
     assert "complete" in out
 
 
-def test_two_sources_of_one_name_are_refused(video: Path, tmp_path: Path, call) -> None:  # type: ignore[no-untyped-def]
+def test_two_sources_of_one_name_get_folders_of_their_own(
+    video: Path, tmp_path: Path, tiny_checkpoint: Path, call
+) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "eye.mp4").write_bytes(video.read_bytes())
-    code, _, err = call("run", video, tmp_path / "b" / "eye.mp4", "-o", tmp_path / "out")
-    assert code == 2
-    assert "share the output folder" in err
+    other, out = tmp_path / "b" / "eye.mp4", tmp_path / "out"
+    code, _, _ = call("run", video, other, "-o", out, "--checkpoint", tiny_checkpoint)
+    assert code == 0
+    for folder, source in ((out / "eye", video), (out / "b" / "eye", other)):
+        assert json.loads((folder / "run.json").read_text())["source"]["path"] == str(source)
 
 
 def test_quiet_says_nothing(video: Path, tmp_path: Path, tiny_checkpoint: Path, call) -> None:  # type: ignore[no-untyped-def]

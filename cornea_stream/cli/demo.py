@@ -24,13 +24,14 @@ def demo(
     from cornea_stream.cli.runner import run_and_report
     from cornea_stream.demo import mean_iou, write_clip
     from cornea_stream.run_types import RunOptions
-    from cornea_stream.segmenter import Segmenter
+    from cornea_stream.work import Here, Setup, Unit
 
     clip = write_clip(output_dir / "demo.mp4", seconds=seconds, seed=seed, overwrite=overwrite)
     options = RunOptions(mask=True, metrics=True, overwrite=overwrite)
+    setup = Setup(device=device)
     code = run_and_report(
-        [clip.path], output_dir, Segmenter(device=device), options,
-        quiet=quiet, verbose=verbose, as_json=json_,
+        [Unit(clip.path, output_dir / clip.path.stem, options)], Here(setup),
+        setup.mask_settings(), output_dir, quiet=quiet, verbose=verbose, as_json=json_,
     )  # fmt: skip
     if code == 0 and not quiet and not json_:
         score = mean_iou(clip, output_dir / "demo" / "mask.mkv")

@@ -12,7 +12,7 @@ from cornea_stream.cli import options as opt
 
 def run(
     sources: Annotated[
-        list[str], typer.Argument(metavar="SOURCE...", help="Videos, images, folders of images.")
+        list[str], typer.Argument(metavar="SOURCE...", help="Videos, images, folders, globs.")
     ],
     output_dir: opt.OutputDir = Path("output"),
     overlay: Annotated[bool, typer.Option(help="Write overlay.mp4.")] = True,
@@ -74,6 +74,17 @@ def run(
     max_megapixels: Annotated[
         float, typer.Option(help="Refuse pictures larger than this.", metavar="N")
     ] = 64,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            "-j",
+            min=1,
+            help="Videos at a time, each in a process of its own.",
+            metavar="N",
+            show_default="one per GPU, else 1",
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Skip what is complete already; redo the rest.")
     ] = False,
@@ -84,13 +95,17 @@ def run(
 ) -> None:
     """Find the cornea in every frame and write OUTPUT_DIR/<name>/overlay.mp4 and run.json.
 
+    A folder stands for all videos below it; a folder of images only is one source. With several
+    sources OUTPUT_DIR/summary.csv tells what came of each.
+
     Ctrl-C finishes the frames in flight and closes the outputs so that they play.
     """
-    from cornea_stream.batch import expand_sources
+    from cornea_stream.archive import find_sources
     from cornea_stream.cli.runner import run_and_report
+    from cornea_stream.jobs import executor_for
     from cornea_stream.run_types import RunOptions
-    from cornea_stream.segmenter import Segmenter
     from cornea_stream.snapshots import parse_time
+    from cornea_stream.work import Setup, Unit
 
     options = RunOptions(
         overlay=overlay,
@@ -114,8 +129,11 @@ def run(
         resume=resume,
     )
     options.check()
-    paths = expand_sources(sources)
-    segmenter = Segmenter(
+    units = [
+        Unit(found.path, output_dir / found.place, options)
+        for found in find_sources(sources, output_dir)
+    ]
+    setup = Setup(
         checkpoint,
         device=device,
         backend=backend,
@@ -127,8 +145,9 @@ def run(
         smooth=smooth,
     )
     code = run_and_report(
-        paths, output_dir, segmenter, options, quiet=quiet, verbose=verbose, as_json=json_
-    )
+        units, executor_for(setup, jobs, len(units)), setup.mask_settings(), output_dir,
+        quiet=quiet, verbose=verbose, as_json=json_,
+    )  # fmt: skip
     raise typer.Exit(code)
 
 

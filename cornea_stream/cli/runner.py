@@ -6,6 +6,7 @@ import json
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -14,46 +15,57 @@ from types import FrameType
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
-from cornea_stream import pipeline
-from cornea_stream.batch import run_sources
-from cornea_stream.frames import MediaInfo
-from cornea_stream.run_types import RunOptions, RunResult
-from cornea_stream.segmenter import Segmenter
+from cornea_stream.batch import run_units
+from cornea_stream.cli.progress import progress_bar
+from cornea_stream.run_types import RunResult
+from cornea_stream.segmenter import MaskSettings
+from cornea_stream.summary import Summary
+from cornea_stream.work import Executor, Unit
+
+LISTED = 12
+"""So many results are listed one by one; of more the successes are only counted."""
 
 
 def run_and_report(
-    sources: Sequence[Path],
+    units: Sequence[Unit],
+    executor: Executor,
+    masks: MaskSettings,
     output_dir: Path,
-    segmenter: Segmenter,
-    options: RunOptions,
     *,
     quiet: bool,
     verbose: bool,
     as_json: bool,
 ) -> int:
-    """Process `sources`, show what happens, and return the exit code."""
+    """Have `units` done, show what happens, and return the exit code.
+
+    Several units leave a summary.csv in `output_dir`.
+    """
+    began = time.perf_counter()
     errors = Console(stderr=True)
-    with _stop_on_interrupt(errors) as stop, _Bar(errors, disable=quiet) as bar:
-        results, code = run_sources(
-            sources, output_dir, segmenter, options,
-            stop=stop, on_start=bar.start, on_progress=bar.advance,
+    summary = Summary(output_dir, units) if len(units) > 1 else None
+    with _stop_on_interrupt(errors) as stop, progress_bar(units, errors, disable=quiet) as bar:
+        results, code = run_units(
+            units, executor, masks,
+            stop=stop, on_step=bar.step, on_result=bar.result, summary=summary,
         )  # fmt: skip
     if as_json:
         print_json(results)
     elif not quiet:
-        _print_summary(Console(), results, segmenter, verbose)
+        _print_summary(Console(), results, executor.describe(), verbose)
+        if summary:
+            frames = sum(result.frames for result in results if result.status != "skipped")
+            seconds = time.perf_counter() - began
+            Console().print(
+                f"{frames} frames in {seconds:.1f} s, {frames / seconds:.1f} fps. "
+                f"All results: {escape(str(summary.path))}",
+                soft_wrap=True, highlight=False,
+            )  # fmt: skip
     for result in results:
         if result.error:
+            if verbose and result.traceback:
+                errors.print(escape(result.traceback), soft_wrap=True, highlight=False)
             errors.print(f"[red]Error: {escape(result.error)}[/]", soft_wrap=True, highlight=False)
         elif result.status == "interrupted":
             errors.print(
@@ -68,46 +80,6 @@ def print_json(results: Sequence[RunResult]) -> None:
     """Print results as JSON on standard output."""
     content = [{**asdict(result), "fps": round(result.fps, 2)} for result in results]
     Console(soft_wrap=True).print_json(json.dumps(content))
-
-
-class _Bar:
-    """A progress bar of one source at a time."""
-
-    def __init__(self, console: Console, *, disable: bool) -> None:
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[fps]:5.1f} fps"),
-            TimeRemainingColumn(),
-            TextColumn("[dim]{task.fields[queues]}"),
-            console=console,
-            disable=disable or not console.is_terminal,
-            transient=True,
-        )
-        self._task: TaskID | None = None
-        self._began = 0.0
-
-    def __enter__(self) -> _Bar:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._progress.stop()
-
-    def start(self, info: MediaInfo, frames: int | None) -> None:
-        if self._task is not None:
-            self._progress.remove_task(self._task)
-        self._task = self._progress.add_task(escape(info.name), total=frames, fps=0.0, queues="")
-        self._began = time.perf_counter()
-
-    def advance(self, state: pipeline.Progress) -> None:
-        assert self._task is not None
-        fps = state.frames / max(1e-9, time.perf_counter() - self._began)
-        # The fullest queue stands before the slowest stage.
-        name, (fill, depth) = max(state.queues.items(), key=lambda item: item[1][0])
-        queues = f"{name} {fill}/{depth}"
-        self._progress.update(self._task, completed=state.frames, fps=fps, queues=queues)
 
 
 @contextmanager
@@ -137,17 +109,28 @@ def _stop_on_interrupt(console: Console) -> Iterator[threading.Event]:
 
 
 def _print_summary(
-    console: Console, results: Sequence[RunResult], segmenter: Segmenter, verbose: bool
+    console: Console, results: Sequence[RunResult], engine: str, verbose: bool
 ) -> None:
     done = [result for result in results if not result.error]
-    if not done:
-        return
-    engine = segmenter.engine.describe()
-    table = Table(
-        title=f"{engine['backend']} {engine['precision']} on {engine['device']}, "
-        f"batch {engine['batch_size']}",
-        title_justify="left",
-    )
+    if engine:
+        console.print(escape(engine), style="italic", highlight=False, soft_wrap=True)
+    if len(results) > LISTED:
+        _print_counts(console, results)
+    elif done:
+        console.print(_table(done))
+    for result in done if verbose or len(results) <= LISTED else []:
+        if result.scale and result.scale.mm_per_px is not None:
+            scale = result.scale
+            console.print(f"Estimated: 1 px is {scale.mm_per_px:.4f} mm ({scale.basis})")
+        shown = result.warnings if verbose else result.warnings[:5]
+        for warning in shown:
+            console.print(f"[yellow]Warning: {escape(warning)}[/]", soft_wrap=True)
+        if len(shown) < len(result.warnings):
+            console.print(f"… and {len(result.warnings) - len(shown)} more warnings (--verbose)")
+
+
+def _table(done: Sequence[RunResult]) -> Table:
+    table = Table()
     for heading in ("source", "frames", "seconds", "fps", "status", "outputs"):
         table.add_column(heading, overflow="fold")
     for result in done:
@@ -159,13 +142,19 @@ def _print_summary(
             result.status,
             escape("\n".join([result.folder, *(f"  {name}" for name in result.outputs)])),
         )
+    return table
+
+
+def _print_counts(console: Console, results: Sequence[RunResult]) -> None:
+    table = Table()
+    for heading in ("status", "sources", "frames"):
+        table.add_column(heading)
+    frames = Counter[str]()
+    for result in results:
+        frames[result.status] += result.frames
+    for status, count in Counter(result.status for result in results).items():
+        table.add_row(status, str(count), str(frames[status]))
     console.print(table)
-    for scale in (result.scale for result in done if result.scale):
-        if scale.mm_per_px is not None:
-            console.print(f"Estimated: 1 px is {scale.mm_per_px:.4f} mm ({scale.basis})")
-    for result in done:
-        shown = result.warnings if verbose else result.warnings[:5]
-        for warning in shown:
-            console.print(f"[yellow]Warning: {escape(warning)}[/]", soft_wrap=True)
-        if len(shown) < len(result.warnings):
-            console.print(f"… and {len(result.warnings) - len(shown)} more warnings (--verbose)")
+    warned = sum(bool(result.warnings) for result in results)
+    if warned:
+        console.print(f"[yellow]{warned} with warnings: in their run.json, or --verbose[/]")

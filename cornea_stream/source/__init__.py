@@ -12,7 +12,7 @@ from cornea_stream.source.video import VideoSource
 
 Source: TypeAlias = VideoSource | ImageSource
 
-__all__ = ["ImageSource", "Source", "VideoSource", "open_source"]
+__all__ = ["ImageSource", "Source", "VideoSource", "is_image", "open_source"]
 
 
 def open_source(

@@ -1,0 +1,136 @@
+"""Progress on the terminal: of one source by its frames, of many by the bytes that are done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from cornea_stream.run_types import RunResult
+from cornea_stream.work import Step, Unit
+
+_FPS, _NOTE = TextColumn("{task.fields[fps]:5.1f} fps"), TextColumn("[dim]{task.fields[note]}")
+
+
+def progress_bar(units: Sequence[Unit], console: Console, *, disable: bool) -> Bar:
+    """Return the bar for so many units; it is drawn on terminals only."""
+    disable = disable or not console.is_terminal
+    return SourceBar(console, disable) if len(units) == 1 else ArchiveBar(units, console, disable)
+
+
+class Bar:
+    """A line that is drawn anew while it is entered; frames per second are counted from then."""
+
+    def __init__(self, console: Console, disable: bool, *columns: ProgressColumn) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), *columns,
+            console=console, disable=disable, transient=True,
+        )  # fmt: skip
+        self._began: float | None = None
+
+    def __enter__(self) -> Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._progress.stop()
+
+    def step(self, step: Step) -> None:
+        """Show how far a unit is."""
+        raise NotImplementedError
+
+    def result(self, unit: Unit, result: RunResult) -> None:
+        """Show that a unit is done."""
+        raise NotImplementedError
+
+    def _fps(self, frames: int) -> float:
+        now = time.perf_counter()
+        self._began = now if self._began is None else self._began
+        return frames / max(1e-9, now - self._began)
+
+
+class SourceBar(Bar):
+    """One source: its frames, and the queue that is fullest."""
+
+    def __init__(self, console: Console, disable: bool) -> None:
+        super().__init__(console, disable, MofNCompleteColumn(), _FPS, TimeRemainingColumn(), _NOTE)
+        self._task: TaskID | None = None
+
+    def step(self, step: Step) -> None:
+        """Show how far the source is."""
+        state = step.progress
+        if self._task is None:
+            name = escape(step.unit.folder.name)
+            self._task = self._progress.add_task(name, total=step.expected, fps=0.0, note="")
+        fps = self._fps(state.frames if state else 0)
+        if state:
+            # The fullest queue stands before the slowest stage.
+            name, (fill, depth) = max(state.queues.items(), key=lambda item: item[1][0])
+            note = f"{name} {fill}/{depth}"
+            self._progress.update(self._task, completed=state.frames, fps=fps, note=note)
+
+    def result(self, unit: Unit, result: RunResult) -> None:
+        """Leave the line as it is."""
+
+
+class ArchiveBar(Bar):
+    """Many sources: how many are done, the speed of all together, the time left by their bytes."""
+
+    def __init__(self, units: Sequence[Unit], console: Console, disable: bool) -> None:
+        super().__init__(console, disable, _FPS, TimeRemainingColumn(), _NOTE)
+        self._bytes = {unit: _size(unit.source) for unit in units}
+        self._share = dict.fromkeys(units, 0.0)
+        self._frames = dict.fromkeys(units, 0)
+        self._results: dict[Unit, RunResult] = {}
+        self._task = self._progress.add_task("", total=sum(self._bytes.values()), fps=0.0, note="")
+        self._show()
+
+    def step(self, step: Step) -> None:
+        """Show how far all are, now that one got further."""
+        if step.progress:
+            self._frames[step.unit] = step.progress.frames
+            if step.expected:
+                self._share[step.unit] = min(1.0, step.progress.frames / step.expected)
+        self._show()
+
+    def result(self, unit: Unit, result: RunResult) -> None:
+        """Show that one more is done; skipped ones leave the reckoning."""
+        self._results[unit] = result
+        self._share[unit] = 1.0
+        if result.status == "skipped":
+            self._bytes[unit] = 0
+        else:
+            self._frames[unit] = result.frames
+        self._show()
+
+    def _show(self) -> None:
+        failed = sum(result.status == "failed" for result in self._results.values())
+        self._progress.update(
+            self._task,
+            description=f"{len(self._results)}/{len(self._bytes)} sources",
+            total=sum(self._bytes.values()),
+            completed=sum(self._bytes[unit] * share for unit, share in self._share.items()),
+            fps=self._fps(sum(self._frames.values())),
+            note=f"{failed} failed" if failed else "",
+        )
+
+
+def _size(path: Path) -> int:
+    """Return the bytes of a file, or of the files in a folder; 0 where there is nothing."""
+    try:
+        files = path.iterdir() if path.is_dir() else [path]
+        return sum(file.stat().st_size for file in files)
+    except OSError:
+        return 0

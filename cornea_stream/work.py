@@ -1,0 +1,176 @@
+"""The unit of work, and what every executor does with it: in this process, in several, on Ray."""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+from cornea_stream.checkpoint import load_checkpoint
+from cornea_stream.errors import EXIT_INTERNAL, CorneaStreamError
+from cornea_stream.job import run_into
+from cornea_stream.pipeline import Progress
+from cornea_stream.run_types import RunOptions, RunResult
+from cornea_stream.segmenter import MaskSettings, Segmenter
+
+STEP_EVERY_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One piece of work, as plain data: a source, the folder of its outputs, what to make of it."""
+
+    source: Path
+    folder: Path
+    options: RunOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A unit has begun (`progress` is None) or got further; `expected` frames in all, if known."""
+
+    unit: Unit
+    expected: int | None
+    progress: Progress | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """How to make a `Segmenter`, as plain data; its arguments, which `Segmenter` explains."""
+
+    checkpoint: Path | None = None
+    device: str = "auto"
+    backend: str = "auto"
+    precision: str = "auto"
+    batch_size: int | None = None
+    calibration: Path | None = None
+    threshold: float = 0.5
+    raw: bool = False
+    smooth: bool = False
+
+    def build(self) -> Segmenter:
+        """Load the weights onto the device. Raises as `Segmenter` does."""
+        return Segmenter(**asdict(self))
+
+    def mask_settings(self) -> MaskSettings:
+        """Return what `build().mask_settings` would be, without building an engine.
+
+        Raises CheckpointError.
+        """
+        weights = load_checkpoint(self.checkpoint).sha256
+        return MaskSettings(weights, self.precision, self.threshold, self.raw, self.smooth)
+
+
+Results: TypeAlias = Generator[tuple[Unit, RunResult], None, None]
+
+
+class Executor(Protocol):
+    """Does units of work, in any order, any number at a time."""
+
+    def run(
+        self,
+        units: Sequence[Unit],
+        *,
+        stop: threading.Event,
+        on_step: Callable[[Step], None],
+    ) -> Results:
+        """Yield each unit with its result as it is done; a failure is a result too.
+
+        After `stop` units in hand are ended early and no more are begun. Closing the iterator
+        gives up what is in hand. Raises where nothing can be done at all, say without weights.
+        """
+        ...
+
+    def describe(self) -> str:
+        """Return who did the work, in words, once it has begun."""
+        ...
+
+
+class Here:
+    """Does units one after the other, in this process."""
+
+    def __init__(self, setup: Setup) -> None:
+        """Take the plan for a segmenter; it is made when the first unit comes."""
+        self._setup = setup
+        self._engine = ""
+
+    def run(
+        self,
+        units: Sequence[Unit],
+        *,
+        stop: threading.Event,
+        on_step: Callable[[Step], None],
+    ) -> Results:
+        """Yield each unit with its result. Raises what making the segmenter raises."""
+        segmenter = self._setup.build()
+        self._engine = describe_engine(segmenter)
+        for unit in units:
+            if stop.is_set():
+                return
+            yield unit, run_unit(unit, segmenter, stop=stop, on_step=on_step)
+
+    def describe(self) -> str:
+        """Return the engine in words."""
+        return self._engine
+
+
+def run_unit(
+    unit: Unit,
+    segmenter: Segmenter,
+    *,
+    stop: threading.Event,
+    on_step: Callable[[Step], None],
+) -> RunResult:
+    """Do one unit; whatever goes wrong is a failed result."""
+    expected: int | None = None
+
+    def begin(estimate: int | None) -> None:
+        nonlocal expected
+        expected = estimate
+        on_step(Step(unit, expected))
+
+    try:
+        return run_into(
+            unit.source, unit.folder, segmenter, unit.options,
+            stop=stop,
+            on_start=lambda info, estimate: begin(estimate),
+            on_progress=lambda progress: on_step(Step(unit, expected, progress)),
+        )  # fmt: skip
+    except Exception as err:  # one video must not stop the others
+        return failure(unit, err)
+
+
+def seldom(on_step: Callable[[Step], None]) -> Callable[[Step], None]:
+    """Return `on_step` for a unit's first step, and then for one every STEP_EVERY_S at most."""
+    told = float("-inf")
+
+    def pass_on(step: Step) -> None:
+        nonlocal told
+        if step.progress is None or time.monotonic() - told >= STEP_EVERY_S:
+            told = time.monotonic()
+            on_step(step)
+
+    return pass_on
+
+
+def failure(unit: Unit, err: Exception) -> RunResult:
+    """Return the result of a unit that `err` ended."""
+    result = RunResult(str(unit.source), str(unit.folder), exit_code=EXIT_INTERNAL)
+    result.traceback = "".join(traceback.format_exception(err))
+    if isinstance(err, CorneaStreamError):
+        return replace(result, error=str(err), exit_code=err.exit_code)
+    told = f"internal error: {type(err).__name__}: {err}: please report it with --verbose output"
+    return replace(result, error=f"{unit.source}: {told}")
+
+
+def describe_engine(segmenter: Segmenter) -> str:
+    """Return backend, precision, device and batch size in words."""
+    engine = segmenter.engine.describe()
+    return (
+        f"{engine['backend']} {engine['precision']} on {engine['device']}, "
+        f"batch {engine['batch_size']}"
+    )

@@ -1,0 +1,251 @@
+"""Worker processes: shares of cores, GPUs in turn, deaths, Ctrl-C, and nothing done twice."""
+
+from __future__ import annotations
+
+import csv
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import moving_discs, read_video, write_video
+
+from cornea_stream.errors import CheckpointError
+from cornea_stream.jobs import Processes, core_shares, worker_devices
+from cornea_stream.run_types import RunOptions, RunResult
+from cornea_stream.work import Setup, Step, Unit
+
+
+@pytest.fixture
+def setup(tiny_checkpoint: Path) -> Setup:
+    return Setup(tiny_checkpoint, device="cpu", backend="torch")
+
+
+def test_cores_are_dealt_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    # As Linux counts them: 0 and 4 are the two threads of one core.
+    monkeypatch.setattr("cornea_stream.jobs._position", lambda cpu: (0, cpu % 4, cpu))
+    assert core_shares(2) == [{0, 4, 1, 5}, {2, 6, 3, 7}]
+    for count in range(1, 9):
+        shares = core_shares(count)
+        assert len(shares) == count
+        assert sorted(cpu for share in shares for cpu in share) == list(range(8))
+        assert max(map(len, shares)) - min(map(len, shares)) <= 1
+    assert Counter(map(len, core_shares(11))) == {1: 11}
+
+
+def test_devices_are_taken_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert worker_devices("auto", None) == ["cpu"]
+    assert worker_devices("auto", 3) == ["cpu"] * 3
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    assert worker_devices("auto", None) == ["cuda:0", "cuda:1", "cuda:2"]
+    assert worker_devices("cuda", 2) == ["cuda:0", "cuda:1"]
+    assert worker_devices("cuda:0,cuda:2", 4) == ["cuda:0", "cuda:2"] * 2
+    assert worker_devices("cuda:1", None) == ["cuda:1"]
+    assert worker_devices("cpu", None) == ["cpu"]
+
+
+def make_units(folder: Path, lengths: list[int]) -> list[Unit]:
+    units = []
+    for number, length in enumerate(lengths):
+        path = write_video(folder / f"{number}.mp4", (moving_discs(30) * 100)[:length],
+                           options={"preset": "ultrafast"})  # fmt: skip
+        units.append(Unit(path, folder / "out" / path.stem, RunOptions()))
+    return units
+
+
+def test_a_worker_that_is_killed_costs_its_unit_only(tmp_path: Path, setup: Setup) -> None:
+    units = make_units(tmp_path, [6, 2000, 6, 6, 6])
+
+    def kill(step: Step) -> None:
+        """Kill whichever worker is at work on the long one."""
+        if step.unit == units[1] and step.progress:
+            for child in multiprocessing.active_children():
+                open_files = Path(f"/proc/{child.pid}/fd").iterdir()
+                if any(os.path.realpath(file) == str(units[1].source) for file in open_files):
+                    os.kill(child.pid or 0, signal.SIGKILL)
+
+    work = Processes(setup, ["cpu", "cpu"]).run(units, stop=threading.Event(), on_step=kill)
+    results = dict(work)
+    assert set(results) == set(units)
+    assert results[units[1]].status == "failed"
+    assert "died (SIGKILL)" in (results[units[1]].error or "")
+    assert str(units[1].source) in (results[units[1]].error or "")
+    for unit in (units[0], *units[2:]):
+        assert (results[unit].status, results[unit].frames) == ("complete", 6)
+        assert len(read_video(unit.folder / "overlay.mp4")) == 6
+    assert not multiprocessing.active_children()
+
+
+def test_what_no_worker_can_load_is_raised_once(tmp_path: Path) -> None:
+    (tmp_path / "bad.pth").write_bytes(b"nonsense")
+    units = make_units(tmp_path, [3, 3])
+    work = Processes(Setup(tmp_path / "bad.pth"), ["cpu"] * 2)
+    with pytest.raises(CheckpointError, match=r"bad\.pth"):
+        list(work.run(units, stop=threading.Event(), on_step=lambda step: None))
+    assert not multiprocessing.active_children()
+
+
+def test_stopping_ends_the_units_in_hand_in_order(tmp_path: Path, setup: Setup) -> None:
+    units = make_units(tmp_path, [3000, 3000, 6])
+    stop = threading.Event()
+    begun: set[Unit] = set()
+
+    def on_step(step: Step) -> None:
+        if step.progress:
+            begun.add(step.unit)
+        if len(begun) == 2:
+            stop.set()
+
+    results: dict[Unit, RunResult] = dict(
+        Processes(setup, ["cpu"] * 2).run(units, stop=stop, on_step=on_step)
+    )
+    assert set(results) == set(units[:2])
+    for unit, result in results.items():
+        assert result.status == "interrupted"
+        assert 0 < result.frames < 3000
+        assert len(read_video(unit.folder / "overlay.mp4")) == result.frames
+    assert not (units[2].folder).exists()
+
+
+def command(folder: Path, checkpoint: Path, *more: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", "cornea_stream", "run", str(folder / "rec"), "--jobs", "2"),
+        *("-o", str(folder / "out"), "--checkpoint", str(checkpoint), "--backend", "torch", *more),
+    ]
+
+
+def complete(folder: Path) -> dict[Path, float]:
+    """Return the run.json files of complete runs, with the times at which they were written."""
+    return {
+        path: path.stat().st_mtime_ns
+        for path in folder.rglob("run.json")
+        if json.loads(path.read_text())["status"] == "complete"
+    }
+
+
+def test_thirty_videos_three_broken_interrupted_and_resumed(
+    tmp_path: Path, tiny_checkpoint: Path
+) -> None:
+    names = [f"{2020 + number % 3}/or{number % 2}/v{number:02d}" for number in range(30)]
+    broken = {names[3], names[14], names[29]}
+    for name in names:
+        path = tmp_path / "rec" / f"{name}.mp4"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if name in broken:
+            path.write_bytes(b"x" * 5000)
+        else:
+            write_video(path, moving_discs(30), options={"preset": "ultrafast"})
+    process = subprocess.Popen(
+        command(tmp_path, tiny_checkpoint), stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while len(complete(tmp_path / "out")) < 8 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    before = complete(tmp_path / "out")
+    assert 8 <= len(before) < 27
+    with (tmp_path / "out" / "summary.csv").open() as file:
+        statuses = Counter(row["status"] for row in csv.DictReader(file))
+    assert statuses["complete"] == len(before)
+    assert statuses["not done"] > 0
+    assert sum(statuses.values()) == 30
+
+    done = subprocess.run(
+        command(tmp_path, tiny_checkpoint, "--resume"), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 6, done.stderr
+    after = complete(tmp_path / "out")
+    assert len(after) == 27
+    assert {path: after[path] for path in before} == before
+    with (tmp_path / "out" / "summary.csv").open() as file:
+        rows = {Path(row["source"]).relative_to(tmp_path / "rec").with_suffix("").as_posix(): row
+                for row in csv.DictReader(file)}  # fmt: skip
+    assert set(rows) == set(names)
+    assert {name for name, row in rows.items() if row["status"] == "failed"} == broken
+    statuses = Counter(row["status"] for row in rows.values())
+    assert statuses == {"skipped": len(before), "complete": 27 - len(before), "failed": 3}
+    for name in set(names) - broken:
+        assert rows[name]["frames"] == "30"
+        assert rows[name]["folder"] == str(tmp_path / "out" / name)
+        assert len(read_video(tmp_path / "out" / name / "overlay.mp4")) == 30
+    for name in broken:
+        assert f"rec/{name}.mp4" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert f"complete │ {27 - len(before)} " in done.stdout
+
+
+def all_end(group: int, deadline: float) -> bool:
+    """Whether every process of the group ends in time."""
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.mark.slow
+def test_ctrl_c_twice_ends_all_workers_at_once(tmp_path: Path, tiny_checkpoint: Path) -> None:
+    (tmp_path / "rec").mkdir()
+    for name in ("a", "b"):
+        write_video(tmp_path / "rec" / f"{name}.mp4", moving_discs(30) * 100,
+                    options={"preset": "ultrafast"})  # fmt: skip
+    process = subprocess.Popen(
+        command(tmp_path, tiny_checkpoint, "--frames"), stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not all(
+        (tmp_path / "out" / name / "frames" / "000005_mask.png").exists() for name in "ab"
+    ):
+        time.sleep(0.02)
+    for _ in range(40):
+        if process.poll() is not None:
+            break
+        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.005)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert all_end(process.pid, deadline)
+    assert (tmp_path / "out" / "summary.csv").exists()
+
+
+@pytest.mark.slow
+def test_workers_end_in_order_when_the_driver_is_killed(
+    tmp_path: Path, tiny_checkpoint: Path
+) -> None:
+    (tmp_path / "rec").mkdir()
+    for name in ("a", "b"):
+        write_video(tmp_path / "rec" / f"{name}.mp4", moving_discs(30) * 100,
+                    options={"preset": "ultrafast"})  # fmt: skip
+    process = subprocess.Popen(
+        command(tmp_path, tiny_checkpoint, "--frames", "--quiet"), start_new_session=True
+    )
+    frames = [tmp_path / "out" / name / "frames" / "000005_mask.png" for name in "ab"]
+    deadline = time.monotonic() + 120
+    while not all(file.exists() for file in frames) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    assert all_end(process.pid, deadline)
+    for name in "ab":
+        told = json.loads((tmp_path / "out" / name / "run.json").read_text())
+        assert told["status"] == "interrupted"
+        assert len(read_video(tmp_path / "out" / name / "overlay.mp4")) == told["frames"] < 3000
