@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from av.video.reformatter import ColorRange, Colorspace
 
 from cornea_stream.errors import UsageError
@@ -25,6 +27,20 @@ _LUMA_WEIGHTS = {
     int(Colorspace.ITU709): (0.2126, 0.0722),
     int(Colorspace.BT2020): (0.2627, 0.0593),
 }
+
+
+class YuvToRgb(NamedTuple):
+    """R, G, B = luma · (Y - black) + [red_cr · Cr, green_cb · Cb + green_cr · Cr, blue_cb · Cb].
+
+    Y, Cb and Cr as stored in 8 bits, Cb and Cr less 128.
+    """
+
+    black: int
+    luma: float
+    red_cr: float
+    green_cb: float
+    green_cr: float
+    blue_cb: float
 
 
 def parse_colour(text: str) -> RGB:
@@ -55,3 +71,12 @@ def rgb_to_yuv(colour: RGB, colorspace: int, color_range: int) -> tuple[int, int
     if color_range == ColorRange.JPEG:
         return round(255 * luma), round(128 + 255 * cb), round(128 + 255 * cr)
     return round(16 + 219 * luma), round(128 + 224 * cb), round(128 + 224 * cr)
+
+
+def yuv_to_rgb(colorspace: int, *, full_range: bool) -> YuvToRgb:
+    """Return the inverse of `rgb_to_yuv`, without its rounding."""
+    kr, kb = _LUMA_WEIGHTS.get(colorspace, _BT601)
+    kg = 1 - kr - kb
+    black, luma, chroma = (0, 1.0, 1.0) if full_range else (16, 255 / 219, 255 / 224)
+    red, blue = 2 * (1 - kr) * chroma, 2 * (1 - kb) * chroma
+    return YuvToRgb(black, luma, red, -blue * kb / kg, -red * kr / kg, blue)

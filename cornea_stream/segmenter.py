@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -17,7 +18,6 @@ from cornea_stream.engines import Engine, Pending, build_engine
 from cornea_stream.errors import UsageError
 from cornea_stream.frames import Frame, Image, Logits, Segmentation
 from cornea_stream.mask import cornea_mask, raw_mask, upsample_logits
-from cornea_stream.preprocess import model_input
 from cornea_stream.smooth import smoothed
 from cornea_stream.source import open_source
 
@@ -35,10 +35,10 @@ class MaskSettings:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A frame with its (h, w, 3) uint8 RGB model input."""
+    """A frame with what the engine takes for it."""
 
     frame: Frame
-    image: Image
+    model_input: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Segmenter:
         self.precision = precision
         self.raw = raw
         self.smooth = smooth
-        self.engine: Engine = build_engine(
+        self.engine: Engine[Any] = build_engine(
             loaded,
             device=device,
             backend=backend,
@@ -139,7 +139,7 @@ class Segmenter:
 
     def prepare(self, frame: Frame) -> Prepared:
         """Make the model input of a frame."""
-        return Prepared(frame, model_input(frame, self.checkpoint.spec.image_size))
+        return Prepared(frame, self.engine.prepare(frame))
 
     def predict(self, inputs: Iterable[Prepared]) -> Iterator[Prediction]:
         """Run the network over `inputs` in batches, several in flight; yield in order."""
@@ -155,7 +155,7 @@ class Segmenter:
         while batch := list(islice(iterator, self.engine.batch_size)):
             if len(pending) == self.engine.in_flight:
                 yield from _collect(*pending.popleft())
-            pending.append((batch, self.engine.submit(np.stack([item.image for item in batch]))))
+            pending.append((batch, self.engine.submit([item.model_input for item in batch])))
         while pending:
             yield from _collect(*pending.popleft())
 

@@ -13,7 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from cornea_stream.checkpoint import save_checkpoint
+from cornea_stream.frames import Frame
 from cornea_stream.model import ModelSpec, build_pspnet
+from cornea_stream.preprocess import model_input
 from cornea_stream.segmenter import Segmenter
 
 SHARED = Path(__file__).parents[2] / "shared"
@@ -101,8 +103,11 @@ class BrightnessEngine:
     batch_size = 2
     in_flight = 2
 
-    def submit(self, images: NDArray[np.uint8]) -> BrightnessEngine.Answer:
-        return BrightnessEngine.Answer(images.copy())
+    def prepare(self, frame: Frame) -> Image:
+        return model_input(frame, TINY_SPEC.image_size)
+
+    def submit(self, inputs: Sequence[Image]) -> BrightnessEngine.Answer:
+        return BrightnessEngine.Answer(np.stack(inputs))
 
     def describe(self) -> dict[str, str | int]:
         return {"backend": "test", "device": "none", "precision": "exact", "batch_size": 2}

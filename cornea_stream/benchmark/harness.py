@@ -29,7 +29,6 @@ from cornea_stream.errors import UsageError
 from cornea_stream.frames import Frame
 from cornea_stream.job import run_source
 from cornea_stream.overlay import YuvPainter
-from cornea_stream.preprocess import model_input
 from cornea_stream.run_types import RunOptions
 from cornea_stream.segmenter import Segmenter
 from cornea_stream.sinks import check_encoder
@@ -257,19 +256,18 @@ def _inference(
     weights: Checkpoint, frames: list[Frame], device: str, settings: dict[str, Any]
 ) -> Inference:
     began = time.perf_counter()
-    engine: Engine = build_engine(weights, device=device, **settings)
+    engine: Engine[Any] = build_engine(weights, device=device, **settings)
     size = engine.batch_size
-    shape = weights.spec.image_size
-    images = np.stack([model_input(frames[i % len(frames)], shape) for i in range(max(size, 16))])
-    engine.submit(images[:size]).result()
+    inputs = [engine.prepare(frames[i % len(frames)]) for i in range(max(size, 16))]
+    engine.submit(inputs[:size]).result()
     warm_up_s = time.perf_counter() - began
     rounds = max(4, 32 // size)
     walls = []
     began_cpu = time.process_time()
     for index in range(rounds):
-        start = index * size % (len(images) - size + 1)
+        start = index * size % (len(inputs) - size + 1)
         began = time.perf_counter()
-        engine.submit(images[start : start + size]).result()
+        engine.submit(inputs[start : start + size]).result()
         walls.append(time.perf_counter() - began)
     cpu_ms = 1000 * (time.process_time() - began_cpu) / (rounds * size)
     p50, p95 = (1000 * float(v) for v in np.percentile(walls, [50, 95]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.util import find_spec
+from typing import Any
 
 from cornea_stream.checkpoint import Checkpoint
 from cornea_stream.engines.device import choose_devices
@@ -26,7 +27,7 @@ def build_engine(
     precision: str = "auto",
     batch_size: int | None = None,
     calibration: Sequence[Image] | None = None,
-) -> Engine:
+) -> Engine[Any]:
     """Return the engine: on a CPU OpenVINO where it is installed, else PyTorch.
 
     `device`: auto, cpu, cuda, cuda:N, or a list of GPUs with commas, which share the frames.

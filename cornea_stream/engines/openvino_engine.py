@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Sequence
 from itertools import cycle
 from typing import Any
 
@@ -14,8 +15,10 @@ from numpy.typing import NDArray
 from cornea_stream.checkpoint import Checkpoint
 from cornea_stream.engines.device import cpu_has_bf16
 from cornea_stream.errors import UsageError
+from cornea_stream.frames import Frame, Image
 from cornea_stream.fuse import fuse
 from cornea_stream.model import CorneaNet
+from cornea_stream.preprocess import model_input
 
 _HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "bf16"}
 
@@ -48,6 +51,7 @@ class OpenVINOEngine:
             raise UsageError(f"OpenVINO cannot compute in {precision}: use auto, fp32 or bf16")
         self.precision = precision
         self.batch_size = batch_size or 1  # larger batches are slower on a CPU
+        self._image_size = checkpoint.spec.image_size
         network = (model if model is not None else convert(checkpoint)).clone()
         if self.batch_size == 1:  # a network of fixed shape is a little faster
             network.reshape([1, *checkpoint.spec.image_size, 3])
@@ -63,10 +67,14 @@ class OpenVINOEngine:
         self.in_flight = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") + 1
         self._requests = cycle([_Request(compiled) for _ in range(self.in_flight)])
 
-    def submit(self, images: NDArray[np.uint8]) -> _Request:
-        """Start on `images`, (n, H, W, 3) uint8 RGB with n <= batch_size."""
+    def prepare(self, frame: Frame) -> Image:
+        """Return the (H, W, 3) uint8 RGB input of a frame."""
+        return model_input(frame, self._image_size)
+
+    def submit(self, inputs: Sequence[Image]) -> _Request:
+        """Start on 1 to `batch_size` images."""
         request = next(self._requests)
-        request.start(images)
+        request.start(np.stack(inputs))
         return request
 
     def describe(self) -> dict[str, str | int]:

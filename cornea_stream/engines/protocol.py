@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cornea_stream.frames import Frame
+
+Input = TypeVar("Input")
+"""What an engine makes of a frame and takes in batches; most take small RGB images."""
 
 
 class Pending(Protocol):
@@ -16,12 +22,12 @@ class Pending(Protocol):
         ...
 
 
-class Engine(Protocol):
-    """Runs the network on batches of images, in the order in which they are submitted."""
+class Engine(Protocol[Input]):
+    """Runs the network on batches of frames, in the order in which they are submitted."""
 
     @property
     def batch_size(self) -> int:
-        """The most images that the next batch may hold."""
+        """The most inputs that the next batch may hold."""
         ...
 
     @property
@@ -29,8 +35,12 @@ class Engine(Protocol):
         """How many batches may be pending: the oldest must be taken before one more goes in."""
         ...
 
-    def submit(self, images: NDArray[np.uint8]) -> Pending:
-        """Start on `images`, (n, H, W, 3) uint8 RGB with n <= batch_size."""
+    def prepare(self, frame: Frame) -> Input:
+        """Return what `submit` takes for a frame; may run in another thread than `submit`."""
+        ...
+
+    def submit(self, inputs: Sequence[Input]) -> Pending:
+        """Start on 1 to `batch_size` prepared inputs."""
         ...
 
     def describe(self) -> dict[str, str | int]:

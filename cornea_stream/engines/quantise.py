@@ -127,11 +127,11 @@ def _quantise(model: Any, images: Sequence[Image]) -> Any:
         )
 
 
-def _agreement(found: Engine, exact: Engine, images: Sequence[Image]) -> float:
+def _agreement(found: Engine[Image], exact: Engine[Image], images: Sequence[Image]) -> float:
     """Return the mean IoU of the two engines' masks at the network's input size."""
 
-    def masks(engine: Engine) -> list[Image]:
-        logits = [engine.submit(image[None]).result()[0] for image in images]
+    def masks(engine: Engine[Image]) -> list[Image]:
+        logits = [engine.submit([image]).result()[0] for image in images]
         sizes = [image.shape[:2] for image in images]
         return [
             raw_mask(upsample_logits(one, (size[0], size[1])), (size[0], size[1]))[0]

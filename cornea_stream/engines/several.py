@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import cycle
+from typing import Generic
 
-import numpy as np
-from numpy.typing import NDArray
-
-from cornea_stream.engines.protocol import Engine, Pending
+from cornea_stream.engines.protocol import Engine, Input, Pending
+from cornea_stream.frames import Frame
 
 
-class SeveralEngines:
+class SeveralEngines(Generic[Input]):
     """One engine made of several alike, say one on each GPU."""
 
-    def __init__(self, engines: Sequence[Engine]) -> None:
+    def __init__(self, engines: Sequence[Engine[Input]]) -> None:
         """Take engines with the same weights and precision."""
         self._engines = list(engines)
         self._turn = cycle(self._engines)
@@ -22,12 +21,16 @@ class SeveralEngines:
 
     @property
     def batch_size(self) -> int:
-        """The most images that every one of them takes."""
+        """The most inputs that every one of them takes."""
         return min(engine.batch_size for engine in self._engines)
 
-    def submit(self, images: NDArray[np.uint8]) -> Pending:
-        """Start on `images`, (n, H, W, 3) uint8 RGB with n <= batch_size, on the next engine."""
-        return next(self._turn).submit(images)
+    def prepare(self, frame: Frame) -> Input:
+        """Return what every one of them takes for a frame."""
+        return self._engines[0].prepare(frame)
+
+    def submit(self, inputs: Sequence[Input]) -> Pending:
+        """Start on 1 to `batch_size` prepared inputs, on the next engine."""
+        return next(self._turn).submit(inputs)
 
     def describe(self) -> dict[str, str | int]:
         """Return what the first says of itself, and all devices."""

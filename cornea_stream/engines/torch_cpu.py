@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,8 +13,10 @@ from numpy.typing import NDArray
 
 from cornea_stream.checkpoint import Checkpoint
 from cornea_stream.engines.device import DTYPES, choose_precision
+from cornea_stream.frames import Frame, Image
 from cornea_stream.fuse import fuse
 from cornea_stream.model import CorneaNet
+from cornea_stream.preprocess import model_input
 
 MOST_WORKERS = 8
 """Frames side by side; beyond that each gets several threads, so that memory stays small."""
@@ -35,15 +38,20 @@ class TorchCPUEngine:
         cores = torch.get_num_threads()
         workers = min(cores, MOST_WORKERS)
         self.in_flight = workers + 1
+        self._image_size = checkpoint.spec.image_size
         network = CorneaNet(fuse(checkpoint.build()), checkpoint.spec).eval()
         self._network = network.to(DTYPES[self.precision]).to(memory_format=torch.channels_last)
         self._workers = ThreadPoolExecutor(
             workers, "torch", initializer=torch.set_num_threads, initargs=(cores // workers,)
         )
 
-    def submit(self, images: NDArray[np.uint8]) -> _Answer:
-        """Start on `images`, (n, H, W, 3) uint8 RGB with n <= batch_size."""
-        return _Answer(self._workers.submit(self._run, images))
+    def prepare(self, frame: Frame) -> Image:
+        """Return the (H, W, 3) uint8 RGB input of a frame."""
+        return model_input(frame, self._image_size)
+
+    def submit(self, inputs: Sequence[Image]) -> _Answer:
+        """Start on 1 to `batch_size` images."""
+        return _Answer(self._workers.submit(self._run, np.stack(inputs)))
 
     def _run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         with torch.inference_mode():
