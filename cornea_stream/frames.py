@@ -11,6 +11,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from cornea_stream.address import address_name
+
 Image = NDArray[np.uint8]
 """(H, W, 3) uint8 RGB, or (H, W) uint8 for a mask with the values 0 and 255."""
 Logits = NDArray[np.float32]
@@ -24,10 +26,11 @@ class MediaInfo:
     `width` and `height` are stored pixels, before `rotation` (degrees counter-clockwise that make
     the picture upright). `duration_s` and `frame_count` are what the header claims, or None.
     The colour fields are FFmpeg's numbers (ITU-T H.273; 2 is unspecified, and 0 for the range).
+    `path` is None for a stream, which has an `address` instead, without user and password.
     """
 
-    path: Path
-    kind: Literal["video", "image", "images"]
+    path: Path | None
+    kind: Literal["video", "image", "images", "stream"]
     width: int
     height: int
     pix_fmt: str
@@ -42,11 +45,12 @@ class MediaInfo:
     color_primaries: int = 2
     color_trc: int = 2
     audio_codec: str | None = None
+    address: str | None = None
 
     @property
     def name(self) -> str:
-        """Name of the outputs' folder: the file's stem, or the folder's name."""
-        return source_name(self.path)
+        """Name of the outputs' folder: the file's stem, the folder's name, or the address's."""
+        return source_name(self.path) if self.path else address_name(self.address or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +58,14 @@ class Frame:
     """One frame as decoded, in its native pixel format, with its presentation time.
 
     `index` counts the source's frames from 0, from where reading began; `time_s` is the source's
-    own presentation time in seconds.
+    own presentation time in seconds. `received_s` is when a live frame was decoded, by
+    `time.perf_counter`; None for the frames of files.
     """
 
     index: int
     time_s: float
     video: av.VideoFrame
+    received_s: float | None = None
 
     @property
     def rotation(self) -> int:

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TypeAlias
 
 from cornea_stream import manifest
+from cornea_stream.address import Address, find_address
 from cornea_stream.colour import parse_colour
-from cornea_stream.errors import CorneaStreamError, OutputError
+from cornea_stream.errors import CorneaStreamError, OutputError, UsageError
 from cornea_stream.frames import MediaInfo, Segmentation, source_name
-from cornea_stream.overlay import YuvPainter
+from cornea_stream.live import LiveTally
 from cornea_stream.pipeline import Progress, run_pipeline
 from cornea_stream.run_types import RunOptions, RunResult
 from cornea_stream.scale import choose_scale
@@ -27,20 +27,15 @@ from cornea_stream.sinks import (
     OverlayVideoSink,
     PngSequenceSink,
     StillSink,
-    StreamSink,
-    StreamTarget,
     VideoWriter,
-    mask_frame,
 )
 from cornea_stream.sinks.files import write_file
 from cornea_stream.source import Source, is_image, open_source
 from cornea_stream.stages import Sink
 
-_Sinks: TypeAlias = list[tuple[str, Sink[Segmentation]]]
-
 
 def run_source(
-    path: str | Path,
+    path: str | Path | Address,
     output_dir: str | Path,
     segmenter: Segmenter,
     options: RunOptions | None = None,
@@ -48,17 +43,19 @@ def run_source(
     stop: threading.Event | None = None,
     on_start: Callable[[MediaInfo, int | None], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> RunResult:
     """Process one source into `output_dir`/<its name>/, as `run_into` does."""
-    path = Path(path)
+    source = find_address(path) or Path(str(path))
+    name = source.name if isinstance(source, Address) else source_name(source)
     return run_into(
-        path, Path(output_dir) / source_name(path), segmenter, options,
-        stop=stop, on_start=on_start, on_progress=on_progress,
+        source, Path(output_dir) / name, segmenter, options,
+        stop=stop, on_start=on_start, on_progress=on_progress, on_note=on_note,
     )  # fmt: skip
 
 
 def run_into(
-    path: Path,
+    path: Path | Address,
     folder: Path,
     segmenter: Segmenter,
     options: RunOptions | None = None,
@@ -66,11 +63,13 @@ def run_into(
     stop: threading.Event | None = None,
     on_start: Callable[[MediaInfo, int | None], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> RunResult:
     """Process one source into `folder` and describe the run in run.json there.
 
     `stop` ends the run early with playable outputs. `on_start` gets what is known of the source
-    and the number of frames to expect; `on_progress` is called after every frame.
+    and the number of frames to expect; `on_progress` is called after every frame; `on_note` gets
+    a sentence when a live source goes away and when it is back.
     Raises a CorneaStreamError when the source cannot be read or an output not be written; outputs
     of an earlier run are then as they were. With `options.resume` a run that is complete already,
     with the same source, settings and weights, is skipped, and any other earlier run is redone.
@@ -78,6 +77,7 @@ def run_into(
     options = options or RunOptions()
     encoder = options.check()
     started = datetime.now(timezone.utc)
+    tally = LiveTally() if _is_live(path, options) else None
     if skipped := settle(path, folder, options, segmenter.mask_settings):
         return skipped
     with open_source(
@@ -87,15 +87,16 @@ def run_into(
         every=options.every,
         strict=options.strict,
         max_megapixels=options.max_megapixels,
+        live=tally is not None,
+        reconnect_s=options.reconnect_s,
+        stop=stop,
+        on_note=on_note,
     ) as source:
-        fingerprint = manifest.fingerprint(path)  # before the work: the file may change meanwhile
+        # Before the work: the file may change meanwhile.
+        fingerprint = None if isinstance(path, Address) else manifest.fingerprint(path)
         targets = plan_outputs(folder, path, options)
-        result = RunResult(
-            str(path), str(folder) if targets else "", outputs=[t.name for t in targets],
-            streams=[*map(str, options.streams)],
-        )  # fmt: skip
-        if options.files:
-            manifest.begin(folder)
+        result = RunResult(str(path), str(folder), outputs=[t.name for t in targets])
+        manifest.begin(folder)
         clock = time.perf_counter()
 
         def note(progress: Progress) -> None:
@@ -106,10 +107,10 @@ def run_into(
         try:
             if on_start:
                 on_start(source.info, source.frame_estimate)
-            with _open_sinks(folder, source, options, encoder) as (sinks, warners):
-                run_pipeline(source, segmenter, sinks, stop=stop, on_progress=note)
+            with _open_sinks(folder, source, options, encoder) as (sinks, writers):
+                run_pipeline(source, segmenter, sinks, stop=stop, on_progress=note, live=tally)
             result.status = "interrupted" if stop and stop.is_set() else "complete"
-            result.warnings = [*source.warnings, *(w for v in warners for w in v.warnings)]
+            result.warnings = [*source.warnings, *(w for v in writers for w in v.warnings)]
             for metrics in (sink for _, sink in sinks if isinstance(sink, MetricsSink)):
                 result.scale, result.warnings = metrics.scale, [*result.warnings, *metrics.warnings]
         except CorneaStreamError as err:
@@ -117,7 +118,8 @@ def run_into(
             raise
         finally:
             result.seconds = time.perf_counter() - clock
-            if options.files and result.status != "failed":
+            result.live = tally.report() if tally else None
+            if result.status != "failed":
                 told = manifest.describe(
                     result, source.info, fingerprint, segmenter, options, started
                 )
@@ -126,20 +128,21 @@ def run_into(
     return result
 
 
-def settle(path: Path, folder: Path, options: RunOptions, masks: MaskSettings) -> RunResult | None:
+def settle(
+    path: Path | Address, folder: Path, options: RunOptions, masks: MaskSettings
+) -> RunResult | None:
     """Return the skipped result of a source that is complete already, None where work is left.
 
     The source is not opened. Raises OutputError where outputs stand that may not be replaced.
     """
+    if isinstance(path, Address):
+        _check_targets(plan_outputs(folder, path, options), None, options.overwrite)
+        return None
     if not path.exists():
         return None  # opening it will tell
-    if (
-        options.resume
-        and options.files
-        and (
-            told := manifest.find_complete(
-                folder, manifest.fingerprint(path), manifest.settings(options, masks)
-            )
+    if options.resume and (
+        told := manifest.find_complete(
+            folder, manifest.fingerprint(path), manifest.settings(options, masks)
         )
     ):
         return RunResult(
@@ -152,11 +155,20 @@ def settle(path: Path, folder: Path, options: RunOptions, masks: MaskSettings) -
     return None
 
 
-def plan_outputs(folder: Path, source: Path, options: RunOptions) -> list[Path]:
+def _is_live(source: Path | Address, options: RunOptions) -> bool:
+    """Whether frames may be dropped. Raises UsageError for what only files, or streams, can."""
+    if isinstance(source, Path):
+        if options.live:
+            raise UsageError(f"not a live source: {source}: leave --live out")
+        return False
+    if options.resume:
+        raise UsageError(f"a stream cannot be resumed: {source}: choose another -o")
+    return source.endless if options.live is None else options.live
+
+
+def plan_outputs(folder: Path, source: Path | Address, options: RunOptions) -> list[Path]:
     """Return the files and folders that a run will make, run.json last."""
-    if not options.files:
-        return []
-    still = is_image(source) and source.is_file()
+    still = isinstance(source, Path) and is_image(source) and source.is_file()
     wanted = {
         "overlay.png" if still else "overlay.mp4": options.overlay,
         "mask.png" if still else "mask.mkv": options.mask,
@@ -168,12 +180,13 @@ def plan_outputs(folder: Path, source: Path, options: RunOptions) -> list[Path]:
     return [folder / name for name, want in wanted.items() if want]
 
 
-def _check_targets(targets: list[Path], source: Path, overwrite: bool) -> None:
+def _check_targets(targets: list[Path], source: Path | None, overwrite: bool) -> None:
     for target in targets:
         if not target.exists():
             continue
-        if target.samefile(source) or (
-            target.is_dir() and source.resolve().is_relative_to(target.resolve())
+        if source and (
+            target.samefile(source)
+            or (target.is_dir() and source.resolve().is_relative_to(target.resolve()))
         ):
             raise OutputError(f"output would replace the input: {target}: choose another -o")
         if not overwrite:
@@ -183,73 +196,42 @@ def _check_targets(targets: list[Path], source: Path, overwrite: bool) -> None:
 @contextmanager
 def _open_sinks(
     folder: Path, source: Source, options: RunOptions, encoder: EncoderSettings
-) -> Iterator[tuple[_Sinks, list[VideoWriter | StreamSink]]]:
-    """Open every wanted sink, and give those that may warn; on an error, abort those open."""
-    sinks: _Sinks = []
-    warners: list[VideoWriter | StreamSink] = []
+) -> Iterator[tuple[list[tuple[str, Sink[Segmentation]]], list[VideoWriter]]]:
+    """Open every wanted sink; on an error in opening one, abort those already open."""
+    info = source.info
+    colour, opacity = parse_colour(options.color), options.opacity
+    offset_s = options.start_s or 0.0
+    still = info.kind == "image"
+    sinks: list[tuple[str, Sink[Segmentation]]] = []
+    writers: list[VideoWriter] = []
+
+    def video(name: str, settings: EncoderSettings, audio: bool) -> VideoWriter:
+        writer = VideoWriter(
+            folder / name, info, settings, audio=audio, offset_s=offset_s, end_s=options.end_s
+        )
+        writers.append(writer)
+        return writer
+
     try:
-        if options.files:
-            _open_files(sinks, warners, folder, source.info, options, encoder)
-        for target in options.streams:
-            stream = _open_stream(target, source.info, options, encoder)
-            sinks.append((str(target), stream))
-            warners.append(stream)
-        yield sinks, warners
+        if still and (options.overlay or options.mask):
+            overlay = folder / "overlay.png" if options.overlay else None
+            mask = folder / "mask.png" if options.mask else None
+            sinks.append(("png", StillSink(overlay, mask, colour, opacity)))
+        if options.overlay and not still:
+            writer = video("overlay.mp4", encoder, audio=True)
+            sinks.append(("overlay", OverlayVideoSink(writer, colour, opacity)))
+        if options.mask and not still:
+            sinks.append(
+                ("mask", MaskVideoSink(video("mask.mkv", MaskVideoSink.SETTINGS, audio=False)))
+            )
+        if options.frames:
+            sinks.append(("frames", PngSequenceSink(folder / "frames", colour, opacity)))
+        wanted = {"metrics.csv": options.metrics, "metrics.parquet": options.parquet}
+        if tables := [folder / name for name, want in wanted.items() if want]:
+            scale = choose_scale(options.white_to_white_mm, options.mm_per_px, info)
+            sinks.append(("metrics", MetricsSink(tables, scale)))
+        yield sinks, writers
     except BaseException:
         for _, sink in sinks:
             sink.abort()
         raise
-
-
-def _open_files(
-    sinks: _Sinks,
-    warners: list[VideoWriter | StreamSink],
-    folder: Path,
-    info: MediaInfo,
-    options: RunOptions,
-    encoder: EncoderSettings,
-) -> None:
-    """Add a sink for every wanted file."""
-    colour, opacity = parse_colour(options.color), options.opacity
-    still = info.kind == "image"
-
-    def video(name: str, settings: EncoderSettings, audio: bool) -> VideoWriter:
-        writer = VideoWriter(
-            folder / name, info, settings,
-            audio=audio, offset_s=options.start_s or 0.0, end_s=options.end_s,
-        )  # fmt: skip
-        warners.append(writer)
-        return writer
-
-    if still and (options.overlay or options.mask):
-        overlay = folder / "overlay.png" if options.overlay else None
-        mask = folder / "mask.png" if options.mask else None
-        sinks.append(("png", StillSink(overlay, mask, colour, opacity)))
-    if options.overlay and not still:
-        writer = video("overlay.mp4", encoder, audio=True)
-        sinks.append(("overlay", OverlayVideoSink(writer, colour, opacity)))
-    if options.mask and not still:
-        sinks.append(
-            ("mask", MaskVideoSink(video("mask.mkv", MaskVideoSink.SETTINGS, audio=False)))
-        )
-    if options.frames:
-        sinks.append(("frames", PngSequenceSink(folder / "frames", colour, opacity)))
-    wanted = {"metrics.csv": options.metrics, "metrics.parquet": options.parquet}
-    if tables := [folder / name for name, want in wanted.items() if want]:
-        scale = choose_scale(options.white_to_white_mm, options.mm_per_px, info)
-        sinks.append(("metrics", MetricsSink(tables, scale)))
-
-
-def _open_stream(
-    target: StreamTarget, info: MediaInfo, options: RunOptions, encoder: EncoderSettings
-) -> StreamSink:
-    """Return a sink for the overlay with sound, or for the mask alone."""
-    if options.overlay:
-        painter = YuvPainter(parse_colour(options.color), options.opacity)
-        return StreamSink(
-            target, info, encoder, painter,
-            audio=True, offset_s=options.start_s or 0.0, end_s=options.end_s,
-        )  # fmt: skip
-    return StreamSink(
-        target, info, MaskVideoSink.SETTINGS, mask_frame, offset_s=options.start_s or 0.0
-    )

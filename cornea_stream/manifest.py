@@ -16,8 +16,8 @@ from cornea_stream.segmenter import MaskSettings, Segmenter
 from cornea_stream.sinks.files import output_errors, part_path
 
 NAME = "run.json"
-# These say how to treat earlier outputs or where else to send it, not what the files hold.
-_NOT_SETTINGS = ("overwrite", "resume", "streams", "files")
+# These say how to treat earlier outputs, not what to compute.
+_NOT_SETTINGS = ("overwrite", "resume")
 
 
 def fingerprint(path: Path) -> str:
@@ -74,7 +74,7 @@ def find_complete(folder: Path, source: str, wanted: dict[str, Any]) -> dict[str
 def describe(
     result: RunResult,
     info: MediaInfo,
-    fingerprint: str,
+    fingerprint: str | None,
     segmenter: Segmenter,
     options: RunOptions,
     started: datetime,
@@ -83,12 +83,13 @@ def describe(
     checkpoint = segmenter.checkpoint
     return {
         "status": result.status,
-        "source": {**asdict(info), "path": str(info.path.resolve())},
+        "source": {**asdict(info), "path": str(info.path.resolve()) if info.path else None},
         "fingerprint": fingerprint,
         "frames": result.frames,
         "frames_expected": info.frame_count,
         "last_time_s": result.last_time_s,
         "outputs": result.outputs,
+        "live": asdict(result.live) if result.live else None,
         "warnings": result.warnings,
         "scale": asdict(result.scale) if result.scale else None,
         "settings": settings(options, segmenter.mask_settings),

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 
 from cornea_stream.colour import parse_colour
 from cornea_stream.errors import UsageError
+from cornea_stream.live import LiveReport
 from cornea_stream.scale import Scale, check_scale
-from cornea_stream.sinks import EncoderSettings, StreamTarget, check_encoder, check_parquet
+from cornea_stream.sinks import EncoderSettings, check_encoder, check_parquet
+from cornea_stream.source.live import RECONNECT_S
 from cornea_stream.source.media import MAX_MEGAPIXELS
 
 
@@ -15,8 +17,8 @@ from cornea_stream.source.media import MAX_MEGAPIXELS
 class RunOptions:
     """What to make of a source; times in seconds of the source.
 
-    `streams` get the overlay, or without `overlay` the mask, while it is made; without `files`
-    they are all there is, and nothing is written to disk.
+    `live` drops all but the newest frame where inference is slower than the source; None means for
+    sources that have no end. `reconnect_s` is how long one that went away is waited for.
     """
 
     overlay: bool = True
@@ -36,10 +38,10 @@ class RunOptions:
     every: int = 1
     strict: bool = False
     max_megapixels: float = MAX_MEGAPIXELS
+    live: bool | None = None
+    reconnect_s: float = RECONNECT_S
     overwrite: bool = False
     resume: bool = False
-    streams: tuple[StreamTarget, ...] = ()
-    files: bool = True
 
     def check(self) -> EncoderSettings:
         """Check everything that can be checked without the source. Raises UsageError."""
@@ -52,25 +54,10 @@ class RunOptions:
             check_parquet()
         if not 0 <= self.opacity <= 1:
             raise UsageError(f"opacity must lie between 0 and 1: {self.opacity:g}: try 0.5")
+        if self.reconnect_s < 0:
+            raise UsageError(f"reconnect timeout is negative: {self.reconnect_s:g} s: try 30")
         parse_colour(self.color)
-        if self.streams:
-            self._check_streams()
         return check_encoder(self.codec, self.crf, self.preset)
-
-    def _check_streams(self) -> None:
-        if not (self.overlay or self.mask):
-            raise UsageError("nothing to stream: choose --overlay, or --mask --no-overlay")
-        if not self.files and (
-            self.frames or self.metrics or self.parquet or (self.overlay and self.mask)
-        ):
-            raise UsageError(
-                "a stream carries one picture and no files: leave --mask, --frames and tables out, "
-                "name a folder with a second -o, or send the mask alone with --no-overlay"
-            )
-        if not self.overlay and any(target.container != "matroska" for target in self.streams):
-            raise UsageError(
-                "masks are streamed lossless, in matroska on standard output only: use -o -"
-            )
 
 
 @dataclass(slots=True)
@@ -78,7 +65,8 @@ class RunResult:
     """What came of one source; `status` is complete, skipped, interrupted or failed.
 
     A skipped one has the frames and seconds of the run that made its outputs. A failed one says
-    why in `error`, one sentence, with the exit code of the error's class.
+    why in `error`, one sentence, with the exit code of the error's class. `live` is None unless
+    frames could be dropped.
     """
 
     source: str
@@ -88,12 +76,12 @@ class RunResult:
     seconds: float = 0.0
     last_time_s: float | None = None
     outputs: list[str] = field(default_factory=list)
-    streams: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     scale: Scale | None = None
     error: str | None = None
     exit_code: int = 0
     traceback: str | None = None
+    live: LiveReport | None = None
 
     @property
     def fps(self) -> float:

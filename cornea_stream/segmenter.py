@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from cornea_stream.frames import Frame, Image, Logits, Segmentation
 from cornea_stream.mask import cornea_mask, raw_mask, upsample_logits
 from cornea_stream.smooth import smoothed
 from cornea_stream.source import open_source
+from cornea_stream.stages import Ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +145,41 @@ class Segmenter:
 
     def predict(self, inputs: Iterable[Prepared]) -> Iterator[Prediction]:
         """Run the network over `inputs` in batches, several in flight; yield in order."""
-        predictions = self._predict(inputs)
+        return self._smoothed(self._predict(inputs))
+
+    def predict_promptly(self, frames: Iterable[Frame]) -> Iterator[Prediction]:
+        """Prepare and run the network over `frames` so that each is through as soon as can be.
+
+        A frame is taken only when the engine has room for it, goes in alone, and is yielded, in
+        order, as soon as its result is there, where `predict` waits for the frames after it.
+        """
+        return self._smoothed(self._predict_promptly(frames))
+
+    def _smoothed(self, predictions: Iterator[Prediction]) -> Iterator[Prediction]:
         if self.smooth:
             return smoothed(predictions, lambda p: p.logits, lambda p, x: Prediction(p.frame, x))
         return predictions
+
+    def _predict_promptly(self, frames: Iterable[Frame]) -> Iterator[Prediction]:
+        # The engine computes on one fewer than it may hold; the last would only wait there.
+        room = threading.Semaphore(max(1, self.engine.in_flight - 1))
+        iterator = iter(frames)
+
+        def submitted() -> Iterator[tuple[Prepared, Pending]]:
+            while room.acquire() and (frame := next(iterator, None)):
+                item = self.prepare(frame)
+                yield item, self.engine.submit([item.model_input])
+
+        ahead = Ahead(submitted(), "submit", self.engine.in_flight)
+        try:
+            for item, pending in ahead:
+                (prediction,) = _collect([item], pending)
+                room.release()
+                yield prediction
+        finally:
+            ahead.cancel()
+            room.release()  # the thread may wait for it
+            ahead.join()
 
     def _predict(self, inputs: Iterable[Prepared]) -> Iterator[Prediction]:
         pending: deque[tuple[list[Prepared], Pending]] = deque()

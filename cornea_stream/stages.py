@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from collections.abc import Callable, Iterable, Iterator
+from typing import Generic, Protocol, TypeVar
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -68,12 +68,38 @@ class Channel(Generic[T]):
             raise StopIteration
 
 
-class Ahead(Generic[T]):
-    """Iterate `items` in a thread that runs up to `depth` items ahead of the reader."""
+class Mailbox(Channel[T]):
+    """A channel of one item: a newer one takes the place of one that nobody has read yet.
 
-    def __init__(self, items: Iterable[T], name: str, depth: int) -> None:
+    `on_drop` is called for each item that was never read.
+    """
+
+    def __init__(self, on_drop: Callable[[], None]) -> None:
+        super().__init__(1)
+        self._on_drop = on_drop
+
+    def put(self, item: T) -> bool:
+        """Leave an item; return False when the channel was closed instead. Never waits."""
+        with self._changed:
+            if self._closed:
+                return False
+            if self._items:
+                self._items.clear()
+                self._on_drop()
+            self._items.append(item)
+            self._changed.notify_all()
+            return True
+
+
+class Ahead(Generic[T]):
+    """Iterate `items` in a thread of its own, up to `channel` items ahead of the reader.
+
+    `channel` is its depth, or the channel itself.
+    """
+
+    def __init__(self, items: Iterable[T], name: str, channel: int | Channel[T]) -> None:
         self.name = name
-        self.channel: Channel[T] = Channel(depth)
+        self.channel = Channel(channel) if isinstance(channel, int) else channel
         self._thread = threading.Thread(target=self._run, args=(items,), name=name, daemon=True)
         self._thread.start()
 
@@ -117,15 +143,6 @@ class Sink(Protocol[T_contra]):
         ...
 
 
-@runtime_checkable
-class Waiting(Protocol):
-    """A sink whose `write` may wait for somebody else, such as a reader that has paused."""
-
-    def hurry(self) -> None:
-        """Make `write`, in another thread, return or raise within about a second."""
-        ...
-
-
 class Behind(Generic[T]):
     """Feed a sink in a thread that may lag up to `depth` items behind."""
 
@@ -152,8 +169,6 @@ class Behind(Generic[T]):
     def cancel(self) -> None:
         """Drop what is queued and abort the sink."""
         self.channel.cancel()
-        if isinstance(self.sink, Waiting):
-            self.sink.hurry()
         self._thread.join()
         self.sink.abort()
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
+from cornea_stream.address import Address
 from cornea_stream.checkpoint import load_checkpoint
 from cornea_stream.errors import EXIT_INTERNAL, CorneaStreamError
 from cornea_stream.job import run_into
@@ -24,18 +25,22 @@ STEP_EVERY_S = 0.2
 class Unit:
     """One piece of work, as plain data: a source, the folder of its outputs, what to make of it."""
 
-    source: Path
+    source: Path | Address
     folder: Path
     options: RunOptions
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A unit has begun (`progress` is None) or got further; `expected` frames in all, if known."""
+    """A unit has begun (`progress` is None) or got further; `expected` frames in all, if known.
+
+    `note` is a sentence for the user: a live source went away, or is back.
+    """
 
     unit: Unit
     expected: int | None
     progress: Progress | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +144,7 @@ def run_unit(
             stop=stop,
             on_start=lambda info, estimate: begin(estimate),
             on_progress=lambda progress: on_step(Step(unit, expected, progress)),
+            on_note=lambda note: on_step(Step(unit, expected, note=note)),
         )  # fmt: skip
     except Exception as err:  # one video must not stop the others
         return failure(unit, err)

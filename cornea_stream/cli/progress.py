@@ -18,6 +18,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from cornea_stream.address import Address
+from cornea_stream.live import LiveReport
 from cornea_stream.run_types import RunResult
 from cornea_stream.work import Step, Unit
 
@@ -28,6 +30,14 @@ def progress_bar(units: Sequence[Unit], console: Console, *, disable: bool) -> B
     """Return the bar for so many units; it is drawn on terminals only."""
     disable = disable or not console.is_terminal
     return SourceBar(console, disable) if len(units) == 1 else ArchiveBar(units, console, disable)
+
+
+def lateness(live: LiveReport) -> str:
+    """Return what was dropped and how late masks are, in words."""
+    return (
+        f"{live.dropped} dropped, latency p50 {live.latency_p50_ms:.0f} ms, "
+        f"p95 {live.latency_p95_ms:.0f} ms"
+    )
 
 
 class Bar:
@@ -62,7 +72,7 @@ class Bar:
 
 
 class SourceBar(Bar):
-    """One source: its frames, and the queue that is fullest."""
+    """One source: its frames, and the queue that is fullest, or how late a live source is."""
 
     def __init__(self, console: Console, disable: bool) -> None:
         super().__init__(console, disable, MofNCompleteColumn(), _FPS, TimeRemainingColumn(), _NOTE)
@@ -76,9 +86,11 @@ class SourceBar(Bar):
             self._task = self._progress.add_task(name, total=step.expected, fps=0.0, note="")
         fps = self._fps(state.frames if state else 0)
         if state:
-            # The fullest queue stands before the slowest stage.
-            name, (fill, depth) = max(state.queues.items(), key=lambda item: item[1][0])
-            note = f"{name} {fill}/{depth}"
+            if state.live:
+                note = lateness(state.live)
+            else:  # the fullest queue stands before the slowest stage
+                name, (fill, depth) = max(state.queues.items(), key=lambda item: item[1][0])
+                note = f"{name} {fill}/{depth}"
             self._progress.update(self._task, completed=state.frames, fps=fps, note=note)
 
     def result(self, unit: Unit, result: RunResult) -> None:
@@ -127,8 +139,10 @@ class ArchiveBar(Bar):
         )
 
 
-def _size(path: Path) -> int:
+def _size(path: Path | Address) -> int:
     """Return the bytes of a file, or of the files in a folder; 0 where there is nothing."""
+    if isinstance(path, Address):
+        return 0
     try:
         files = path.iterdir() if path.is_dir() else [path]
         return sum(file.stat().st_size for file in files)

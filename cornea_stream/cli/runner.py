@@ -18,11 +18,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from cornea_stream.batch import run_units
-from cornea_stream.cli.progress import progress_bar
+from cornea_stream.cli.progress import lateness, progress_bar
 from cornea_stream.run_types import RunResult
 from cornea_stream.segmenter import MaskSettings
 from cornea_stream.summary import Summary
-from cornea_stream.work import Executor, Unit
+from cornea_stream.work import Executor, Step, Unit
 
 LISTED = 12
 """So many results are listed one by one; of more the successes are only counted."""
@@ -46,9 +46,15 @@ def run_and_report(
     errors = Console(stderr=True)
     summary = Summary(output_dir, units) if len(units) > 1 else None
     with _stop_on_interrupt(errors) as stop, progress_bar(units, errors, disable=quiet) as bar:
+
+        def show(step: Step) -> None:
+            if step.note and not quiet:
+                errors.print(escape(step.note), soft_wrap=True, highlight=False)
+            bar.step(step)
+
         results, code = run_units(
             units, executor, masks,
-            stop=stop, on_step=bar.step, on_result=bar.result, summary=summary,
+            stop=stop, on_step=show, on_result=bar.result, summary=summary,
         )  # fmt: skip
     if as_json:
         print_json(results)
@@ -108,11 +114,6 @@ def _stop_on_interrupt(console: Console) -> Iterator[threading.Event]:
             signal.signal(signal.SIGINT, before)
 
 
-def _places(result: RunResult) -> list[str]:
-    files = [result.folder, *(f"  {name}" for name in result.outputs)] if result.folder else []
-    return files + result.streams
-
-
 def _print_summary(
     console: Console, results: Sequence[RunResult], engine: str, verbose: bool
 ) -> None:
@@ -124,6 +125,9 @@ def _print_summary(
     elif done:
         console.print(_table(done))
     for result in done if verbose or len(results) <= LISTED else []:
+        if result.live:
+            counts = f"{result.live.received} frames received, {result.live.shown} shown"
+            console.print(f"{counts}, {lateness(result.live)}", highlight=False, soft_wrap=True)
         if result.scale and result.scale.mm_per_px is not None:
             scale = result.scale
             console.print(f"Estimated: 1 px is {scale.mm_per_px:.4f} mm ({scale.basis})")
@@ -145,7 +149,7 @@ def _table(done: Sequence[RunResult]) -> Table:
             f"{result.seconds:.1f}",
             f"{result.fps:.1f}",
             result.status,
-            escape("\n".join(_places(result))),
+            escape("\n".join([result.folder, *(f"  {name}" for name in result.outputs)])),
         )
     return table
 

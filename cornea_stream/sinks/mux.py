@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import av
 from av.container import OutputContainer
 from av.video.reformatter import VideoReformatter
@@ -94,7 +96,7 @@ class Muxer:
             context.codec_tag = "hvc1"  # Apple's players want this tag
         self._stream = stream
         if self._want_audio and info.audio_codec:
-            self._start_audio()
+            self._start_audio(info.path)
         return stream
 
     def _shift_to_zero(self, first: av.VideoFrame) -> None:
@@ -106,11 +108,14 @@ class Muxer:
             self._offset_s += begin_s
             self.warnings.append(f"the source begins at {begin_s:g} s: {self._name} at 0")
 
-    def _start_audio(self) -> None:
+    def _start_audio(self, path: Path | None) -> None:
+        if path is None:
+            self.warnings.append(f"audio left out of {self._name}: a stream is read only once")
+            return
         start_s = self._offset_s if self._offset_s else float("-inf")
         try:
             self._audio = AudioCopy(
-                self._info.path, self._container,
+                path, self._container,
                 start_s=start_s, end_s=self._end_s, shift_s=self._offset_s,
             )  # fmt: skip
         except (ValueError, av.error.FFmpegError) as err:

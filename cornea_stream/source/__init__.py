@@ -1,41 +1,74 @@
-"""Sources: open a video, an image or a folder of images, and iterate its frames in order."""
+"""Sources: open a video, an image, a folder of images or a stream; iterate its frames in order."""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
+from cornea_stream.address import Address, find_address
 from cornea_stream.errors import UsageError
 from cornea_stream.source.images import ImageSource, is_image
+from cornea_stream.source.live import RECONNECT_S, LiveSource
 from cornea_stream.source.media import MAX_MEGAPIXELS
 from cornea_stream.source.video import VideoSource
 
-Source: TypeAlias = VideoSource | ImageSource
+Source: TypeAlias = VideoSource | ImageSource | LiveSource
 
-__all__ = ["ImageSource", "Source", "VideoSource", "is_image", "open_source"]
+__all__ = ["ImageSource", "LiveSource", "Source", "VideoSource", "is_image", "open_source"]
 
 
 def open_source(
-    path: str | Path,
+    path: str | Path | Address,
     *,
     start_s: float | None = None,
     end_s: float | None = None,
     every: int = 1,
     strict: bool = False,
     max_megapixels: float = MAX_MEGAPIXELS,
+    live: bool = False,
+    reconnect_s: float = RECONNECT_S,
+    stop: threading.Event | None = None,
+    on_note: Callable[[str], None] | None = None,
 ) -> Source:
-    """Open `path`: a video or image file, or a folder of images taken as one sequence.
+    """Open `path`: a file, a folder of images taken as one sequence, an address, a camera, or -.
 
     Frames with `start_s` <= time < `end_s` are read, and of those every `every`-th.
     With `strict` the first damage is a SourceError instead of being skipped and told in `warnings`.
     Pictures of more than `max_megapixels` are refused before memory is spent on them.
+    Sources without an end, and with `live` the other streams too, are a `LiveSource`, which
+    `reconnect_s`, `stop` and `on_note` are for.
     Raises SourceError when nothing can be read there, UsageError when the arguments make no sense.
     """
-    path = Path(path)
     if every < 1:
         raise UsageError(f"every must be 1 or more: {every}: give a whole number")
     if start_s is not None and end_s is not None and end_s <= start_s:
         raise UsageError(f"end must lie after start: {start_s:g} s to {end_s:g} s: swap them")
+    address = find_address(path)
+    if address and (live or address.endless):
+        return LiveSource(
+            address,
+            start_s=start_s,
+            end_s=end_s,
+            every=every,
+            strict=strict,
+            max_megapixels=max_megapixels,
+            reconnect_s=reconnect_s,
+            stop=stop,
+            on_note=on_note,
+        )
+    if address:
+        return VideoSource(
+            address,
+            start_s=start_s,
+            end_s=end_s,
+            every=every,
+            strict=strict,
+            max_megapixels=max_megapixels,
+            stop=stop,
+        )
+    path = Path(str(path))
     kind = ImageSource if path.is_dir() or is_image(path) else VideoSource
     return kind(
         path,

@@ -11,6 +11,7 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from cornea_stream.address import Address
 from cornea_stream.errors import SourceError
 
 MAX_MEGAPIXELS = 64.0
@@ -34,10 +35,10 @@ def open_media(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> InputCo
         raise SourceError(f"input not found: {path}: check the path")
     if path.is_file() and path.stat().st_size == 0:
         raise SourceError(f"input is empty (0 bytes): {path}: copy the recording again")
-    limit = _pixel_limit(max_megapixels)
+    limit = pixel_limit(max_megapixels)
     options = {
         "protocol_whitelist": "file",
-        "format_whitelist": _self_contained_formats(),
+        "format_whitelist": self_contained_formats(),
         "pattern_type": "none",  # a name like %d.jpg is that file, not a series
     }
     try:
@@ -52,9 +53,14 @@ def open_media(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> InputCo
             "(playlists are not followed), or damaged (an mp4 whose recording was cut off lacks "
             "its index)"
         ) from err
+    limit_pictures(container, limit)
+    return container
+
+
+def limit_pictures(container: InputContainer, limit: dict[str, str]) -> None:
+    """Let the decoders of `container` refuse pictures above `pixel_limit`."""
     for stream in known(container.streams.video):
         stream.codec_context.options = dict(limit)
-    return container
 
 
 def known(streams: Iterable[_Stream]) -> list[_Stream]:
@@ -62,7 +68,7 @@ def known(streams: Iterable[_Stream]) -> list[_Stream]:
     return [stream for stream in streams if getattr(stream, "codec_context", None) is not None]
 
 
-def check_size(stream: VideoStream, path: Path, max_megapixels: float) -> None:
+def check_size(stream: VideoStream, path: Path | Address, max_megapixels: float) -> None:
     """Raise SourceError where the header promises pictures beyond the limit."""
     if stream.width * stream.height > 1e6 * max_megapixels:
         raise SourceError(
@@ -76,11 +82,13 @@ def reason(err: BaseException) -> str:
     return str(getattr(err, "strerror", None) or err)
 
 
-def _pixel_limit(max_megapixels: float) -> dict[str, str]:
+def pixel_limit(max_megapixels: float) -> dict[str, str]:
+    """Return the option that makes FFmpeg refuse larger pictures."""
     return {"max_pixels": str(round(max_megapixels * 1e6))}
 
 
 @cache
-def _self_contained_formats() -> str:
+def self_contained_formats() -> str:
+    """Return the formats that name nothing else to read from, as FFmpeg's whitelist."""
     known = sorted(av.formats_available)
     return ",".join(n for n in known if _POINTING_ELSEWHERE.isdisjoint(n.split(",")))

@@ -1,9 +1,10 @@
-"""Video files: decode in presentation order, with times that always grow; exact seek."""
+"""Videos with an end: decode in presentation order, with times that always grow; exact seek."""
 
 from __future__ import annotations
 
 import itertools
 import math
+import threading
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -13,41 +14,23 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from cornea_stream.address import Address
 from cornea_stream.errors import SourceError, UsageError
-from cornea_stream.frames import Frame, MediaInfo, quarter_turn
-from cornea_stream.source.media import MAX_MEGAPIXELS, check_size, known, open_media, reason
+from cornea_stream.frames import Frame
+from cornea_stream.source.damage import Damage
+from cornea_stream.source.media import MAX_MEGAPIXELS, reason
+from cornea_stream.source.pictures import FALLBACK_RATE, convertible, describe, open_pictures
 
-FALLBACK_RATE = Fraction(25)
 # Seconds to step further back when a seek lands after the wanted time: the index of a file with
 # B-frames or open GOPs is in decoding order and can point past it.
 _SEEK_MARGINS_S = (0.0, 1.0, 10.0, 100.0)
 
 
-class Damage:
-    """Packets that could not be decoded, with the stretches of time that they lie in."""
-
-    def __init__(self) -> None:
-        self.packets = 0
-        self._stretches: list[tuple[float, float]] = []
-
-    def note(self, time_s: float) -> None:
-        """Count a packet; within a second of the last one it belongs to the same stretch."""
-        self.packets += 1
-        if self._stretches and abs(time_s - self._stretches[-1][1]) <= 1:
-            first, last = self._stretches[-1]
-            self._stretches[-1] = (first, max(last, time_s))
-        else:
-            self._stretches.append((time_s, time_s))
-
-    def __str__(self) -> str:
-        stretches = ", ".join(f"{a:.2f}–{b:.2f} s" for a, b in self._stretches[:20])
-        more = f" and {len(self._stretches) - 20} more" if len(self._stretches) > 20 else ""
-        return f"{self.packets} damaged packets near {stretches}{more}"
-
-
 class VideoSource:
     """The frames of a video file, one pass, in presentation order.
 
+    Standard input and web addresses are read in the same way, from their beginning to their end;
+    `stop` ends waiting for standard input.
     `info` describes the stream; `warnings` tells, once reading has ended, what was wrong with it.
     The first frame is decoded on opening, so that a file without pictures fails there.
     Raises SourceError when the file cannot be opened or holds no frame that can be decoded.
@@ -55,21 +38,24 @@ class VideoSource:
 
     def __init__(
         self,
-        path: Path,
+        path: Path | Address,
         *,
         start_s: float | None = None,
         end_s: float | None = None,
         every: int = 1,
         strict: bool = False,
         max_megapixels: float = MAX_MEGAPIXELS,
+        stop: threading.Event | None = None,
     ) -> None:
         self.path = path
+        self._stop = stop
         self._max_megapixels = max_megapixels
         self._start_s, self._end_s, self._every = start_s, end_s, every
         self._strict = strict
         self._damage = Damage()
         self._retimed = 0
         self._container, self._stream = self._open()
+        self._once = isinstance(path, Address) and path.scheme == "stdin"
         try:
             self._frames = self._selected(start_s)
             first = next(self._frames, None)
@@ -79,7 +65,7 @@ class VideoSource:
             self.close()
             raise
         self._frames = itertools.chain([first], self._frames)
-        self.info = _describe(path, self._container, self._stream, first.video)
+        self.info = describe(path, self._container, self._stream, first.video)
 
     def __enter__(self) -> VideoSource:
         return self
@@ -124,8 +110,11 @@ class VideoSource:
         """Return the frame shown at `time_s`: the last whose time is <= `time_s`.
 
         Found from the nearest keyframe before it. A time before the first frame gives the first.
-        Raises UsageError, naming the duration, when the time is negative or past the last frame.
+        Raises UsageError, naming the duration, when the time is negative or past the last frame,
+        and for standard input.
         """
+        if self._once:
+            raise UsageError("standard input cannot be searched for a time: save it to a file")
         if time_s < 0:
             raise UsageError(
                 f"timestamp is negative: {time_s:g} s: give a time from 0 on, "
@@ -208,18 +197,14 @@ class VideoSource:
             yield Frame(index, float(pts * time_base), video)
 
     def _open(self) -> tuple[InputContainer, VideoStream]:
-        container = open_media(self.path, max_megapixels=self._max_megapixels)
-        try:
-            stream = _pick_stream(container, self.path)
-            check_size(stream, self.path, self._max_megapixels)
-        except BaseException:
-            container.close()
-            raise
+        container, stream = open_pictures(self.path, self._max_megapixels, self._stop)
         # Frame threads decode 1080p H.264 three times as fast as slice threads on two cores.
         stream.thread_type = "AUTO"
         return container, stream
 
     def _rewind(self, from_s: float) -> None:
+        if self._once:
+            return  # what comes first is where it stands
         time_base = self._stream.time_base
         if from_s > 0 and time_base is not None:
             try:
@@ -242,12 +227,15 @@ class VideoSource:
                 self._skip(time_s)
                 return
             except av.error.FFmpegError as err:
-                raise SourceError(f"reading failed: {self.path}: {reason(err)}") from err
+                secret = isinstance(self.path, Address)  # FFmpeg's text holds the whole address
+                raise SourceError(f"reading failed: {self.path}: {reason(err)}") from (
+                    None if secret else err
+                )
             stamp = packet.pts if packet.pts is not None else packet.dts
             if stamp is not None and packet.time_base is not None:
                 time_s = float(stamp * packet.time_base)
             try:
-                yield from map(_convertible, packet.decode())
+                yield from map(convertible, packet.decode())
             except av.error.FFmpegError:
                 self._skip(time_s)
 
@@ -258,62 +246,6 @@ class VideoSource:
                 "cannot be decoded"
             )
         self._damage.note(time_s)
-
-
-# RGB, BT.709, unspecified, FCC, BT.601 (two), SMPTE 240M, BT.2020: what FFmpeg's scaler converts.
-_CONVERTIBLE, _UNSPECIFIED = (0, 1, 2, 4, 5, 6, 7, 9), 2
-
-
-def _convertible(video: av.VideoFrame) -> av.VideoFrame:
-    """Return the frame; a tag of a colour matrix that cannot be converted is taken away."""
-    if int(video.colorspace) not in _CONVERTIBLE:
-        video.colorspace = _UNSPECIFIED
-    return video
-
-
-def _pick_stream(container: InputContainer, path: Path) -> VideoStream:
-    streams = [s for s in container.streams.video if not s.disposition & _ATTACHED_PICTURE]
-    if not streams:
-        raise SourceError(f"no video in this file: {path}: it holds no picture stream")
-    decodable = known(streams)
-    if not decodable:
-        raise SourceError(
-            f"unknown codec: {path}: convert it with the software of the recorder, or the file is "
-            "damaged"
-        )
-    return decodable[0]
-
-
-_ATTACHED_PICTURE = av.stream.Disposition.attached_pic
-
-
-def _describe(
-    path: Path, container: InputContainer, stream: VideoStream, first: av.VideoFrame
-) -> MediaInfo:
-    duration = None
-    if stream.duration is not None and stream.time_base is not None:
-        duration = float(stream.duration * stream.time_base)
-    elif container.duration is not None:
-        duration = container.duration / av.time_base
-    audio = known(container.streams.audio)
-    return MediaInfo(
-        path=path,
-        kind="video",
-        width=first.width,
-        height=first.height,
-        pix_fmt=first.format.name,
-        time_base=stream.time_base or Fraction(1, 90000),
-        rate=stream.average_rate or stream.guessed_rate or FALLBACK_RATE,
-        duration_s=duration,
-        frame_count=stream.frames or None,
-        rotation=quarter_turn(first.rotation),
-        sample_aspect_ratio=stream.sample_aspect_ratio or None,
-        color_range=int(first.color_range),
-        colorspace=int(first.colorspace),
-        color_primaries=int(first.color_primaries),
-        color_trc=int(first.color_trc),
-        audio_codec=audio[0].codec_context.name if audio else None,
-    )
 
 
 def _end_of(frame: Frame, rate: Fraction) -> float:

@@ -1,0 +1,109 @@
+"""Sources that are no files: streams on the network, cameras, standard input.
+
+A password may stand in an address, so only `open_address` sees the whole of it; everything that is
+printed, logged, stored or named after a source uses `str(address)` and `address.name`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cornea_stream.errors import UsageError
+
+NETWORK = ("rtsp", "rtmp", "udp", "http", "https")
+"""Schemes of addresses on the network."""
+_ENDLESS = ("rtsp", "rtmp", "udp", "camera")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_CAMERA = re.compile(r"/dev/(video\d+|v4l/.+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a stream comes from; `str` gives it without user, password and query.
+
+    `scheme` is one of NETWORK, camera or stdin. `url` is what was typed, secrets included.
+    """
+
+    scheme: str
+    url: str = field(repr=False)
+
+    def __str__(self) -> str:
+        if self.scheme not in NETWORK:
+            return self.url
+        parts = urlsplit(self.url)
+        return f"{self.scheme}://{_host(parts.netloc)}{parts.path}"
+
+    @property
+    def name(self) -> str:
+        """Name of the outputs' folder, made of host, port and path."""
+        return address_name(str(self))
+
+    @property
+    def endless(self) -> bool:
+        """Whether it is a live source by nature, which goes on until somebody ends it."""
+        return self.scheme in _ENDLESS
+
+
+def find_address(source: str | Path | Address) -> Address | None:
+    """Return the address that `source` is, or None for a path.
+
+    A `Path` is never one on the network, nor standard input.
+    Raises UsageError for an address that cannot be opened.
+    """
+    if isinstance(source, Address):
+        return source
+    text = str(source)
+    if _CAMERA.fullmatch(text):
+        return Address("camera", text)
+    if isinstance(source, Path):
+        return None
+    if text == "-":
+        return Address("stdin", text)
+    if not (match := _SCHEME.match(text)):
+        return None
+    scheme = match.group(1).lower()
+    if scheme == "srt":
+        raise UsageError("srt:// cannot be read: PyAV's FFmpeg comes without SRT: use udp or rtsp")
+    if scheme not in NETWORK:
+        raise UsageError(
+            f"{scheme}:// cannot be read: use {', '.join(NETWORK)}, or the path of a file"
+        )
+    try:
+        parts = urlsplit(text)
+        usable = parts.port is None or parts.port > 0
+    except ValueError:
+        usable = False
+    if not usable or not (parts.hostname or parts.port):
+        raise UsageError(
+            f"not a usable {scheme}:// address: write {scheme}://HOST:PORT/PATH, with %xx for "
+            "special characters in user and password"
+        )
+    return Address(scheme, text)
+
+
+def lone_address(sources: Sequence[str]) -> Address | None:
+    """Return the address that `sources` consist of, or None where they are paths.
+
+    Raises UsageError for an address among others: each goes on until somebody ends it.
+    """
+    addresses = [address for source in sources if (address := find_address(source))]
+    if addresses and len(sources) > 1:
+        raise UsageError(f"a stream is run alone: {addresses[0]}: start one run for each")
+    return addresses[0] if addresses else None
+
+
+def address_name(label: str) -> str:
+    """Return a folder name for `str(address)`: rtsp://10.0.0.5:554/cam becomes 10.0.0.5-554-cam."""
+    if label == "-":
+        return "stdin"
+    scheme, _, rest = label.rpartition("://")
+    plain = re.sub(r"[^A-Za-z0-9._]+", "-", rest.removeprefix("/dev/")).strip("-.")
+    return f"{scheme}-{plain}" if rest.startswith(":") else plain
+
+
+def _host(netloc: str) -> str:
+    return netloc.rpartition("@")[2]
