@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TypeAlias
 
 from cornea_stream import manifest
 from cornea_stream.address import Address, find_address
@@ -16,6 +17,7 @@ from cornea_stream.colour import parse_colour
 from cornea_stream.errors import CorneaStreamError, OutputError, UsageError
 from cornea_stream.frames import MediaInfo, Segmentation, source_name
 from cornea_stream.live import LiveTally
+from cornea_stream.overlay import YuvPainter
 from cornea_stream.pipeline import Progress, run_pipeline
 from cornea_stream.run_types import RunOptions, RunResult
 from cornea_stream.scale import choose_scale
@@ -27,11 +29,16 @@ from cornea_stream.sinks import (
     OverlayVideoSink,
     PngSequenceSink,
     StillSink,
+    StreamSink,
+    StreamTarget,
     VideoWriter,
+    mask_frame,
 )
 from cornea_stream.sinks.files import write_file
 from cornea_stream.source import Source, is_image, open_source
 from cornea_stream.stages import Sink
+
+_Sinks: TypeAlias = list[tuple[str, Sink[Segmentation]]]
 
 
 def run_source(
@@ -95,8 +102,12 @@ def run_into(
         # Before the work: the file may change meanwhile.
         fingerprint = None if isinstance(path, Address) else manifest.fingerprint(path)
         targets = plan_outputs(folder, path, options)
-        result = RunResult(str(path), str(folder), outputs=[t.name for t in targets])
-        manifest.begin(folder)
+        result = RunResult(
+            str(path), str(folder) if targets else "", outputs=[t.name for t in targets],
+            streams=[*map(str, options.streams)],
+        )  # fmt: skip
+        if options.files:
+            manifest.begin(folder)
         clock = time.perf_counter()
 
         def note(progress: Progress) -> None:
@@ -107,10 +118,10 @@ def run_into(
         try:
             if on_start:
                 on_start(source.info, source.frame_estimate)
-            with _open_sinks(folder, source, options, encoder) as (sinks, writers):
+            with _open_sinks(folder, source, options, encoder) as (sinks, warners):
                 run_pipeline(source, segmenter, sinks, stop=stop, on_progress=note, live=tally)
             result.status = "interrupted" if stop and stop.is_set() else "complete"
-            result.warnings = [*source.warnings, *(w for v in writers for w in v.warnings)]
+            result.warnings = [*source.warnings, *(w for v in warners for w in v.warnings)]
             for metrics in (sink for _, sink in sinks if isinstance(sink, MetricsSink)):
                 result.scale, result.warnings = metrics.scale, [*result.warnings, *metrics.warnings]
         except CorneaStreamError as err:
@@ -119,7 +130,7 @@ def run_into(
         finally:
             result.seconds = time.perf_counter() - clock
             result.live = tally.report() if tally else None
-            if result.status != "failed":
+            if options.files and result.status != "failed":
                 told = manifest.describe(
                     result, source.info, fingerprint, segmenter, options, started
                 )
@@ -140,9 +151,13 @@ def settle(
         return None
     if not path.exists():
         return None  # opening it will tell
-    if options.resume and (
-        told := manifest.find_complete(
-            folder, manifest.fingerprint(path), manifest.settings(options, masks)
+    if (
+        options.resume
+        and options.files
+        and (
+            told := manifest.find_complete(
+                folder, manifest.fingerprint(path), manifest.settings(options, masks)
+            )
         )
     ):
         return RunResult(
@@ -168,6 +183,8 @@ def _is_live(source: Path | Address, options: RunOptions) -> bool:
 
 def plan_outputs(folder: Path, source: Path | Address, options: RunOptions) -> list[Path]:
     """Return the files and folders that a run will make, run.json last."""
+    if not options.files:
+        return []
     still = isinstance(source, Path) and is_image(source) and source.is_file()
     wanted = {
         "overlay.png" if still else "overlay.mp4": options.overlay,
@@ -196,42 +213,73 @@ def _check_targets(targets: list[Path], source: Path | None, overwrite: bool) ->
 @contextmanager
 def _open_sinks(
     folder: Path, source: Source, options: RunOptions, encoder: EncoderSettings
-) -> Iterator[tuple[list[tuple[str, Sink[Segmentation]]], list[VideoWriter]]]:
-    """Open every wanted sink; on an error in opening one, abort those already open."""
-    info = source.info
-    colour, opacity = parse_colour(options.color), options.opacity
-    offset_s = options.start_s or 0.0
-    still = info.kind == "image"
-    sinks: list[tuple[str, Sink[Segmentation]]] = []
-    writers: list[VideoWriter] = []
-
-    def video(name: str, settings: EncoderSettings, audio: bool) -> VideoWriter:
-        writer = VideoWriter(
-            folder / name, info, settings, audio=audio, offset_s=offset_s, end_s=options.end_s
-        )
-        writers.append(writer)
-        return writer
-
+) -> Iterator[tuple[_Sinks, list[VideoWriter | StreamSink]]]:
+    """Open every wanted sink, and give those that may warn; on an error, abort those open."""
+    sinks: _Sinks = []
+    warners: list[VideoWriter | StreamSink] = []
     try:
-        if still and (options.overlay or options.mask):
-            overlay = folder / "overlay.png" if options.overlay else None
-            mask = folder / "mask.png" if options.mask else None
-            sinks.append(("png", StillSink(overlay, mask, colour, opacity)))
-        if options.overlay and not still:
-            writer = video("overlay.mp4", encoder, audio=True)
-            sinks.append(("overlay", OverlayVideoSink(writer, colour, opacity)))
-        if options.mask and not still:
-            sinks.append(
-                ("mask", MaskVideoSink(video("mask.mkv", MaskVideoSink.SETTINGS, audio=False)))
-            )
-        if options.frames:
-            sinks.append(("frames", PngSequenceSink(folder / "frames", colour, opacity)))
-        wanted = {"metrics.csv": options.metrics, "metrics.parquet": options.parquet}
-        if tables := [folder / name for name, want in wanted.items() if want]:
-            scale = choose_scale(options.white_to_white_mm, options.mm_per_px, info)
-            sinks.append(("metrics", MetricsSink(tables, scale)))
-        yield sinks, writers
+        if options.files:
+            _open_files(sinks, warners, folder, source.info, options, encoder)
+        for target in options.streams:
+            stream = _open_stream(target, source.info, options, encoder)
+            sinks.append((str(target), stream))
+            warners.append(stream)
+        yield sinks, warners
     except BaseException:
         for _, sink in sinks:
             sink.abort()
         raise
+
+
+def _open_files(
+    sinks: _Sinks,
+    warners: list[VideoWriter | StreamSink],
+    folder: Path,
+    info: MediaInfo,
+    options: RunOptions,
+    encoder: EncoderSettings,
+) -> None:
+    """Add a sink for every wanted file."""
+    colour, opacity = parse_colour(options.color), options.opacity
+    still = info.kind == "image"
+
+    def video(name: str, settings: EncoderSettings, audio: bool) -> VideoWriter:
+        writer = VideoWriter(
+            folder / name, info, settings,
+            audio=audio, offset_s=options.start_s or 0.0, end_s=options.end_s,
+        )  # fmt: skip
+        warners.append(writer)
+        return writer
+
+    if still and (options.overlay or options.mask):
+        overlay = folder / "overlay.png" if options.overlay else None
+        mask = folder / "mask.png" if options.mask else None
+        sinks.append(("png", StillSink(overlay, mask, colour, opacity)))
+    if options.overlay and not still:
+        writer = video("overlay.mp4", encoder, audio=True)
+        sinks.append(("overlay", OverlayVideoSink(writer, colour, opacity)))
+    if options.mask and not still:
+        sinks.append(
+            ("mask", MaskVideoSink(video("mask.mkv", MaskVideoSink.SETTINGS, audio=False)))
+        )
+    if options.frames:
+        sinks.append(("frames", PngSequenceSink(folder / "frames", colour, opacity)))
+    wanted = {"metrics.csv": options.metrics, "metrics.parquet": options.parquet}
+    if tables := [folder / name for name, want in wanted.items() if want]:
+        scale = choose_scale(options.white_to_white_mm, options.mm_per_px, info)
+        sinks.append(("metrics", MetricsSink(tables, scale)))
+
+
+def _open_stream(
+    target: StreamTarget, info: MediaInfo, options: RunOptions, encoder: EncoderSettings
+) -> StreamSink:
+    """Return a sink for the overlay with sound, or for the mask alone."""
+    if options.overlay:
+        painter = YuvPainter(parse_colour(options.color), options.opacity)
+        return StreamSink(
+            target, info, encoder, painter,
+            audio=True, offset_s=options.start_s or 0.0, end_s=options.end_s,
+        )  # fmt: skip
+    return StreamSink(
+        target, info, MaskVideoSink.SETTINGS, mask_frame, offset_s=options.start_s or 0.0
+    )

@@ -16,8 +16,8 @@ from cornea_stream.segmenter import MaskSettings, Segmenter
 from cornea_stream.sinks.files import output_errors, part_path
 
 NAME = "run.json"
-# These say how to treat earlier outputs, not what to compute.
-_NOT_SETTINGS = ("overwrite", "resume")
+# These say how to treat earlier outputs or where else to send it, not what the files hold.
+_NOT_SETTINGS = ("overwrite", "resume", "streams", "files")
 
 
 def fingerprint(path: Path) -> str:

@@ -8,7 +8,7 @@ from cornea_stream.colour import parse_colour
 from cornea_stream.errors import UsageError
 from cornea_stream.live import LiveReport
 from cornea_stream.scale import Scale, check_scale
-from cornea_stream.sinks import EncoderSettings, check_encoder, check_parquet
+from cornea_stream.sinks import EncoderSettings, StreamTarget, check_encoder, check_parquet
 from cornea_stream.source.live import RECONNECT_S
 from cornea_stream.source.media import MAX_MEGAPIXELS
 
@@ -19,6 +19,8 @@ class RunOptions:
 
     `live` drops all but the newest frame where inference is slower than the source; None means for
     sources that have no end. `reconnect_s` is how long one that went away is waited for.
+    `streams` get the overlay, or without `overlay` the mask, while it is made; without `files`
+    they are all there is, and nothing is written to disk.
     """
 
     overlay: bool = True
@@ -42,6 +44,8 @@ class RunOptions:
     reconnect_s: float = RECONNECT_S
     overwrite: bool = False
     resume: bool = False
+    streams: tuple[StreamTarget, ...] = ()
+    files: bool = True
 
     def check(self) -> EncoderSettings:
         """Check everything that can be checked without the source. Raises UsageError."""
@@ -57,7 +61,24 @@ class RunOptions:
         if self.reconnect_s < 0:
             raise UsageError(f"reconnect timeout is negative: {self.reconnect_s:g} s: try 30")
         parse_colour(self.color)
+        if self.streams:
+            self._check_streams()
         return check_encoder(self.codec, self.crf, self.preset)
+
+    def _check_streams(self) -> None:
+        if not (self.overlay or self.mask):
+            raise UsageError("nothing to stream: choose --overlay, or --mask --no-overlay")
+        if not self.files and (
+            self.frames or self.metrics or self.parquet or (self.overlay and self.mask)
+        ):
+            raise UsageError(
+                "a stream carries one picture and no files: leave --mask, --frames and tables out, "
+                "name a folder with a second -o, or send the mask alone with --no-overlay"
+            )
+        if not self.overlay and any(target.container != "matroska" for target in self.streams):
+            raise UsageError(
+                "masks are streamed lossless, in matroska on standard output only: use -o -"
+            )
 
 
 @dataclass(slots=True)
@@ -76,6 +97,7 @@ class RunResult:
     seconds: float = 0.0
     last_time_s: float | None = None
     outputs: list[str] = field(default_factory=list)
+    streams: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     scale: Scale | None = None
     error: str | None = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -143,6 +143,15 @@ class Sink(Protocol[T_contra]):
         ...
 
 
+@runtime_checkable
+class Waiting(Protocol):
+    """A sink whose `write` may wait for somebody else, such as a reader that has paused."""
+
+    def hurry(self) -> None:
+        """Make `write`, in another thread, return or raise within about a second."""
+        ...
+
+
 class Behind(Generic[T]):
     """Feed a sink in a thread that may lag up to `depth` items behind."""
 
@@ -169,6 +178,8 @@ class Behind(Generic[T]):
     def cancel(self) -> None:
         """Drop what is queued and abort the sink."""
         self.channel.cancel()
+        if isinstance(self.sink, Waiting):
+            self.sink.hurry()
         self._thread.join()
         self.sink.abort()
 

@@ -10,6 +10,16 @@ import typer
 OutputDir = Annotated[
     Path, typer.Option("--output-dir", "-o", help="Folder for the outputs.", show_default=True)
 ]
+Outputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--output-dir",
+        "-o",
+        help="Folder for the outputs; or - (standard output), rtsp://, rtmp:// or udp:// for the "
+        "overlay as a stream. May be given several times.",
+        show_default="output",
+    ),
+]
 Checkpoint = Annotated[
     Path | None,
     typer.Option(help="Weights: .pth or .safetensors.", show_default="those of the package"),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cornea_stream.cli import options as opt
+
+if TYPE_CHECKING:
+    from cornea_stream.sinks import StreamTarget
 
 
 def run(
@@ -17,7 +21,7 @@ def run(
             metavar="SOURCE...", help="Videos, images, folders, globs; or a stream, camera or -."
         ),
     ],
-    output_dir: opt.OutputDir = Path("output"),
+    output_dir: opt.Outputs = None,
     overlay: Annotated[bool, typer.Option(help="Write overlay.mp4.")] = True,
     mask: Annotated[
         bool, typer.Option("--mask", help="Write mask.mkv: lossless gray video, 255 on the cornea.")
@@ -82,6 +86,9 @@ def run(
     reconnect_timeout: Annotated[
         float, typer.Option(help="Wait so long for a live source that went away.", metavar="S")
     ] = 30,
+    stream_format: Annotated[
+        str, typer.Option(help="Container on standard output: matroska or mpegts.")
+    ] = "matroska",
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at damage instead of skipping it.")
     ] = False,
@@ -115,14 +122,17 @@ def run(
 
     Ctrl-C finishes the frames in flight and closes the outputs so that they play.
     """
-    from cornea_stream.address import lone_address
+    from cornea_stream.address import Address, lone_address
     from cornea_stream.archive import find_sources
     from cornea_stream.cli.runner import run_and_report
     from cornea_stream.jobs import executor_for
     from cornea_stream.run_types import RunOptions
+    from cornea_stream.sinks.target import claim_stdout
     from cornea_stream.snapshots import parse_time
     from cornea_stream.work import Setup, Unit
 
+    folders, streams = _parse_outputs(output_dir or ["output"], stream_format)
+    folder = Path(folders[0] if folders else "output")
     options = RunOptions(
         overlay=overlay,
         mask=mask,
@@ -145,15 +155,18 @@ def run(
         reconnect_s=reconnect_timeout,
         overwrite=overwrite,
         resume=resume,
+        streams=streams,
+        files=bool(folders),
     )
     options.check()
     if address := lone_address(sources):
-        units = [Unit(address, output_dir / address.name, options)]
+        places: list[tuple[Path | Address, Path]] = [(address, Path(address.name))]
     else:
-        units = [
-            Unit(found.path, output_dir / found.place, options)
-            for found in find_sources(sources, output_dir)
-        ]
+        places = [(found.path, found.place) for found in find_sources(sources, folder)]
+    if streams and len(places) > 1:
+        raise typer.BadParameter(f"a stream takes one source, not {len(places)}")
+    options = replace(options, streams=claim_stdout(streams))
+    units = [Unit(source, folder / place, options) for source, place in places]
     setup = Setup(
         checkpoint,
         device=device,
@@ -166,10 +179,23 @@ def run(
         smooth=smooth,
     )
     code = run_and_report(
-        units, executor_for(setup, jobs, len(units)), setup.mask_settings(), output_dir,
+        units, executor_for(setup, jobs, len(units)), setup.mask_settings(), folder,
         quiet=quiet, verbose=verbose, as_json=json_,
     )  # fmt: skip
     raise typer.Exit(code)
+
+
+def _parse_outputs(
+    outputs: list[str], stream_format: str
+) -> tuple[list[str], tuple[StreamTarget, ...]]:
+    """Return the folder, if there is one, and the streams."""
+    from cornea_stream.sinks.target import is_target, parse_target
+
+    folders = [output for output in outputs if not is_target(output)]
+    if len(folders) > 1 or len(set(outputs)) < len(outputs):
+        raise typer.BadParameter("-o takes one folder, and every stream once")
+    streams = tuple(parse_target(o, stream_format) for o in outputs if is_target(o))
+    return folders, streams
 
 
 def _parse_batch_size(text: str) -> int | None:

@@ -114,6 +114,11 @@ def _stop_on_interrupt(console: Console) -> Iterator[threading.Event]:
             signal.signal(signal.SIGINT, before)
 
 
+def _places(result: RunResult) -> list[str]:
+    files = [result.folder, *(f"  {name}" for name in result.outputs)] if result.folder else []
+    return files + result.streams
+
+
 def _print_summary(
     console: Console, results: Sequence[RunResult], engine: str, verbose: bool
 ) -> None:
@@ -149,7 +154,7 @@ def _table(done: Sequence[RunResult]) -> Table:
             f"{result.seconds:.1f}",
             f"{result.fps:.1f}",
             result.status,
-            escape("\n".join([result.folder, *(f"  {name}" for name in result.outputs)])),
+            escape("\n".join(_places(result))),
         )
     return table
 

@@ -3,8 +3,10 @@
 from cornea_stream.sinks.encoder import EncoderSettings, check_encoder
 from cornea_stream.sinks.parquet import check_parquet
 from cornea_stream.sinks.png import PngSequenceSink, StillSink
+from cornea_stream.sinks.stream import StreamSink
 from cornea_stream.sinks.table import CSV_COLUMNS, MetricsSink
-from cornea_stream.sinks.video import MaskVideoSink, OverlayVideoSink, VideoWriter
+from cornea_stream.sinks.target import StreamTarget
+from cornea_stream.sinks.video import MaskVideoSink, OverlayVideoSink, VideoWriter, mask_frame
 
 __all__ = [
     "CSV_COLUMNS",
@@ -14,7 +16,10 @@ __all__ = [
     "OverlayVideoSink",
     "PngSequenceSink",
     "StillSink",
+    "StreamSink",
+    "StreamTarget",
     "VideoWriter",
     "check_encoder",
     "check_parquet",
+    "mask_frame",
 ]

@@ -15,6 +15,8 @@ from av.packet import Packet as AnyPacket
 from cornea_stream.source.media import known, open_media
 
 Packet: TypeAlias = "AnyPacket[AudioStream]"
+# The header of rtsp would be sent to a server; it holds what rtp holds.
+_TRIED_AS = {"rtsp": "rtp"}
 
 
 class AudioCopy:
@@ -40,7 +42,7 @@ class AudioCopy:
         self._start_s, self._end_s, self._shift_s = start_s, end_s, shift_s
         try:
             template = known(self._input.streams.audio)[0]
-            _try_header(template, output.format.name)
+            _try_header(template, _TRIED_AS.get(output.format.name, output.format.name))
             self._stream: AudioStream = output.add_stream_from_template(template)
             self._packets = self._wanted(template)
         except BaseException:

@@ -113,6 +113,15 @@ class OverlayVideoSink:
         self.writer.abort()
 
 
+def mask_frame(segmentation: Segmentation) -> av.VideoFrame:
+    """Return the mask as a gray frame, at its time, in the orientation of the stored pixels."""
+    frame = segmentation.frame
+    video = av.VideoFrame.from_ndarray(as_stored(segmentation.mask, frame.rotation), "gray")
+    video.pts, video.time_base = frame.video.pts, frame.video.time_base
+    video.color_range = ColorRange.JPEG
+    return video
+
+
 class MaskVideoSink:
     """The masks alone, lossless: FFV1 gray, 255 on the cornea.
 
@@ -126,12 +135,8 @@ class MaskVideoSink:
         self.writer = writer
 
     def write(self, segmentation: Segmentation) -> None:
-        """Encode one mask, in the orientation of the stored pixels."""
-        frame = segmentation.frame
-        video = av.VideoFrame.from_ndarray(as_stored(segmentation.mask, frame.rotation), "gray")
-        video.pts, video.time_base = frame.video.pts, frame.video.time_base
-        video.color_range = ColorRange.JPEG
-        self.writer.encode(video)
+        """Encode one mask."""
+        self.writer.encode(mask_frame(segmentation))
 
     def close(self) -> None:
         """Complete the file."""

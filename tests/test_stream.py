@@ -1,0 +1,274 @@
+"""Streams: every frame at its time, at once, to a reader that may pause or leave."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import threading
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from conftest import audio_packets, moving_discs, read_video, write_video
+
+from cornea_stream.cli import main
+from cornea_stream.errors import UsageError
+from cornea_stream.frames import Frame, MediaInfo, Segmentation
+from cornea_stream.job import run_source
+from cornea_stream.overlay import YuvPainter
+from cornea_stream.run_types import RunOptions
+from cornea_stream.segmenter import Segmenter
+from cornea_stream.sinks import EncoderSettings, StreamSink, StreamTarget
+from cornea_stream.sinks.target import parse_target
+
+VFR = [0, 40, 81, 200, 240, 333, 500, 507, 940, 1000]
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "cornea_stream", "run", *map(str, arguments)]
+
+
+def stream_to(target: StreamTarget, **more: object) -> RunOptions:
+    return RunOptions(**{"streams": (target,), "files": False, **more})  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+class Reader:
+    """Takes everything out of a pipe, in a thread."""
+
+    def __init__(self) -> None:
+        read, self.fd = os.pipe()
+        self.taken = bytearray()
+        self._thread = threading.Thread(target=self._run, args=(read,), daemon=True)
+        self._thread.start()
+
+    def _run(self, fd: int) -> None:
+        with os.fdopen(fd, "rb", buffering=0) as pipe:
+            while data := pipe.read(1 << 16):
+                self.taken += data
+
+    def frames(self) -> int:
+        """How many frames can be shown by now."""
+        try:
+            with av.open(io.BytesIO(bytes(self.taken))) as container:
+                return sum(1 for packet in container.demux(video=0) if packet.size)
+        except av.error.FFmpegError:
+            return 0
+
+    def wait(self) -> bytes:
+        self._thread.join(30)
+        return bytes(self.taken)
+
+
+@pytest.fixture
+def pipe() -> Reader:
+    return Reader()
+
+
+@pytest.mark.parametrize(
+    ("container", "more"), [("matroska", []), ("mpegts", ["--json"])], ids=["matroska", "mpegts"]
+)
+def test_standard_output_is_the_overlay_with_sound_and_nothing_else(
+    tmp_path: Path, tiny_checkpoint: Path, elsewhere: Path, container: str, more: list[str]
+) -> None:
+    path = write_video(tmp_path / "v.mp4", moving_discs(10), pts=VFR, audio="aac")
+    done = subprocess.run(
+        command(
+            path, "-o", "-", "--stream-format", container, "--checkpoint", tiny_checkpoint, *more
+        ),
+        capture_output=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    streamed = tmp_path / "streamed"
+    streamed.write_bytes(done.stdout)
+    shown = read_video(streamed)
+    begin = shown[0][0]  # MPEG-TS starts somewhere
+    assert [round(1000 * (at - begin)) for at, _ in shown] == VFR
+    assert len(audio_packets(streamed)) == len(audio_packets(path))
+    with av.open(str(streamed)) as opened:
+        assert opened.format.name.split(",")[0] == container
+    if more:
+        (told,) = json.loads(done.stderr)
+        assert (told["streams"], told["outputs"]) == (["standard output"], [])
+    else:
+        assert b"standard output" in done.stderr  # the summary
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_overlay_is_painted_upright(tmp_path: Path, segmenter: Segmenter, pipe: Reader) -> None:
+    path = write_video(
+        tmp_path / "v.mp4", moving_discs(2), prepare=lambda s: s.set_display_rotation(90)
+    )
+    run_source(path, tmp_path, segmenter, stream_to(StreamTarget("-", "matroska", pipe.fd)))
+    assert not (tmp_path / "v").exists()
+    streamed = tmp_path / "streamed.mkv"
+    streamed.write_bytes(pipe.wait())
+    _, frame = read_video(streamed)[0]
+    assert (frame.width, frame.height, frame.rotation) == (120, 160, 0)
+    image = frame.to_ndarray(format="rgb24").astype(int)
+    turned = np.rot90(moving_discs(1)[0])
+    assert np.abs(image[160 - 50, 60] - np.add(turned[160 - 50, 60], (0, 255, 0)) / 2).max() < 12
+    assert np.abs(image[20, 100] - (40, 50, 60)).max() < 12
+
+
+def test_masks_are_streamed_lossless(tmp_path: Path, segmenter: Segmenter, pipe: Reader) -> None:
+    path = write_video(tmp_path / "v.mp4", moving_discs(5))
+    target = StreamTarget("-", "matroska", pipe.fd)
+    run_source(path, tmp_path, segmenter, stream_to(target, overlay=False, mask=True))
+    streamed = tmp_path / "streamed.mkv"
+    streamed.write_bytes(pipe.wait())
+    run_source(path, tmp_path / "out", segmenter, RunOptions(overlay=False, mask=True))
+    wanted = read_video(tmp_path / "out" / "v" / "mask.mkv")
+    for (at, mask), (wanted_at, other) in zip(read_video(streamed), wanted, strict=True):
+        assert at == wanted_at
+        assert np.array_equal(mask.to_ndarray(format="gray"), other.to_ndarray(format="gray"))
+
+
+@pytest.mark.parametrize(("container", "behind"), [("matroska", 1), ("mpegts", 0)])
+def test_frames_come_at_once(tmp_path: Path, pipe: Reader, container: str, behind: int) -> None:
+    """The reader is given every frame, at latest with the next one, while the stream goes on."""
+    info = MediaInfo(tmp_path, "video", 160, 120, "yuv420p", Fraction(1, 1000), Fraction(25))
+    painter = YuvPainter((0, 255, 0), 0.5)
+    target = StreamTarget("-", container, pipe.fd)
+    sink = StreamSink(target, info, EncoderSettings(options={"crf": "20"}), painter)
+    for index, picture in enumerate(moving_discs(12)):
+        video = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        video.pts, video.time_base = 40 * index, info.time_base
+        sink.write(Segmentation(Frame(index, 0.04 * index, video), picture[..., 0] // 255, 0.0))
+        deadline = time.monotonic() + 20
+        while index and pipe.frames() < index + 1 - behind and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not index or pipe.frames() >= index + 1 - behind
+    sink.close()
+
+
+def test_a_reader_that_leaves_ends_the_run(
+    tmp_path: Path, tiny_checkpoint: Path, elsewhere: Path
+) -> None:
+    path = write_video(tmp_path / "v.mp4", moving_discs(30) * 40)
+    run = subprocess.Popen(
+        command(path, "-o", "-", "--checkpoint", tiny_checkpoint),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert run.stdout is not None
+    assert run.stderr is not None
+    run.stdout.read(1000)
+    run.stdout.close()
+    told = run.stderr.read().decode()
+    assert run.wait(60) == 5
+    assert (
+        told.count("Error: cannot send: standard output: the program that reads it has ended") == 1
+    )
+    assert "Traceback" not in told
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_a_reader_that_pauses_is_waited_for_until_ctrl_c_twice(
+    tmp_path: Path, tiny_checkpoint: Path
+) -> None:
+    path = write_video(tmp_path / "v.mp4", moving_discs(30) * 40)
+    run = subprocess.Popen(
+        command(path, "-o", "-", "--crf", 0, "--checkpoint", tiny_checkpoint),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert run.stdout is not None
+        run.stdout.read(1000)  # then the pipe fills up, and the run waits
+        time.sleep(1)
+        for _ in range(2):
+            assert run.poll() is None
+            run.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+        assert run.wait(30) == 130
+    finally:
+        run.kill()
+
+
+def test_files_beside_a_stream(tmp_path: Path, segmenter: Segmenter, pipe: Reader) -> None:
+    path = write_video(tmp_path / "v.mp4", moving_discs(5))
+    options = stream_to(StreamTarget("-", "mpegts", pipe.fd), files=True, metrics=True)
+    result = run_source(path, tmp_path / "out", segmenter, options)
+    streamed = tmp_path / "streamed.ts"
+    streamed.write_bytes(pipe.wait())
+    folder = tmp_path / "out" / "v"
+    assert {p.name for p in folder.iterdir()} == {"overlay.mp4", "metrics.csv", "run.json"}
+    assert len(read_video(streamed)) == len(read_video(folder / "overlay.mp4")) == 5
+    assert result.streams == ["standard output"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-o", "-", "--mask"], "one picture and no files"),
+        (["-o", "-", "--metrics"], "one picture and no files"),
+        (["-o", "-", "--stream-format", "mp4"], "unknown stream format"),
+        (["-o", "udp://127.0.0.1:9", "--mask", "--no-overlay"], "masks are streamed lossless"),
+        (["-o", "gopher://host/x"], "gopher:// cannot be written to"),
+        (["-o", "udp://host"], "not a usable udp:// address"),
+        (["-o", "a", "-o", "b"], "-o takes one folder"),
+        (["-o", "-", "OTHER"], "a stream takes one source, not 2"),
+    ],
+)
+def test_senseless_wishes_are_refused(
+    tmp_path: Path,
+    elsewhere: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    paths = [write_video(tmp_path / f"{name}.mp4", moving_discs(2)) for name in "ab"]
+    arguments = [str(paths[1]) if a == "OTHER" else a for a in arguments]
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(sys, "argv", ["cornea-stream", "run", str(paths[0]), *arguments])
+    with pytest.raises(SystemExit) as exited:
+        main()
+    told = capsys.readouterr()
+    assert (exited.value.code, told.out) == (2, ""), told.err
+    assert message in told.err
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_a_terminal_is_no_place_for_video(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "v.mp4", moving_discs(2))
+    ours, theirs = pty.openpty()
+    done = subprocess.run(
+        command(path, "-o", "-"), stdout=theirs, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(theirs)
+    os.close(ours)
+    assert done.returncode == 2
+    assert "standard output is a terminal" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("rtsp://user:secret@host:8554/live?key=secret", "rtsp://host:8554/live"),
+        ("RTMP://host/app/secret", "rtmp://host/app/…"),
+        ("udp://user:secret@239.0.0.1:1234?secret=1", "udp://239.0.0.1:1234"),
+    ],
+)
+def test_secrets_are_not_shown(address: str, shown: str) -> None:
+    target = parse_target(address)
+    assert str(target) == shown
+    assert "secret" not in repr(target)
+    with pytest.raises(UsageError) as caught:
+        parse_target("rtsp://user:secret@host:not-a-port/x")
+    assert "secret" not in str(caught.value)
