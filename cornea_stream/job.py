@@ -28,6 +28,7 @@ from cornea_stream.sinks import (
     MetricsSink,
     OverlayVideoSink,
     PngSequenceSink,
+    PolygonSink,
     StillSink,
     StreamSink,
     StreamTarget,
@@ -192,6 +193,7 @@ def plan_outputs(folder: Path, source: Path | Address, options: RunOptions) -> l
         "frames": options.frames,
         "metrics.csv": options.metrics,
         "metrics.parquet": options.parquet,
+        "polygons.jsonl": options.polygons,
         manifest.NAME: True,
     }
     return [folder / name for name, want in wanted.items() if want]
@@ -268,6 +270,8 @@ def _open_files(
     if tables := [folder / name for name, want in wanted.items() if want]:
         scale = choose_scale(options.white_to_white_mm, options.mm_per_px, info)
         sinks.append(("metrics", MetricsSink(tables, scale)))
+    if options.polygons:
+        sinks.append(("polygons", PolygonSink(folder / "polygons.jsonl")))
 
 
 def _open_stream(

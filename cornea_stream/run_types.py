@@ -28,6 +28,7 @@ class RunOptions:
     frames: bool = False
     metrics: bool = False
     parquet: bool = False
+    polygons: bool = False
     white_to_white_mm: float | None = None
     mm_per_px: float | None = None
     opacity: float = 0.5
@@ -49,7 +50,8 @@ class RunOptions:
 
     def check(self) -> EncoderSettings:
         """Check everything that can be checked without the source. Raises UsageError."""
-        if not (self.overlay or self.mask or self.frames or self.metrics or self.parquet):
+        wanted = (self.overlay, self.mask, self.frames, self.metrics, self.parquet, self.polygons)
+        if not any(wanted):
             raise UsageError("nothing to write: choose --overlay, --mask, --frames or --metrics")
         check_scale(self.white_to_white_mm, self.mm_per_px)
         if (self.white_to_white_mm or self.mm_per_px) and not (self.metrics or self.parquet):
@@ -68,9 +70,8 @@ class RunOptions:
     def _check_streams(self) -> None:
         if not (self.overlay or self.mask):
             raise UsageError("nothing to stream: choose --overlay, or --mask --no-overlay")
-        if not self.files and (
-            self.frames or self.metrics or self.parquet or (self.overlay and self.mask)
-        ):
+        only_files = (self.frames, self.metrics, self.parquet, self.polygons)
+        if not self.files and (any(only_files) or (self.overlay and self.mask)):
             raise UsageError(
                 "a stream carries one picture and no files: leave --mask, --frames and tables out, "
                 "name a folder with a second -o, or send the mask alone with --no-overlay"

@@ -35,6 +35,9 @@ def run(
     parquet: Annotated[
         bool, typer.Option("--parquet", help="Write metrics.parquet: the same table.")
     ] = False,
+    polygons: Annotated[
+        bool, typer.Option("--polygons", help="Write polygons.jsonl: the outline of every mask.")
+    ] = False,
     white_to_white: Annotated[
         float | None,
         typer.Option(
@@ -139,6 +142,7 @@ def run(
         frames=frames,
         metrics=metrics,
         parquet=parquet,
+        polygons=polygons,
         white_to_white_mm=white_to_white,
         mm_per_px=mm_per_px,
         opacity=opacity,

@@ -3,6 +3,7 @@
 from cornea_stream.sinks.encoder import EncoderSettings, check_encoder
 from cornea_stream.sinks.parquet import check_parquet
 from cornea_stream.sinks.png import PngSequenceSink, StillSink
+from cornea_stream.sinks.polygons import PolygonSink
 from cornea_stream.sinks.stream import StreamSink
 from cornea_stream.sinks.table import CSV_COLUMNS, MetricsSink
 from cornea_stream.sinks.target import StreamTarget
@@ -15,6 +16,7 @@ __all__ = [
     "MetricsSink",
     "OverlayVideoSink",
     "PngSequenceSink",
+    "PolygonSink",
     "StillSink",
     "StreamSink",
     "StreamTarget",

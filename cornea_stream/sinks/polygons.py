@@ -1,0 +1,48 @@
+"""polygons.jsonl: the outline of every mask, one line of JSON per frame."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+
+from cornea_stream.frames import Segmentation
+from cornea_stream.outline import pixel_outlines
+from cornea_stream.sinks.files import complete, output_errors, part_path
+
+
+class PolygonSink:
+    """Writes `{"frame": 0, "time_s": 0.0, "polygons": [[[x, y], …], …]}` for every frame.
+
+    Points are centres of border pixels of the upright picture; holes are not told, and the list is
+    empty where there is no cornea.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open the file. Raises OutputError."""
+        self.path = path
+        with output_errors(path):
+            self._file = part_path(path).open("w", encoding="utf-8")
+
+    def write(self, segmentation: Segmentation) -> None:
+        """Add the line of one frame. Raises OutputError."""
+        outlines = pixel_outlines(segmentation.mask)
+        line = {
+            "frame": segmentation.frame.index,
+            "time_s": round(segmentation.frame.time_s, 6),
+            "polygons": [points.astype(int).tolist() for points in outlines],
+        }
+        with output_errors(self.path):
+            self._file.write(json.dumps(line, separators=(",", ":")) + "\n")
+
+    def close(self) -> None:
+        """Complete the file. Raises OutputError."""
+        if not self._file.closed:
+            with output_errors(self.path):
+                self._file.close()
+            complete(self.path)
+
+    def abort(self) -> None:
+        """Close the part file; it stays beside the final name."""
+        with contextlib.suppress(OSError):
+            self._file.close()
