@@ -36,7 +36,7 @@ from cornea_stream.sinks import (
     mask_frame,
 )
 from cornea_stream.sinks.files import write_file
-from cornea_stream.source import Source, is_image, open_source
+from cornea_stream.source import NvdecSource, Source, is_image, open_source
 from cornea_stream.stages import Sink
 
 _Sinks: TypeAlias = list[tuple[str, Sink[Segmentation]]]
@@ -99,6 +99,7 @@ def run_into(
         reconnect_s=options.reconnect_s,
         stop=stop,
         on_note=on_note,
+        decoder=options.decoder,
     ) as source:
         # Before the work: the file may change meanwhile.
         fingerprint = None if isinstance(path, Address) else manifest.fingerprint(path)
@@ -122,6 +123,9 @@ def run_into(
             with _open_sinks(folder, source, options, encoder) as (sinks, warners):
                 run_pipeline(source, segmenter, sinks, stop=stop, on_progress=note, live=tally)
             result.status = "interrupted" if stop and stop.is_set() else "complete"
+            result.paths = _paths(source, segmenter)
+            if options.overlay and source.info.kind != "image":
+                result.paths["encode"] = encoder.codec
             result.warnings = [*source.warnings, *(w for v in warners for w in v.warnings)]
             for metrics in (sink for _, sink in sinks if isinstance(sink, MetricsSink)):
                 result.scale, result.warnings = metrics.scale, [*result.warnings, *metrics.warnings]
@@ -138,6 +142,16 @@ def run_into(
                 content = json.dumps(told, indent=2, default=str) + "\n"
                 write_file(folder / manifest.NAME, content.encode())
     return result
+
+
+def _paths(source: Source, segmenter: Segmenter) -> dict[str, str]:
+    """Return who decoded, preprocessed and ran the network, in words."""
+    engine = segmenter.engine.describe()
+    return {
+        "decode": source.decoder if isinstance(source, NvdecSource) else "CPU",
+        "preprocess": str(engine.get("preprocess", "CPU")),
+        "network": str(engine.get("network", engine["backend"])),
+    }
 
 
 def settle(

@@ -16,8 +16,9 @@ from cornea_stream.segmenter import MaskSettings, Segmenter
 from cornea_stream.sinks.files import output_errors, part_path
 
 NAME = "run.json"
-# These say how to treat earlier outputs or where else to send it, not what the files hold.
-_NOT_SETTINGS = ("overwrite", "resume", "streams", "files")
+# These say how to treat earlier outputs, who decodes or where else to send it, not what the files
+# hold.
+_NOT_SETTINGS = ("overwrite", "resume", "decoder", "streams", "files")
 
 
 def fingerprint(path: Path) -> str:
@@ -94,6 +95,7 @@ def describe(
         "scale": asdict(result.scale) if result.scale else None,
         "settings": settings(options, segmenter.mask_settings),
         "engine": segmenter.engine.describe(),
+        "paths": result.paths,
         "checkpoint": {
             "file": str(checkpoint.path),
             "sha256": checkpoint.sha256,

@@ -9,6 +9,7 @@ from cornea_stream.errors import UsageError
 from cornea_stream.live import LiveReport
 from cornea_stream.scale import Scale, check_scale
 from cornea_stream.sinks import EncoderSettings, StreamTarget, check_encoder, check_parquet
+from cornea_stream.source import check_decoder
 from cornea_stream.source.live import RECONNECT_S
 from cornea_stream.source.media import MAX_MEGAPIXELS
 
@@ -43,6 +44,7 @@ class RunOptions:
     max_megapixels: float = MAX_MEGAPIXELS
     live: bool | None = None
     reconnect_s: float = RECONNECT_S
+    decoder: str = "auto"
     overwrite: bool = False
     resume: bool = False
     streams: tuple[StreamTarget, ...] = ()
@@ -65,6 +67,7 @@ class RunOptions:
         parse_colour(self.color)
         if self.streams:
             self._check_streams()
+        check_decoder(self.decoder)
         return check_encoder(self.codec, self.crf, self.preset)
 
     def _check_streams(self) -> None:
@@ -88,7 +91,8 @@ class RunResult:
 
     A skipped one has the frames and seconds of the run that made its outputs. A failed one says
     why in `error`, one sentence, with the exit code of the error's class. `live` is None unless
-    frames could be dropped.
+    frames could be dropped. `paths` tells who did each step of the work: CPU or GPU, which engine,
+    which encoder.
     """
 
     source: str
@@ -101,6 +105,7 @@ class RunResult:
     streams: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     scale: Scale | None = None
+    paths: dict[str, str] = field(default_factory=dict)
     error: str | None = None
     exit_code: int = 0
     traceback: str | None = None

@@ -200,7 +200,7 @@ def eyes(trained: Checkpoint) -> list[np.ndarray]:
 def test_cuda_gives_the_same_masks(
     gpu_engine: TorchCUDAEngine, trained: Checkpoint, eyes: list[np.ndarray]
 ) -> None:
-    assert gpu_engine.describe()["network"] == "CUDA graph"
+    assert gpu_engine.describe()["network"] == "torch, CUDA graph"
     exact = build_engine(trained, device="cpu", backend="torch", precision="fp32")
     expected = np.concatenate([exact.submit([eye]).result() for eye in eyes])
     found = np.concatenate([gpu_engine.submit(eyes[i : i + 4]).result() for i in (0, 4)])

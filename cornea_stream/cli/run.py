@@ -69,7 +69,12 @@ def run(
     ] = None,
     end: Annotated[str | None, typer.Option(help="Stop before this time.", metavar="T")] = None,
     every: Annotated[int, typer.Option(help="Take every N-th frame only.", metavar="N")] = 1,
-    codec: Annotated[str, typer.Option(help="FFmpeg video encoder of overlay.mp4.")] = "libx264",
+    decoder: Annotated[
+        str, typer.Option(help="auto, cpu, or nvdec: the GPU's own.", metavar="DECODER")
+    ] = "auto",
+    codec: Annotated[
+        str, typer.Option(help="FFmpeg video encoder of overlay.mp4; auto tries NVENC.")
+    ] = "libx264",
     crf: Annotated[
         float | None,
         typer.Option(help="Quality; smaller is better.", show_default="20 for libx264"),
@@ -157,6 +162,7 @@ def run(
         max_megapixels=max_megapixels,
         live=live,
         reconnect_s=reconnect_timeout,
+        decoder=decoder,
         overwrite=overwrite,
         resume=resume,
         streams=streams,

@@ -129,10 +129,15 @@ def _print_summary(
         _print_counts(console, results)
     elif done:
         console.print(_table(done))
+    paths = {""}
     for result in done if verbose or len(results) <= LISTED else []:
         if result.live:
             counts = f"{result.live.received} frames received, {result.live.shown} shown"
             console.print(f"{counts}, {lateness(result.live)}", highlight=False, soft_wrap=True)
+        told = "; ".join(f"{step}: {path}" for step, path in result.paths.items())
+        if told not in paths:
+            paths.add(told)
+            console.print(escape(told), style="dim", highlight=False, soft_wrap=True)
         if result.scale and result.scale.mm_per_px is not None:
             scale = result.scale
             console.print(f"Estimated: 1 px is {scale.mm_per_px:.4f} mm ({scale.basis})")

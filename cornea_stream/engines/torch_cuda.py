@@ -72,6 +72,7 @@ class TorchCUDAEngine:
             self._streams.Stream(*([device] if on_gpu else [])) for _ in range(2)
         )
         self._record = cuda_recorder(self._computing) if on_gpu else None
+        self._on_cpu: dict[str, None] = {}
         slots = [Staging(device, copying, self._computing) for _ in range(IN_FLIGHT)]
         self._slots = cycle(slots)
         with self._at_work():
@@ -80,7 +81,12 @@ class TorchCUDAEngine:
 
     def prepare(self, frame: Frame) -> CUDAInput:
         """Return the planes of a frame as they are, or a small RGB image of it."""
-        return native_planes(frame) or model_input(frame, self._image_size)
+        planes = native_planes(frame)
+        if planes is None:
+            video = frame.video
+            self._on_cpu[f"{video.format.name} {video.width}x{video.height}"] = None
+            return model_input(frame, self._image_size)
+        return planes
 
     def submit(self, inputs: Sequence[CUDAInput]) -> Pending:
         """Start on 1 to `batch_size` prepared inputs; those of different layouts go apart.
@@ -105,7 +111,9 @@ class TorchCUDAEngine:
             "device": torch.cuda.get_device_name(self.device) if on_gpu else "cpu",
             "precision": self.precision,
             "batch_size": self.batch_size,
-            "network": self._graphed.path,
+            "preprocess": "GPU"
+            + (f", CPU for {' and '.join(self._on_cpu)}" if self._on_cpu else ""),
+            "network": f"torch, {self._graphed.path}",
         }
 
     def _submit_alike(self, inputs: list[CUDAInput]) -> Pending:

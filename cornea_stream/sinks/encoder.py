@@ -30,13 +30,22 @@ def check_encoder(
 ) -> EncoderSettings:
     """Return settings for an FFmpeg video encoder after a trial; None leaves its own default.
 
-    libx264 gets crf 20 and preset veryfast where none are given.
+    libx264 gets crf 20 and preset veryfast where none are given, NVENC a constant quality of 20.
+    auto is NVENC where it opens, unless a preset is given, else libx264.
     Raises UsageError when this build has no such encoder, or the encoder refuses an option.
     """
+    if codec == "auto":
+        try:
+            return check_encoder("h264_nvenc" if preset is None else "libx264", crf, preset)
+        except UsageError:
+            codec = "libx264"
     if codec == "libx264":
         crf, preset = 20 if crf is None else crf, preset or "veryfast"
-    given = {"crf": None if crf is None else f"{crf:g}", "preset": preset}
+    on_gpu = codec.endswith("_nvenc")
+    given = {"cq" if on_gpu else "crf": None if crf is None else f"{crf:g}", "preset": preset}
     options = {name: value for name, value in given.items() if value is not None}
+    if on_gpu:  # its own default is 2 Mbit/s, whatever the size of the picture
+        options = {"rc": "vbr", "cq": "20"} | options
     if codec == "libx265":
         options["x265-params"] = "log-level=error"  # else it writes its statistics to the terminal
     if codec == "libsvtav1":
@@ -53,12 +62,17 @@ def check_encoder(
     for option in options:
         if option not in {known.name for known in trial.supported_options.private}:
             raise UsageError(f"{codec} has no option --{option}: leave it out")
-    trial.width, trial.height, trial.pix_fmt = 64, 64, settings.pix_fmt
+    trial.width, trial.height, trial.pix_fmt = 256, 256, settings.pix_fmt  # NVENC's least is 145
     trial.time_base, trial.framerate = Fraction(1, 25), Fraction(25)
     trial.options = dict(options)
     try:
         trial.open()
     except av.error.FFmpegError as err:
+        if on_gpu:
+            raise UsageError(
+                f"{codec} does not open: {err.strerror}: it needs an NVIDIA GPU with an encoder, "
+                "and options that it knows: use --codec libx264 or auto"
+            ) from err
         chosen = ", ".join(f"{name} {value}" for name, value in options.items()) or "no options"
         raise UsageError(f"{codec} refuses these settings: {chosen}: check their values") from err
     return settings

@@ -12,11 +12,21 @@ from cornea_stream.errors import UsageError
 from cornea_stream.source.images import ImageSource, is_image
 from cornea_stream.source.live import RECONNECT_S, LiveSource
 from cornea_stream.source.media import MAX_MEGAPIXELS
+from cornea_stream.source.nvdec import NvdecSource, check_decoder
 from cornea_stream.source.video import VideoSource
 
 Source: TypeAlias = VideoSource | ImageSource | LiveSource
 
-__all__ = ["ImageSource", "LiveSource", "Source", "VideoSource", "is_image", "open_source"]
+__all__ = [
+    "ImageSource",
+    "LiveSource",
+    "NvdecSource",
+    "Source",
+    "VideoSource",
+    "check_decoder",
+    "is_image",
+    "open_source",
+]
 
 
 def open_source(
@@ -31,6 +41,7 @@ def open_source(
     reconnect_s: float = RECONNECT_S,
     stop: threading.Event | None = None,
     on_note: Callable[[str], None] | None = None,
+    decoder: str = "auto",
 ) -> Source:
     """Open `path`: a file, a folder of images taken as one sequence, an address, a camera, or -.
 
@@ -39,12 +50,14 @@ def open_source(
     Pictures of more than `max_megapixels` are refused before memory is spent on them.
     Sources without an end, and with `live` the other streams too, are a `LiveSource`, which
     `reconnect_s`, `stop` and `on_note` are for.
+    `decoder`: cpu, nvdec (video files only, and the CPU where that does not go), or auto, the CPU.
     Raises SourceError when nothing can be read there, UsageError when the arguments make no sense.
     """
     if every < 1:
         raise UsageError(f"every must be 1 or more: {every}: give a whole number")
     if start_s is not None and end_s is not None and end_s <= start_s:
         raise UsageError(f"end must lie after start: {start_s:g} s to {end_s:g} s: swap them")
+    check_decoder(decoder)
     address = find_address(path)
     if address and (live or address.endless):
         return LiveSource(
@@ -69,7 +82,8 @@ def open_source(
             stop=stop,
         )
     path = Path(str(path))
-    kind = ImageSource if path.is_dir() or is_image(path) else VideoSource
+    video = NvdecSource if decoder == "nvdec" else VideoSource
+    kind = ImageSource if path.is_dir() or is_image(path) else video
     return kind(
         path,
         start_s=start_s,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
@@ -25,10 +26,13 @@ _POINTING_ELSEWHERE = frozenset(
 _Stream = TypeVar("_Stream")
 
 
-def open_media(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> InputContainer:
+def open_media(
+    path: Path, *, max_megapixels: float = MAX_MEGAPIXELS, hwaccel: HWAccel | None = None
+) -> InputContainer:
     """Open a local media file for reading; pictures larger than the limit will not be decoded.
 
     Nothing but the file itself is opened: playlists are refused, whatever their name says.
+    `hwaccel` decodes on a device.
     Raises SourceError, naming the file and the cause.
     """
     if not path.exists():
@@ -44,7 +48,7 @@ def open_media(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> InputCo
     try:
         # `file:` keeps names like "a:b.mp4" from being read as a protocol. The limit is given
         # twice: FFmpeg already decodes pictures while it looks for what the file holds.
-        container = av.open(f"file:{path}", options=options | limit)
+        container = av.open(f"file:{path}", options=options | limit, hwaccel=hwaccel)
     except PermissionError as err:
         raise SourceError(f"input may not be read: {path}: check its permissions") from err
     except (av.error.FFmpegError, OSError, ValueError) as err:

@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
@@ -21,17 +22,20 @@ _ATTACHED_PICTURE = av.stream.Disposition.attached_pic
 
 
 def open_pictures(
-    path: Path | Address, max_megapixels: float, stop: threading.Event | None = None
+    path: Path | Address,
+    max_megapixels: float,
+    stop: threading.Event | None = None,
+    hwaccel: HWAccel | None = None,
 ) -> tuple[InputContainer, VideoStream]:
     """Open a file or stream; return it with its picture stream.
 
-    `stop` ends waiting for standard input. Raises SourceError where there are no pictures, or
-    larger ones than `max_megapixels`.
+    `stop` ends waiting for standard input. `hwaccel` decodes files on a device. Raises SourceError
+    where there are no pictures, or larger ones than `max_megapixels`.
     """
     if isinstance(path, Address):
         container = open_address(path, max_megapixels=max_megapixels, stop=stop)
     else:
-        container = open_media(path, max_megapixels=max_megapixels)
+        container = open_media(path, max_megapixels=max_megapixels, hwaccel=hwaccel)
     try:
         stream = _pick_stream(container, path)
         check_size(stream, path, max_megapixels)
