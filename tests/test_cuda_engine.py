@@ -161,11 +161,19 @@ def record_on_cpu(work: Callable[[], torch.Tensor]) -> tuple[Callable[[], None],
 
 
 def test_a_graph_takes_batches_up_to_its_size() -> None:
-    graphed = GraphedNetwork(Doubling(), (4, 2, 2, 3), CPU, record_on_cpu)
+    counts: list[int] = []
+
+    class Counting(Doubling):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            counts.append(len(images))
+            return super().forward(images)
+
+    graphed = GraphedNetwork(Counting(), (4, 2, 2, 3), CPU, record_on_cpu)
     assert graphed.path == "CUDA graph"
-    for count in (4, 1, 3):
+    for count in (4, 1, 3, 2):
         images = torch.randint(0, 256, (count, 2, 2, 3), dtype=torch.uint8)
         assert torch.equal(graphed(images), 2.0 * images[..., 0])
+    assert counts == [4, 4, 1, 4, 2]  # recorded; then small ones alone, not as four
 
 
 def test_where_no_graph_can_be_recorded_the_network_runs_all_the_same(
