@@ -29,6 +29,10 @@ class Unit:
     folder: Path
     options: RunOptions
 
+    def absolute(self) -> Unit:
+        """Return the same with paths that mean the same everywhere."""
+        return replace(self, source=self.source.absolute(), folder=self.folder.absolute())
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -56,6 +60,14 @@ class Setup:
     threshold: float = 0.5
     raw: bool = False
     smooth: bool = False
+
+    def absolute(self) -> Setup:
+        """Return the same with paths that mean the same everywhere."""
+        return replace(
+            self,
+            checkpoint=self.checkpoint and self.checkpoint.absolute(),
+            calibration=self.calibration and self.calibration.absolute(),
+        )
 
     def build(self) -> Segmenter:
         """Load the weights onto the device. Raises as `Segmenter` does."""

@@ -114,6 +114,16 @@ def run(
             show_default="one per GPU, else 1",
         ),
     ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            help="Work on a Ray cluster: HOST:PORT, or auto for that of this machine.",
+            metavar="ADDRESS",
+        ),
+    ] = None,
+    ray_cores: Annotated[
+        int, typer.Option(min=1, help="Cores of a video on Ray nodes without GPUs.", metavar="N")
+    ] = 8,
     resume: Annotated[
         bool, typer.Option("--resume", help="Skip what is complete already; redo the rest.")
     ] = False,
@@ -188,8 +198,18 @@ def run(
         raw=raw_mask,
         smooth=smooth,
     )
+    masks = setup.mask_settings()
+    if ray is None:
+        executor = executor_for(setup, jobs, len(units))
+    elif jobs is None:
+        from cornea_stream.cluster import RayCluster
+
+        units = [unit.absolute() for unit in units]
+        executor = RayCluster(setup.absolute(), masks, ray, cores=ray_cores)
+    else:
+        raise typer.BadParameter("Ray deals the work by cores: use --ray-cores instead of --jobs")
     code = run_and_report(
-        units, executor_for(setup, jobs, len(units)), setup.mask_settings(), folder,
+        units, executor, masks, folder,
         quiet=quiet, verbose=verbose, as_json=json_,
     )  # fmt: skip
     raise typer.Exit(code)

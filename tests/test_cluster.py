@@ -1,0 +1,200 @@
+"""A real Ray cluster of two nodes on this machine: units done, lost, done elsewhere, given up."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import moving_discs, read_video, write_video
+
+from cornea_stream.actor import shares
+from cornea_stream.cluster import TRIES, RayCluster
+from cornea_stream.errors import CheckpointError, UsageError
+from cornea_stream.run_types import RunOptions, RunResult
+from cornea_stream.work import Setup, Step, Unit
+
+pytest.importorskip("ray")
+
+
+def test_nodes_are_dealt_by_gpus_or_by_cores() -> None:
+    def dealt(on_gpus: bool, **resources: float) -> list[tuple[int, int]]:
+        found = shares("n", resources, 8, on_gpus)
+        assert [share.index for share in found] == list(range(len(found)))
+        return [(share.cores, int(share.gpu)) for share in found]
+
+    assert dealt(False, CPU=64) == [(8, 0)] * 8
+    assert dealt(False, CPU=20, GPU=1) == [(10, 0)] * 2
+    assert dealt(False, CPU=2) == [(2, 0)]
+    assert dealt(False, memory=1e9) == []
+    assert dealt(True, CPU=32, GPU=4) == [(8, 1)] * 4
+    assert dealt(True, CPU=32) == []
+
+
+def test_what_makes_no_sense_is_told_at_once(tiny_checkpoint: Path) -> None:
+    setup = Setup(tiny_checkpoint)
+    masks = setup.mask_settings()
+    with pytest.raises(UsageError, match="Ray deals the GPUs itself: cuda:1"):
+        RayCluster(replace(setup, device="cuda:1"), masks, "auto")
+    with pytest.raises(UsageError, match="run on a machine of the cluster"):
+        RayCluster(setup, masks, "ray://somewhere:10001")
+    for address in ("127.0.0.1:9", "nonsense"):
+        work = RayCluster(setup, masks, address).run(
+            [Unit(Path("a"), Path("b"), RunOptions())],
+            stop=threading.Event(), on_step=lambda step: None,
+        )  # fmt: skip
+        with pytest.raises(UsageError, match=f"no Ray cluster answers at: {address}"):
+            next(work)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Two nodes of one core each, on loopback."""
+    from ray.cluster_utils import Cluster
+
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    node = {"num_cpus": 1, "object_store_memory": 80_000_000}
+    made = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+    made.add_node(**node)
+    yield made
+    made.shutdown()
+
+
+@pytest.fixture
+def setup(tiny_checkpoint: Path) -> Setup:
+    return Setup(tiny_checkpoint, device="cpu", backend="torch")
+
+
+def make_units(folder: Path, lengths: list[int]) -> list[Unit]:
+    units = []
+    for number, length in enumerate(lengths):
+        path = write_video(folder / f"{number}.mp4", (moving_discs(30) * 100)[:length],
+                           options={"preset": "ultrafast"})  # fmt: skip
+        units.append(Unit(path, folder / "out" / path.stem, RunOptions()))
+    return units
+
+
+def run(units: list[Unit], setup: Setup, cluster: Any, on_step: Any) -> dict[Unit, RunResult]:
+    executor = RayCluster(setup, setup.mask_settings(), cluster.address, cores=1)
+    found = list(executor.run(units, stop=threading.Event(), on_step=on_step))
+    assert len(found) == len(units)
+    assert "torch" in executor.describe()
+    assert "2 actors" in executor.describe()
+    return dict(found)
+
+
+def kill_who_reads(path: Path) -> None:
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            files = [os.path.realpath(file) for file in (process / "fd").iterdir()]
+        except OSError:
+            continue
+        if str(path) in files and process.name != str(os.getpid()):
+            os.kill(int(process.name), signal.SIGKILL)
+
+
+def test_a_unit_whose_actor_dies_each_time_is_given_up(
+    tmp_path: Path, setup: Setup, cluster: Any
+) -> None:
+    units = make_units(tmp_path, [6, 2000, 6, 6])
+    begun = Counter[Unit]()
+
+    def on_step(step: Step) -> None:
+        begun[step.unit] += step.progress is None
+        if step.unit == units[1] and step.progress:
+            kill_who_reads(units[1].source)
+
+    results = run(units, setup, cluster, on_step)
+    assert begun[units[1]] == TRIES
+    assert results[units[1]].status == "failed"
+    assert f"lost {TRIES} times: {units[1].source}" in (results[units[1]].error or "")
+    for unit in (units[0], *units[2:]):
+        assert (results[unit].status, results[unit].frames) == ("complete", 6)
+
+
+def test_other_weights_than_the_driver_s_are_refused(
+    tmp_path: Path, setup: Setup, cluster: Any
+) -> None:
+    masks = replace(setup.mask_settings(), checkpoint="0" * 64)
+    executor = RayCluster(setup, masks, cluster.address, cores=1)
+    units = make_units(tmp_path, [3, 3])
+    with pytest.raises(CheckpointError, match=r"other weights on .*tiny\.safetensors"):
+        list(executor.run(units, stop=threading.Event(), on_step=lambda step: None))
+    assert not units[0].folder.exists()
+
+
+def test_the_command_line_stops_in_order_and_resumes(
+    tmp_path: Path, tiny_checkpoint: Path, cluster: Any
+) -> None:
+    (tmp_path / "rec").mkdir()
+    units = make_units(tmp_path / "rec", [6, 1200, 1200, 6])
+    (tmp_path / "rec" / "broken.mp4").write_bytes(b"x" * 5000)
+    command = [
+        *(sys.executable, "-m", "cornea_stream", "run", "rec", "-o", "out", "--backend", "torch"),
+        *("--ray", cluster.address, "--ray-cores", "1", "--checkpoint", str(tiny_checkpoint)),
+    ]
+    process = subprocess.Popen(
+        [*command, "--frames"], stderr=subprocess.PIPE, text=True, cwd=tmp_path
+    )
+    frames = [tmp_path / "out" / name / "frames" / "000010_mask.png" for name in "12"]
+    deadline = time.monotonic() + 120
+    while not all(file.exists() for file in frames) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    for name in "12":
+        told = json.loads((tmp_path / "out" / name / "run.json").read_text())
+        assert told["status"] == "interrupted"
+        assert len(read_video(tmp_path / "out" / name / "overlay.mp4")) == told["frames"] < 1200
+    done = subprocess.run(
+        [*command, "--frames", "--resume", "--end", "1", "--json"],
+        capture_output=True, text=True, cwd=tmp_path, check=False,
+    )  # fmt: skip
+    assert done.returncode == 6, done.stderr
+    results = {Path(told["source"]).stem: told for told in json.loads(done.stdout)}
+    assert {name: told["status"] for name, told in results.items()} == {
+        **dict.fromkeys("0123", "complete"), "broken": "failed"
+    }  # fmt: skip
+    for unit in units:
+        told = json.loads((tmp_path / "out" / unit.source.stem / "run.json").read_text())
+        assert told["source"]["path"] == str(unit.source)
+        assert told["frames"] == min(25, len(read_video(unit.source)))
+
+
+def test_a_node_that_is_killed_in_mid_run_loses_nothing(
+    tmp_path: Path, setup: Setup, cluster: Any
+) -> None:
+    """The last of these tests: it leaves the cluster with one node."""
+    units = make_units(tmp_path, [500, 500, 30, 30, 30, 30])
+    begun = Counter[Unit]()
+    working: set[Unit] = set()
+
+    def on_step(step: Step) -> None:
+        begun[step.unit] += step.progress is None
+        if step.progress:
+            working.add(step.unit)
+        if len(working) == 2 and len(cluster.worker_nodes) == 1:  # both nodes are at work
+            cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
+
+    results = run(units, setup, cluster, on_step)
+    assert not cluster.worker_nodes
+    assert sum(begun.values()) == len(units) + 1  # one was lost and done anew
+    assert set(begun) == set(units)
+    for unit, length in zip(units, [500, 500, 30, 30, 30, 30], strict=True):
+        assert (results[unit].status, results[unit].frames) == ("complete", length)
+        assert len(read_video(unit.folder / "overlay.mp4")) == length
+        told = json.loads((unit.folder / "run.json").read_text())
+        assert (told["status"], told["frames"]) == ("complete", length)
+        assert {path.name for path in unit.folder.iterdir()} == {"overlay.mp4", "run.json"}
