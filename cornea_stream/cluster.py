@@ -10,6 +10,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from cornea_stream.actor import Actor, News, Share, shares
@@ -63,6 +64,8 @@ class RayCluster:
         Raises UsageError where Ray or the cluster is missing, what loading the weights raises when
         no node can load them, and CorneaStreamError when no node is left.
         """
+        if any(not isinstance(unit.source, Path) for unit in units):
+            raise UsageError("live sources are read on this machine: leave --ray out")
         ray, is_mine = _connect(self._address)
         crew = _Crew(ray, self._setup, self._masks, self._cores)
         waiting, tries = deque(units), Counter[Unit]()
@@ -127,8 +130,7 @@ class _Crew:
     def hire(self, waiting: int) -> None:
         """Have an actor for each of the waiting units, as far as there are shares of nodes.
 
-        Raises the error of those that cannot load the weights when no other node is left, and
-        CorneaStreamError when there has been no node for long.
+        Raises what keeps the last of them from loading, CorneaStreamError when none comes for long.
         """
         now = time.monotonic()
         if now - self._looked_around > _LOOK_AROUND_S:
@@ -170,12 +172,10 @@ class _Crew:
             log.warning("a node of the cluster is of no use: %s", news)
 
     def stop(self) -> None:
-        """Have units in hand ended early."""
         for member in self.members:
             member.stop()
 
     def close(self) -> None:
-        """Part with all actors."""
         for member in self.members:
             member.kill()
 

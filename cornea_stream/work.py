@@ -31,7 +31,8 @@ class Unit:
 
     def absolute(self) -> Unit:
         """Return the same with paths that mean the same everywhere."""
-        return replace(self, source=self.source.absolute(), folder=self.folder.absolute())
+        source = self.source.absolute() if isinstance(self.source, Path) else self.source
+        return replace(self, source=source, folder=self.folder.absolute())
 
 
 @dataclass(frozen=True, slots=True)

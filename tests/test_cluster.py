@@ -103,6 +103,7 @@ def kill_who_reads(path: Path) -> None:
             os.kill(int(process.name), signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_a_unit_whose_actor_dies_each_time_is_given_up(
     tmp_path: Path, setup: Setup, cluster: Any
 ) -> None:
@@ -133,6 +134,7 @@ def test_other_weights_than_the_driver_s_are_refused(
     assert not units[0].folder.exists()
 
 
+@pytest.mark.slow
 def test_the_command_line_stops_in_order_and_resumes(
     tmp_path: Path, tiny_checkpoint: Path, cluster: Any
 ) -> None:

@@ -96,6 +96,7 @@ def test_what_no_worker_can_load_is_raised_once(tmp_path: Path) -> None:
     assert not multiprocessing.active_children()
 
 
+@pytest.mark.slow
 def test_stopping_ends_the_units_in_hand_in_order(tmp_path: Path, setup: Setup) -> None:
     units = make_units(tmp_path, [3000, 3000, 6])
     stop = threading.Event()
