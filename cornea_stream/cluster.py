@@ -64,8 +64,8 @@ class RayCluster:
         Raises UsageError where Ray or the cluster is missing, what loading the weights raises when
         no node can load them, and CorneaStreamError when no node is left.
         """
-        if any(not isinstance(unit.source, Path) for unit in units):
-            raise UsageError("live sources are read on this machine: leave --ray out")
+        if any(not isinstance(unit.source, Path) or unit.options.streams for unit in units):
+            raise UsageError("live sources and streams stay on this machine: leave --ray out")
         ray, is_mine = _connect(self._address)
         crew = _Crew(ray, self._setup, self._masks, self._cores)
         waiting, tries = deque(units), Counter[Unit]()
