@@ -1,4 +1,4 @@
-"""Facts for bug reports: this installation, a source, a checkpoint."""
+"""Facts about what a run computes with, a source, and a checkpoint."""
 
 from __future__ import annotations
 
@@ -36,28 +36,6 @@ def versions() -> dict[str, str | None]:
 def machine() -> str:
     """Return operating system, processor architecture and core count."""
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
-
-
-def describe_installation() -> dict[str, Any]:
-    """Return versions, machine, GPUs, FFmpeg libraries and the default weights."""
-    import av
-    import torch
-
-    from cornea_stream.engines.device import cpu_has_bf16
-
-    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    weights = load_checkpoint()
-    return {
-        **versions(),
-        "machine": machine(),
-        "cpu capability": torch.backends.cpu.get_cpu_capability(),
-        "cpu bf16": cpu_has_bf16(),
-        "gpus": ", ".join(gpus) or "none",
-        "ffmpeg": ", ".join(
-            f"{name} {'.'.join(map(str, version))}" for name, version in av.library_versions.items()
-        ),
-        "default weights": f"{weights.path} (sha256 {weights.sha256[:12]}…)",
-    }
 
 
 def describe_path(path: Path) -> dict[str, Any]:

@@ -199,6 +199,19 @@ def test_info(video: Path, tiny_checkpoint: Path, call) -> None:  # type: ignore
     assert runner.invoke(app, ["--version"]).output.startswith("cornea-stream ")
 
 
+def test_the_tab_key_completes_commands_and_options() -> None:
+    for typed, wanted in (("r", "run"), ("run --white", "--white-to-white"), ("inf", "info")):
+        words = f"cornea-stream {typed}"
+        done = subprocess.run(
+            [sys.executable, "-c", "import sys; sys.argv = ['cornea-stream']\n"
+             "from cornea_stream.cli import main; main()"],
+            env={**os.environ, "_CORNEA_STREAM_COMPLETE": "complete_bash", "COMP_WORDS": words,
+                 "COMP_CWORD": str(len(words.split()) - 1)},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert wanted in done.stdout.split(), done.stderr
+
+
 @pytest.mark.parametrize("name", ["a [b] 'c' $d.mp4", "ünïcode 眼.mp4", "-dash.mp4"])
 def test_awkward_file_names(tmp_path: Path, tiny_checkpoint: Path, call, name: str) -> None:  # type: ignore[no-untyped-def]
     path = write_video(tmp_path / "plain.mp4", moving_discs(3)).rename(tmp_path / name)

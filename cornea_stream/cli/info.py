@@ -19,7 +19,8 @@ def info(
     json_: opt.Json = False,
 ) -> None:
     """Describe this installation (for bug reports), a source or a checkpoint."""
-    from cornea_stream.about import describe_installation, describe_path
+    from cornea_stream.about import describe_path
+    from cornea_stream.installation import describe_installation
 
     facts = describe_installation() if path is None else describe_path(path)
     if json_:
@@ -27,7 +28,18 @@ def info(
     elif not quiet:
         width = max(map(len, facts))
         for name, value in facts.items():
-            typer.echo(f"{name:<{width}}  {value}")
+            typer.echo(f"{name:<{width}}  {_text(value)}")
+
+
+def _text(value: object) -> str:
+    if isinstance(value, dict):
+        value = [
+            f"{name} ({_text(each)})" if isinstance(each, list) else f"{name} {each}"
+            for name, each in value.items()
+        ]
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    return "not known" if value is None else str(value)
 
 
 def print_version(wanted: bool) -> None:
