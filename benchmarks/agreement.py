@@ -1,6 +1,6 @@
 """Does speed change results? Masks of every engine and precision against fp32 torch, on a video.
 
-    python -m benchmarks.agreement VIDEO [--output FILE]
+    python -m benchmarks.agreement VIDEO [--device cuda] [--output FILE]
 
 Both sides get their masks cleaned, as users do. int8 is calibrated on generated frames, and once
 more on frames of the video itself, which is then no longer a test of unseen frames.
@@ -26,8 +26,12 @@ def masks(segmenter: Segmenter, video: Path) -> Iterator[Image]:
     return (result.mask for result in segmenter.stream(video))
 
 
-def contestants(video: Path) -> Iterator[tuple[str, Segmenter]]:
-    """Yield every engine of this machine by name."""
+def contestants(video: Path, device: str) -> Iterator[tuple[str, Segmenter]]:
+    """Yield every engine of a device by name."""
+    if device != "cpu":
+        for precision in ("fp32", "bf16", "fp16"):
+            yield f"torch {precision} on {device}", Segmenter(precision=precision, device=device)
+        return
     yield "torch bf16", Segmenter(backend="torch", precision="bf16", device="cpu")
     if find_spec("openvino"):
         yield "OpenVINO fp32", Segmenter(backend="openvino", precision="fp32")
@@ -43,11 +47,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Agreement of all engines with fp32 torch.")
     parser.add_argument("video", type=Path)
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/agreement.json"))
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     options = parser.parse_args()
     exact = Segmenter(backend="torch", precision="fp32", device="cpu")
     reference = list(masks(exact, options.video))
     rows = {}
-    for name, segmenter in contestants(options.video):
+    for name, segmenter in contestants(options.video, options.device):
         scores = [
             iou(found, true)
             for found, true in zip(masks(segmenter, options.video), reference, strict=True)

@@ -1,23 +1,69 @@
 #!/usr/bin/env bash
-# Everything that needs a GPU, in one go of under ten minutes; JSON goes to the folder given.
+# Everything that needs a GPU, in one go of under ten minutes; results go to the folder given.
 #
 #   benchmarks/gpu.sh OUT [VIDEO]
 #
+# Runs from a checkout with the machine's own python3, which needs torch, torchvision, timm,
+# opencv-python-headless, typer, rich, safetensors and pytest. WHEELS names a folder of wheels to
+# install first, without the network and without their dependencies: av and
+# segmentation-models-pytorch, say. Without VIDEO a clip is generated.
+#
+# Every step has a limit of time, and one that fails does not stop the others: steps.txt tells how
+# each ended, and the exit code is 1 if any failed. DEVICE=cpu tries the script itself elsewhere.
+#
 # With TRAIN_MINUTES set, the default weights are trained on the GPU for so long afterwards
 # (REAL names a folder of annotated frames to mix in) and written to OUT as well.
-set -euo pipefail
+set -uo pipefail
+mkdir -p "${1:?usage: benchmarks/gpu.sh OUT [VIDEO]}"
+out=$(realpath "$1")
+video=${2:+$(realpath "$2")}
 cd "$(dirname "$0")/.."
-out=${1:?usage: benchmarks/gpu.sh OUT [VIDEO]}
-video=${2:-}
-mkdir -p "$out"
-export PYTHONPATH="$PWD:$PWD/.ci/typing${PYTHONPATH:+:$PYTHONPATH}"  # runs from a checkout too
+device=${DEVICE:-cuda}
+export PYTHONPATH="$PWD:$PWD/.ci/typing${PYTHONPATH:+:$PYTHONPATH}"
+failed=0
+: > "$out/steps.txt"
 
-nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv > "$out/gpu.csv"
-python3 -m cornea_stream info --json > "$out/info.json"
-python3 -m pytest -q -m gpu tests 2>&1 | tee "$out/tests.txt"
-python3 -m cornea_stream benchmark $video --baseline --json > "$out/benchmark.json"
-if [ -n "${TRAIN_MINUTES:-}" ]; then
-  python3 -m cornea_train.default_weights --device cuda --minutes "$TRAIN_MINUTES" \
-    --workers "$(nproc)" --batch-scale 8 ${REAL:+--real "$REAL"} \
-    --out "$out/cornea_default.safetensors" 2>&1 | tee "$out/training.txt"
+# step NAME SECONDS COMMAND...: run it with a limit; what it prints goes to NAME.txt.
+step() {
+  local name=$1 limit=$2 began=$SECONDS code=0
+  shift 2
+  timeout --kill-after=10 "$limit" "$@" > "$out/$name.txt" 2>&1 || code=$?
+  [ "$code" = 0 ] || { failed=1; tail -n 15 "$out/$name.txt"; }
+  echo "$name: exit code $code after $((SECONDS - began)) s" | tee -a "$out/steps.txt"
+}
+
+# measure NAME SECONDS ARGUMENTS...: `cornea-stream benchmark`, its JSON to NAME.json.
+measure() {
+  local name=$1 limit=$2
+  shift 2
+  step "$name" "$limit" bash -c 'python3 -m cornea_stream benchmark "${@:2}" --json > "$1"' \
+    - "$out/$name.json" "$video" --device "$device" "$@"
+}
+
+if [ -n "${WHEELS:-}" ]; then
+  step wheels 30 bash -c 'python3 -m pip install --no-index --no-deps "$1"/*.whl' - "$WHEELS"
 fi
+step gpu 10 nvidia-smi
+step info 30 python3 -m cornea_stream info
+if [ -z "$video" ]; then
+  video="$out/clip.mp4"
+  step clip 45 python3 -c "
+import pathlib, sys
+from cornea_stream.demo import write_clip
+write_clip(pathlib.Path(sys.argv[1]), seconds=6, seed=7, overwrite=True)" "$video"
+fi
+mapfile -t gpu_tests < <(grep -lE 'mark\.gpu' tests/test_*.py)
+step tests 120 python3 -m pytest -q -p no:cacheprovider -m gpu "${gpu_tests[@]}"
+measure benchmark_256 75 --input-size 256 --baseline
+measure benchmark_512 75 --input-size 512 --baseline
+measure benchmark_nvdec 30 --input-size 256 --decoder nvdec --no-engines
+step agreement 60 python3 -m benchmarks.agreement "$video" --device "$device" \
+  --output "$out/agreement.json"
+step peers 100 python3 -m benchmarks.peers "$video" --device "$device" --rounds 2 \
+  --output "$out/peers.json"
+if [ -n "${TRAIN_MINUTES:-}" ]; then
+  step training $((60 * TRAIN_MINUTES + 120)) python3 -m cornea_train.default_weights \
+    --device "$device" --minutes "$TRAIN_MINUTES" --workers "$(nproc)" --batch-scale 8 \
+    ${REAL:+--real "$REAL"} --out "$out/cornea_default.safetensors"
+fi
+exit "$failed"

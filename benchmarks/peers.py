@@ -1,6 +1,7 @@
 """The same work done by what one would pick instead: overlay video in, overlay video out.
 
-    python -m benchmarks.peers VIDEO [--rounds 3] [--input-size 256 512] [--output FILE]
+    python -m benchmarks.peers VIDEO [--device cuda] [--rounds 3] [--input-size 256 512]
+        [--output FILE]
 
 The video is scaled to 1024x768. Every contestant uses the same weights, at each input size of the
 network that is asked for: the default weights' own, and that of the published recipe. They take
@@ -39,9 +40,9 @@ SIZE = (1024, 768)
 """Width and height of common recordings."""
 
 
-def ours(weights: Checkpoint, backend: str, precision: str) -> Contestant:
+def ours(weights: Checkpoint, backend: str, precision: str, device: str) -> Contestant:
     """Return a run of this project with one engine, loaded once."""
-    segmenter = Segmenter(weights, backend=backend, precision=precision)
+    segmenter = Segmenter(weights, backend=backend, precision=precision, device=device)
     segmenter(np.zeros((64, 64, 3), np.uint8))
 
     def run(video: Path) -> float:
@@ -53,17 +54,18 @@ def ours(weights: Checkpoint, backend: str, precision: str) -> Contestant:
 
 def _segment(model: torch.nn.Module, weights: Checkpoint, rgb: np.ndarray) -> np.ndarray:
     small = cv2.resize(rgb, weights.spec.image_size[::-1])
+    device = next(model.parameters()).device
     with torch.inference_mode():
-        logits = model(torch.from_numpy(small).permute(2, 0, 1)[None].float())
-    mask = (logits[0, 0].numpy() > 0).astype(np.uint8)
+        logits = model(torch.from_numpy(small).permute(2, 0, 1)[None].float().to(device))
+    mask = (logits[0, 0].cpu().numpy() > 0).astype(np.uint8)
     return cv2.resize(mask, rgb.shape[1::-1], interpolation=cv2.INTER_NEAREST)
 
 
-def supervision_loop(weights: Checkpoint) -> Contestant:
+def supervision_loop(weights: Checkpoint, device: str) -> Contestant:
     """Return `supervision.process_video` with its own mask annotator."""
     import supervision as sv
 
-    model = weights.build()
+    model = weights.build().to(device)
     annotator = sv.MaskAnnotator(color=sv.Color(0, 255, 0), opacity=0.5)
 
     def callback(frame: np.ndarray, _: int) -> np.ndarray:
@@ -85,9 +87,9 @@ def supervision_loop(weights: Checkpoint) -> Contestant:
     return run
 
 
-def pyav_batches(weights: Checkpoint, size: int = 8) -> Contestant:
+def pyav_batches(weights: Checkpoint, device: str, size: int = 8) -> Contestant:
     """Return a PyAV loop that predicts in batches, in full RGB and fp32."""
-    model = weights.build()
+    model = weights.build().to(device)
     height, width = weights.spec.image_size
 
     def run(video: Path) -> float:
@@ -104,8 +106,8 @@ def pyav_batches(weights: Checkpoint, size: int = 8) -> Contestant:
 
             def flush() -> None:
                 inputs = np.stack([cv2.resize(rgb, (width, height)) for rgb in held])
-                logits = model(torch.from_numpy(inputs).permute(0, 3, 1, 2).float())
-                for rgb, one in zip(held, logits[:, 0].numpy(), strict=True):
+                logits = model(torch.from_numpy(inputs).permute(0, 3, 1, 2).float().to(device))
+                for rgb, one in zip(held, logits[:, 0].cpu().numpy(), strict=True):
                     mask = cv2.resize((one > 0).astype(np.uint8), rgb.shape[1::-1]) > 0
                     rgb[mask] = rgb[mask] // 2 + np.array([0, 127, 0], np.uint8)
                     sink.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
@@ -124,26 +126,26 @@ def pyav_batches(weights: Checkpoint, size: int = 8) -> Contestant:
     return run
 
 
-def contestants(weights: Checkpoint) -> dict[str, Contestant]:
-    """Return all that this machine has installed, by name."""
+def contestants(weights: Checkpoint, device: str) -> dict[str, Contestant]:
+    """Return all that this machine has installed for a device, by name."""
     found: dict[str, Contestant] = {
-        PLAIN: lambda video: plain_loop(video, weights),
-        "PyAV, batches of 8, fp32": pyav_batches(weights),
-        "cornea-stream, torch": ours(weights, "torch", "auto"),
+        PLAIN: lambda video: plain_loop(video, weights, device),
+        "PyAV, batches of 8, fp32": pyav_batches(weights, device),
+        "cornea-stream, torch": ours(weights, "torch", "auto", device),
     }
     if find_spec("supervision"):
-        found["supervision.process_video, fp32"] = supervision_loop(weights)
-    if find_spec("openvino"):
-        found["cornea-stream, OpenVINO"] = ours(weights, "openvino", "auto")
-    if find_spec("nncf"):
-        found["cornea-stream, OpenVINO int8"] = ours(weights, "openvino", "int8")
+        found["supervision.process_video, fp32"] = supervision_loop(weights, device)
+    if device == "cpu" and find_spec("openvino"):
+        found["cornea-stream, OpenVINO"] = ours(weights, "openvino", "auto", device)
+    if device == "cpu" and find_spec("nncf"):
+        found["cornea-stream, OpenVINO int8"] = ours(weights, "openvino", "int8", device)
     return found
 
 
-def compare(weights: Checkpoint, video: Path, rounds: int) -> dict[str, Any]:
+def compare(weights: Checkpoint, device: str, video: Path, rounds: int) -> dict[str, Any]:
     """Let all contestants take turns; return medians, ratios and every single speed."""
     speeds: dict[str, list[float]] = {}
-    runs = contestants(weights)
+    runs = contestants(weights, device)
     for turn in range(rounds):
         for name, run in runs.items():
             speeds.setdefault(name, []).append(run(video))
@@ -163,6 +165,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Peers side by side.")
     parser.add_argument("video", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     parser.add_argument("--input-size", type=int, nargs="+", default=[256, 512])
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/peers.json"))
     options = parser.parse_args()
@@ -170,12 +173,15 @@ def main() -> None:
     result: dict[str, Any] = {
         "what": f"frames per second, overlay video out, {SIZE[0]}x{SIZE[1]}",
         "checkpoint": weights.sha256,
+        "device": options.device,
     }
     with tempfile.TemporaryDirectory() as folder:
         video = reencoded(options.video, Path(folder) / "clip.mp4", SIZE)
         for side in options.input_size:
             sized = replace(weights, spec=replace(weights.spec, image_size=(side, side)))
-            result[f"network input {side}x{side}"] = compare(sized, video, options.rounds)
+            result[f"network input {side}x{side}"] = compare(
+                sized, options.device, video, options.rounds
+            )
     save(options.output, result)
 
 

@@ -6,12 +6,16 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
+
 from cornea_stream.about import machine, versions
 
 
 def save(path: Path, result: Mapping[str, object]) -> None:
     """Write a result as JSON, with machine and versions, and print it."""
-    text = json.dumps({**result, "machine": machine(), "versions": versions()}, indent=2)
+    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    where = {"machine": machine(), **({"gpus": gpus} if gpus else {}), "versions": versions()}
+    text = json.dumps({**result, **where}, indent=2)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text + "\n")
     print(text)

@@ -8,12 +8,16 @@ from pathlib import Path
 
 import cv2
 import pytest
+import torch
 from conftest import moving_discs, write_video
 
 from cornea_stream.benchmark import Stage, bound, plain_loop, run_benchmark
-from cornea_stream.checkpoint import load_checkpoint
+from cornea_stream.benchmark.inference import configurations, measure
+from cornea_stream.checkpoint import Checkpoint, load_checkpoint
 from cornea_stream.cli import main
+from cornea_stream.engines.torch_cuda import TorchCUDAEngine
 from cornea_stream.errors import UsageError
+from cornea_stream.source import open_source
 
 
 def stage(name: str, fps: float, cpu_ms: float) -> Stage:
@@ -54,10 +58,41 @@ def test_every_figure_is_there(video: Path, tiny_checkpoint: Path) -> None:
     assert steps == ["loading the network", "every stage alone", "end to end", "the plain loop"]
 
 
+def test_what_a_gpu_does_before_the_network_is_a_stage_of_its_own(
+    video: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(checkpoint: Checkpoint, **_: object) -> TorchCUDAEngine:
+        return TorchCUDAEngine(
+            checkpoint, device=torch.device("cpu"), precision="fp32", batch_size=4
+        )
+
+    monkeypatch.setattr("cornea_stream.segmenter.build_engine", build)
+    found = run_benchmark(video, checkpoint=tiny_checkpoint, input_size=32, every_engine=False)
+    assert [s.name for s in found.stages] == [
+        "decode", "preprocess", "device input", "infer", "mask", "overlay", "encode",
+    ]  # fmt: skip
+    assert found.paths == {
+        "decode": "CPU", "preprocess": "GPU", "network": "torch, eager", "encode": "libx264",
+    }  # fmt: skip
+
+
+def test_frames_in_all_configurations_of_a_machine(video: Path, tiny_checkpoint: Path) -> None:
+    weights = load_checkpoint(tiny_checkpoint)
+    settings = {"backend": "torch", "precision": "fp32", "batch_size": 2}
+    assert settings | {"batch_size": 4} in configurations(weights, "cpu")
+    with open_source(video) as source:
+        found = measure(weights, list(source), "cpu", settings)
+    assert (found.backend, found.precision, found.batch_size) == ("torch", "fp32", 2)
+    assert found.fps > 0
+    assert 0 < found.p50_ms <= found.p95_ms
+
+
 def test_too_short_and_unreadable(tmp_path: Path, tiny_checkpoint: Path) -> None:
     short = write_video(tmp_path / "s.mp4", moving_discs(3))
     with pytest.raises(UsageError, match="too short to measure"):
         run_benchmark(short, checkpoint=tiny_checkpoint, device="cpu", every_engine=False)
+    with pytest.raises(UsageError, match="input size must be a multiple of 8: 50: try 256"):
+        run_benchmark(short, checkpoint=tiny_checkpoint, device="cpu", input_size=50)
     with pytest.raises(UsageError, match="OpenCV reads no frame"):
         plain_loop(tmp_path / "none.mp4", load_checkpoint(tiny_checkpoint), "cpu")
 

@@ -3,17 +3,21 @@
 On a CPU the stages share the cores, so the bound is cores ÷ sum of their CPU times; on a GPU they
 run side by side, so it is the slowest stage alone. Efficiency is end to end ÷ bound. Loading,
 compiling and the first frames are reported as warm-up and counted in no figure.
+
+Where the network's input is made on a GPU, "device input" is that and its upload alone; "infer"
+contains both, as they are one stage of the pipeline.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,15 +25,17 @@ from typing import Any, TypeVar
 import numpy as np
 
 from cornea_stream.about import machine, versions
+from cornea_stream.benchmark.inference import Inference, configurations, measure
 from cornea_stream.benchmark.plain_loop import plain_loop
-from cornea_stream.checkpoint import Checkpoint, load_checkpoint
+from cornea_stream.checkpoint import load_checkpoint
 from cornea_stream.colour import NAMED
-from cornea_stream.engines import Engine, build_engine
+from cornea_stream.engines import Engine
+from cornea_stream.engines.torch_cuda import TorchCUDAEngine
 from cornea_stream.errors import UsageError
 from cornea_stream.frames import Frame
 from cornea_stream.job import run_source
 from cornea_stream.overlay import YuvPainter
-from cornea_stream.run_types import RunOptions
+from cornea_stream.run_types import RunOptions, RunResult
 from cornea_stream.segmenter import Segmenter
 from cornea_stream.sinks import check_encoder
 from cornea_stream.sinks.video import VideoWriter
@@ -39,6 +45,8 @@ T = TypeVar("T")
 WARM_UP_FRAMES = 4
 SAMPLE_FRAMES = 60
 """Frames that the stages are measured on; they are held decoded, about 3 MB each at 1080p."""
+FULL_BATCHES = 20
+"""At least so many batches pass the network; frames come again where the batches are large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +60,6 @@ class Stage:
     cpu_ms: float
 
 
-@dataclass(frozen=True, slots=True)
-class Inference:
-    """The network alone in one configuration; times of a batch are shared by its frames."""
-
-    backend: str
-    precision: str
-    batch_size: int
-    fps: float
-    p50_ms: float
-    p95_ms: float
-    cpu_ms: float
-    warm_up_s: float
-
-
 @dataclass(slots=True)
 class Benchmark:
     """All that one run of the benchmark found."""
@@ -75,6 +69,7 @@ class Benchmark:
     height: int
     frames: int
     engine: dict[str, str | int]
+    paths: dict[str, str] = field(default_factory=dict)
     stages: list[Stage] = field(default_factory=list)
     inference: list[Inference] = field(default_factory=list)
     end_to_end_fps: float = 0.0
@@ -101,17 +96,26 @@ def run_benchmark(
     backend: str = "auto",
     precision: str = "auto",
     calibration: str | Path | None = None,
+    decoder: str = "auto",
+    input_size: int | None = None,
     every_engine: bool = True,
     baseline: bool = False,
     on_step: Callable[[str], None] | None = None,
 ) -> Benchmark:
     """Measure all stages on `video`, and with `every_engine` all engines this machine has.
 
+    `input_size` gives the network square inputs of so many pixels instead of the checkpoint's own.
     `on_step` gets the name of what is measured next. Raises SourceError, CheckpointError,
     UsageError.
     """
     step = on_step or (lambda name: None)
     weights = load_checkpoint(checkpoint)
+    if input_size is not None:
+        pitch = 2**weights.spec.encoder_depth
+        if input_size < pitch or input_size % pitch:
+            raise UsageError(f"input size must be a multiple of {pitch}: {input_size}: try 256")
+        spec = replace(weights.spec, image_size=(input_size, input_size))
+        weights = replace(weights, spec=spec)
     began = time.perf_counter()
     step("loading the network")
     segmenter = Segmenter(
@@ -124,13 +128,14 @@ def run_benchmark(
     found = Benchmark(str(video), width, height, 0, segmenter.engine.describe())
     found.warm_up_s = warm_up_s
     step("every stage alone")
-    found.stages = _stages(video, frames, segmenter)
+    found.stages = _stages(video, decoder, frames, segmenter)
     if every_engine:
-        for settings in _configurations(weights, device):
+        for settings in configurations(weights, device):
             step(" ".join(map(str, settings.values())))
-            found.inference.append(_inference(weights, frames, device, settings))
+            found.inference.append(measure(weights, frames, device, settings))
     step("end to end")
-    found.frames, found.end_to_end_fps = _end_to_end(video, segmenter)
+    result = _end_to_end(video, decoder, segmenter)
+    found.frames, found.end_to_end_fps, found.paths = result.frames, result.fps, result.paths
     on_gpu = not str(found.engine["device"]).startswith("cpu")
     found.bound_fps, found.bound_by = bound(found.stages, on_gpu=on_gpu)
     found.efficiency = found.end_to_end_fps / found.bound_fps
@@ -156,13 +161,14 @@ def _sample(video: Path) -> list[Frame]:
         return list(islice(source, SAMPLE_FRAMES))
 
 
-def _stages(video: Path, frames: list[Frame], segmenter: Segmenter) -> list[Stage]:
-    with open_source(video) as source:
+def _stages(video: Path, decoder: str, frames: list[Frame], segmenter: Segmenter) -> list[Stage]:
+    with open_source(video, decoder=decoder) as source:
         info = source.info
         decode = _timed_stream("decode", islice(source, 4 * SAMPLE_FRAMES))
     preprocess, prepared = _timed("preprocess", segmenter.prepare, frames)
+    on_device = _device_input(segmenter.engine, [one.model_input for one in prepared])
     infer, predictions = _timed_batches("infer", segmenter, prepared)
-    mask, found = _timed("mask", segmenter.finish, predictions)
+    mask, found = _timed("mask", segmenter.finish, predictions[: len(prepared)])
     overlay, painted = _timed("overlay", YuvPainter(NAMED["green"], 0.5), found)
     with tempfile.TemporaryDirectory() as folder:
         writer = VideoWriter(Path(folder) / "v.mp4", info, check_encoder("libx264"))
@@ -172,7 +178,22 @@ def _stages(video: Path, frames: list[Frame], segmenter: Segmenter) -> list[Stag
         seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
     count = len(painted)
     encode = Stage("encode", count / seconds, each.p50_ms, each.p95_ms, 1000 * cpu / count)
-    return [decode, preprocess, infer, mask, overlay, encode]
+    return [decode, preprocess, *on_device, infer, mask, overlay, encode]
+
+
+def _device_input(engine: Engine[Any], inputs: Sequence[Any]) -> list[Stage]:
+    """Time upload and conversion alone, one batch after the other, where they are on a device."""
+    if not isinstance(engine, TorchCUDAEngine):
+        return []
+    batch = [inputs[0]] * engine.batch_size
+    walls = []
+    engine.preprocess(batch)
+    began_cpu = time.process_time()
+    for _ in range(FULL_BATCHES):
+        began = time.perf_counter()
+        engine.preprocess(batch)
+        walls += [(time.perf_counter() - began) / len(batch)] * len(batch)
+    return [_stage("device input", walls, time.process_time() - began_cpu)]
 
 
 def _timed(name: str, step: Callable[[Any], T], items: Sequence[Any]) -> tuple[Stage, list[T]]:
@@ -202,11 +223,12 @@ def _timed_stream(name: str, items: Iterable[object]) -> Stage:
 
 def _timed_batches(name: str, segmenter: Segmenter, prepared: list[Any]) -> tuple[Stage, list[Any]]:
     """Time the engine with as many batches in flight as it takes."""
+    often = math.ceil(FULL_BATCHES * segmenter.engine.batch_size / len(prepared))
     _drain(segmenter.predict(prepared[:WARM_UP_FRAMES]))
     walls: list[float] = []
     results = []
     began_cpu, last = time.process_time(), time.perf_counter()
-    for prediction in segmenter.predict(prepared):
+    for prediction in segmenter.predict(prepared * often):
         results.append(prediction)
         walls.append(time.perf_counter() - last)
         last = time.perf_counter()
@@ -223,64 +245,9 @@ def _stage(name: str, walls: list[float], cpu_s: float) -> Stage:
     )
 
 
-def _configurations(weights: Checkpoint, device: str) -> list[dict[str, Any]]:
-    """Return the backends, precisions and batch sizes that this machine can run."""
-    found = []
-    for backend, precisions, batches in (
-        ("torch", ("fp32", "bf16", "fp16"), (1, 4, 16, 64)),
-        ("openvino", ("fp32", "bf16", "int8"), (1, 4)),
-    ):
-        for precision in precisions:
-            for batch_size in batches:
-                settings = {"backend": backend, "precision": precision, "batch_size": batch_size}
-                if _possible(weights, device, settings):
-                    found.append(settings)
-    return found
-
-
-def _possible(weights: Checkpoint, device: str, settings: dict[str, Any]) -> bool:
-    from importlib.util import find_spec
-
-    from cornea_stream.engines.device import choose_devices, cpu_has_bf16
-
-    on_cpu = choose_devices(device)[0].type == "cpu"
-    if settings["precision"] == "bf16" and on_cpu and not cpu_has_bf16():
-        return False
-    if settings["backend"] == "openvino":
-        package = "nncf" if settings["precision"] == "int8" else "openvino"
-        return on_cpu and find_spec(package) is not None
-    return settings["batch_size"] <= 4 and settings["precision"] != "fp16" if on_cpu else True
-
-
-def _inference(
-    weights: Checkpoint, frames: list[Frame], device: str, settings: dict[str, Any]
-) -> Inference:
-    began = time.perf_counter()
-    engine: Engine[Any] = build_engine(weights, device=device, **settings)
-    size = engine.batch_size
-    inputs = [engine.prepare(frames[i % len(frames)]) for i in range(max(size, 16))]
-    engine.submit(inputs[:size]).result()
-    warm_up_s = time.perf_counter() - began
-    rounds = max(4, 32 // size)
-    walls = []
-    began_cpu = time.process_time()
-    for index in range(rounds):
-        start = index * size % (len(inputs) - size + 1)
-        began = time.perf_counter()
-        engine.submit(inputs[start : start + size]).result()
-        walls.append(time.perf_counter() - began)
-    cpu_ms = 1000 * (time.process_time() - began_cpu) / (rounds * size)
-    p50, p95 = (1000 * float(v) for v in np.percentile(walls, [50, 95]))
-    fps = rounds * size / sum(walls)
-    return Inference(
-        settings["backend"], settings["precision"], size, fps, p50, p95, cpu_ms, warm_up_s
-    )
-
-
-def _end_to_end(video: Path, segmenter: Segmenter) -> tuple[int, float]:
+def _end_to_end(video: Path, decoder: str, segmenter: Segmenter) -> RunResult:
     with tempfile.TemporaryDirectory() as folder:
-        result = run_source(video, folder, segmenter, RunOptions())
-    return result.frames, result.fps
+        return run_source(video, folder, segmenter, RunOptions(decoder=decoder))
 
 
 def _drain(items: Iterable[object]) -> None:

@@ -22,6 +22,15 @@ def benchmark(
     backend: opt.Backend = "auto",
     precision: opt.Precision = "auto",
     calibrate: opt.Calibrate = None,
+    decoder: opt.Decoder = "auto",
+    input_size: Annotated[
+        int | None,
+        typer.Option(
+            help="Square network input in pixels.",
+            show_default="the checkpoint's",
+            metavar="N",
+        ),
+    ] = None,
     engines: Annotated[
         bool, typer.Option(help="Also measure every engine that this machine has.")
     ] = True,
@@ -62,6 +71,8 @@ def benchmark(
             backend=backend,
             precision=precision,
             calibration=calibrate,
+            decoder=decoder,
+            input_size=input_size,
             every_engine=engines,
             baseline=baseline,
             on_step=tell,
@@ -100,6 +111,7 @@ def _print(found: Benchmark) -> None:
         f"Peak memory {found.peak_memory_mib:.0f} MiB; "
         f"warm-up {found.warm_up_s:.1f} s, not counted."
     )
+    console.print(", ".join(f"{step}: {path}" for step, path in found.paths.items()), style="dim")
     if found.baseline_fps is not None:
         console.print(
             f"Plain loop: {found.baseline_fps:.1f} fps; this is {found.baseline_ratio:.1f} times "

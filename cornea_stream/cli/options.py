@@ -41,6 +41,9 @@ Calibrate = Annotated[
         help="Calibrate int8 on this video or folder of images.", show_default="generated frames"
     ),
 ]
+Decoder = Annotated[
+    str, typer.Option(help="auto, cpu, or nvdec: the GPU's own.", metavar="DECODER")
+]
 Threshold = Annotated[float, typer.Option(help="Probability from which a pixel is cornea.")]
 RawMask = Annotated[
     bool, typer.Option("--raw-mask", help="Only threshold; do not make one smooth cornea of it.")

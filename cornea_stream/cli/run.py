@@ -69,9 +69,7 @@ def run(
     ] = None,
     end: Annotated[str | None, typer.Option(help="Stop before this time.", metavar="T")] = None,
     every: Annotated[int, typer.Option(help="Take every N-th frame only.", metavar="N")] = 1,
-    decoder: Annotated[
-        str, typer.Option(help="auto, cpu, or nvdec: the GPU's own.", metavar="DECODER")
-    ] = "auto",
+    decoder: opt.Decoder = "auto",
     codec: Annotated[
         str, typer.Option(help="FFmpeg video encoder of overlay.mp4; auto tries NVENC.")
     ] = "libx264",
