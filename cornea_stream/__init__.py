@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cornea_stream.measurement import Measurement, measure
     from cornea_stream.run_types import RunOptions, RunResult
     from cornea_stream.segmenter import Segmenter
+    from cornea_stream.session import Session
     from cornea_stream.snapshots import snapshot
     from cornea_stream.source import open_source
 
@@ -33,6 +34,7 @@ _HOMES = {
     "Measurement": "measurement",
     "measure": "measurement",
     "Segmenter": "segmenter",
+    "Session": "session",
     "snapshot": "snapshots",
     "open_source": "source",
 }
@@ -46,6 +48,7 @@ __all__ = [
     "RunResult",
     "Segmentation",
     "Segmenter",
+    "Session",
     "load_checkpoint",
     "measure",
     "open_source",

@@ -2,6 +2,7 @@
 
 CorneaStreamError            1  anything below, and internal errors
 ├── DeviceError              1  the GPU failed or ran out of memory in the middle of the work
+├── FrameDroppedError        1  a newer frame took the place of one pushed into a session
 ├── UsageError               2  an option or argument that makes no sense
 ├── SourceError              3  the input cannot be read
 ├── CheckpointError          4  the weights cannot be used
@@ -21,6 +22,10 @@ class CorneaStreamError(Exception):
 
 class DeviceError(CorneaStreamError):
     """The GPU failed or ran out of memory in the middle of the work."""
+
+
+class FrameDroppedError(CorneaStreamError):
+    """A frame pushed into a session was not looked at: a newer one took its place."""
 
 
 class UsageError(CorneaStreamError):

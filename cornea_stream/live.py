@@ -38,7 +38,7 @@ class LiveTally:
         self._received += 1
         return frame
 
-    def drop(self) -> None:
+    def drop(self, frame: Frame) -> None:
         """Count a frame that a newer one replaced."""
         self._dropped += 1
 

@@ -21,7 +21,7 @@ from cornea_stream.frames import Frame, Image, Logits, Segmentation
 from cornea_stream.mask import cornea_mask, raw_mask, upsample_logits
 from cornea_stream.smooth import smoothed
 from cornea_stream.source import open_source
-from cornea_stream.stages import Ahead
+from cornea_stream.stages import Ahead, Feed
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,7 @@ class Segmenter:
         self.precision = precision
         self.raw = raw
         self.smooth = smooth
+        self.in_session = threading.Lock()
         self.engine: Engine[Any] = build_engine(
             loaded,
             device=device,
@@ -136,7 +137,7 @@ class Segmenter:
             with open_source(source, start_s=start_s, end_s=end_s, every=every) as opened:
                 yield from map(self.finish, self.predict(map(self.prepare, opened)))
         else:
-            frames = (_as_frame(index, picture) for index, picture in enumerate(source))
+            frames = (as_frame(i, picture, i / 25) for i, picture in enumerate(source))
             yield from map(self.finish, self.predict(map(self.prepare, frames)))
 
     def prepare(self, frame: Frame) -> Prepared:
@@ -147,11 +148,12 @@ class Segmenter:
         """Run the network over `inputs` in batches, several in flight; yield in order."""
         return self._smoothed(self._predict(inputs))
 
-    def predict_promptly(self, frames: Iterable[Frame]) -> Iterator[Prediction]:
+    def predict_promptly(self, frames: Feed[Frame]) -> Iterator[Prediction]:
         """Prepare and run the network over `frames` so that each is through as soon as can be.
 
         A frame is taken only when the engine has room for it, goes in alone, and is yielded, in
         order, as soon as its result is there, where `predict` waits for the frames after it.
+        `frames` is cancelled in the end.
         """
         return self._smoothed(self._predict_promptly(frames))
 
@@ -160,7 +162,7 @@ class Segmenter:
             return smoothed(predictions, lambda p: p.logits, lambda p, x: Prediction(p.frame, x))
         return predictions
 
-    def _predict_promptly(self, frames: Iterable[Frame]) -> Iterator[Prediction]:
+    def _predict_promptly(self, frames: Feed[Frame]) -> Iterator[Prediction]:
         # The engine computes on one fewer than it may hold; the last would only wait there.
         room = threading.Semaphore(max(1, self.engine.in_flight - 1))
         iterator = iter(frames)
@@ -176,9 +178,10 @@ class Segmenter:
                 (prediction,) = _collect([item], pending)
                 room.release()
                 yield prediction
-        finally:
+        finally:  # the thread may wait for a frame, or for room
+            frames.cancel()
             ahead.cancel()
-            room.release()  # the thread may wait for it
+            room.release()
             ahead.join()
 
     def _predict(self, inputs: Iterable[Prepared]) -> Iterator[Prediction]:
@@ -206,7 +209,16 @@ def _collect(batch: list[Prepared], pending: Pending) -> Iterator[Prediction]:
         yield Prediction(item.frame, logits)
 
 
-def _as_frame(index: int, picture: Image | av.VideoFrame | Frame) -> Frame:
+def as_frame(
+    index: int,
+    picture: Image | av.VideoFrame | Frame,
+    time_s: float,
+    received_s: float | None = None,
+) -> Frame:
+    """Return a picture as a frame, with `time_s` where it has no time of its own.
+
+    Raises UsageError for what is no picture.
+    """
     if isinstance(picture, Frame):
         return picture
     if isinstance(picture, np.ndarray):
@@ -215,5 +227,4 @@ def _as_frame(index: int, picture: Image | av.VideoFrame | Frame) -> Frame:
                 f"pictures must be (H, W, 3) uint8 RGB: got {picture.shape} {picture.dtype}"
             )
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-    time_s = index / 25 if picture.time is None else picture.time
-    return Frame(index, time_s, picture)
+    return Frame(index, time_s if picture.time is None else picture.time, picture, received_s)

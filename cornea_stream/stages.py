@@ -13,7 +13,20 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 T_contra = TypeVar("T_contra", contravariant=True)
+
+
+class Feed(Protocol[T_co]):
+    """Items that come one by one, until `cancel` wakes whoever waits for the next."""
+
+    def __iter__(self) -> Iterator[T_co]:
+        """Yield items as they come."""
+        ...
+
+    def cancel(self) -> None:
+        """Make no more items come."""
+        ...
 
 
 class Channel(Generic[T]):
@@ -71,10 +84,10 @@ class Channel(Generic[T]):
 class Mailbox(Channel[T]):
     """A channel of one item: a newer one takes the place of one that nobody has read yet.
 
-    `on_drop` is called for each item that was never read.
+    `on_drop` gets each item that was never read.
     """
 
-    def __init__(self, on_drop: Callable[[], None]) -> None:
+    def __init__(self, on_drop: Callable[[T], None]) -> None:
         super().__init__(1)
         self._on_drop = on_drop
 
@@ -83,12 +96,13 @@ class Mailbox(Channel[T]):
         with self._changed:
             if self._closed:
                 return False
-            if self._items:
-                self._items.clear()
-                self._on_drop()
+            unread = list(self._items)
+            self._items.clear()
             self._items.append(item)
             self._changed.notify_all()
-            return True
+        for old in unread:
+            self._on_drop(old)
+        return True
 
 
 class Ahead(Generic[T]):
