@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -92,6 +93,24 @@ def test_out_of_memory_halves_the_batch_and_loses_no_image(
     found = list(segmenter.stream(iter(images)))
     assert [result.frame.index for result in found] == list(range(len(images)))
     assert segmenter.engine.batch_size == 2
+
+
+def test_memory_that_ends_while_buffers_grow_costs_no_image(
+    weights: Checkpoint, images: list[np.ndarray], reference: np.ndarray,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    engine = TorchCUDAEngine(weights, device=CPU, precision="fp32", batch_size=6)
+    real, room = torch.empty, 3 * images[0].size
+
+    def empty(size: int, **choices: Any) -> torch.Tensor:
+        if "device" in choices and size > room:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(size, **choices)
+
+    monkeypatch.setattr(torch, "empty", empty)
+    for _ in range(3):  # through every buffer
+        np.testing.assert_allclose(engine.submit(images).result(), reference, atol=2e-3)
+    assert engine.batch_size == 3
 
 
 def test_a_gpu_without_room_for_one_image_says_so(

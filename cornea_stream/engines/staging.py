@@ -35,7 +35,7 @@ class Staging:
         self._done.synchronize()
         size = sum(pixels.size for pixels in batch[0])
         count = len(batch) * size
-        if len(self._host) < count:
+        if min(len(self._host), len(self._there)) < count:  # memory may have ended between the two
             pin = self._device.type == "cuda"
             self._host = torch.empty(count, dtype=torch.uint8, pin_memory=pin)
             self._there = torch.empty(count, dtype=torch.uint8, device=self._device)
