@@ -1,4 +1,4 @@
-"""Supervisely JSON -> mask: polygons and bitmaps of the class "Cornea"."""
+"""Supervisely JSON <-> mask: polygons and bitmaps of the class "Cornea"."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cornea_stream.outline import pixel_outlines
+
 CLASS_NAME = "cornea"
+NO_CORNEA = "no cornea"
+"""Tag of an image that shows none: without it an empty annotation is one that was forgotten."""
 # A compressed bitmap may not grow beyond this: a zlib bomb in an annotation must not eat memory.
 _MAX_BITMAP_BYTES = 64 * 2**20
 # Fitted outlines overshoot the frame by a little; more than this is a wrong annotation.
@@ -31,6 +35,7 @@ def read_mask(path: Path, size: tuple[int, int], *, respect_holes: bool = False)
 
     `size` is (height, width) of the image. Polygon exteriors are filled; their holes stay filled
     unless `respect_holes`. Other classes are ignored, and so is every path that the file names.
+    An image without cornea gives an empty mask where it is tagged NO_CORNEA.
     Raises BadAnnotationError.
     """
     try:
@@ -48,9 +53,11 @@ def read_mask(path: Path, size: tuple[int, int], *, respect_holes: bool = False)
         raise BadAnnotationError(
             f"sizes differ: image {size[1]}x{size[0]}, annotation {declared[1]}x{declared[0]}"
         )
-    if not objects:
-        raise BadAnnotationError("no cornea annotated")
     mask = np.zeros(size, np.uint8)
+    if not objects:
+        if _is_tagged_empty(content):
+            return mask
+        raise BadAnnotationError(f"no cornea annotated, and not tagged {NO_CORNEA!r}")
     for item in objects:
         try:
             _draw(mask, item, respect_holes)
@@ -59,6 +66,67 @@ def read_mask(path: Path, size: tuple[int, int], *, respect_holes: bool = False)
     if not mask.any():
         raise BadAnnotationError("the annotated cornea covers no pixel")
     return mask
+
+
+def annotation(mask: Mask, *, polygons: bool = False) -> dict[str, Any]:
+    """Return the content of a JSON file for a (H, W) mask, everything above 0 being cornea.
+
+    One bitmap that is the mask to the pixel, or the simplified outlines as polygons without holes.
+    """
+    objects = [_polygon(points) for points in pixel_outlines(mask)] if polygons else _bitmap(mask)
+    return {
+        "description": "",
+        "tags": [] if objects else [{"name": NO_CORNEA, "value": None}],
+        "size": {"height": mask.shape[0], "width": mask.shape[1]},
+        "objects": objects,
+    }
+
+
+def project_meta() -> dict[str, Any]:
+    """Return the content of a project's meta.json: its class and its tag."""
+    return {
+        "classes": [{"title": CLASS_NAME.title(), "shape": "any", "color": "#00FF00"}],
+        "tags": [
+            {
+                "name": NO_CORNEA,
+                "value_type": "none",
+                "color": "#FF0000",
+                "applicable_type": "imagesOnly",
+            }
+        ],
+    }
+
+
+def _polygon(points: NDArray[np.float64]) -> dict[str, Any]:
+    return _object("polygon", "points", {"exterior": points.tolist(), "interior": []})
+
+
+def _bitmap(mask: Mask) -> list[dict[str, Any]]:
+    x, y, width, height = cv2.boundingRect(mask)
+    if not width:
+        return []
+    # Supervisely itself writes the mask as transparency.
+    patch = np.zeros((height, width, 4), np.uint8)
+    patch[mask[y : y + height, x : x + width] > 0] = 255
+    png = cv2.imencode(".png", patch)[1].tobytes()
+    data = base64.b64encode(zlib.compress(png)).decode()
+    return [_object("bitmap", "bitmap", {"data": data, "origin": [x, y]})]
+
+
+def _object(kind: str, key: str, geometry: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "classTitle": CLASS_NAME.title(),
+        "description": "",
+        "tags": [],
+        "geometryType": kind,
+        key: geometry,
+    }
+
+
+def _is_tagged_empty(content: dict[str, Any]) -> bool:
+    tags = content.get("tags")
+    names = [t.get("name") for t in tags if isinstance(t, dict)] if isinstance(tags, list) else []
+    return any(str(name).strip().lower() == NO_CORNEA for name in names)
 
 
 def _draw(mask: Mask, item: dict[str, Any], respect_holes: bool) -> None:

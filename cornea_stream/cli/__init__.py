@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from cornea_stream.cli.annotate import annotate
 from cornea_stream.cli.benchmark import benchmark
 from cornea_stream.cli.demo import demo
 from cornea_stream.cli.evaluate import evaluate
@@ -43,7 +44,7 @@ def _root(
     """Stream cataract-surgery video through a PSPNet and get the cornea of every frame."""
 
 
-for _command in (run, frame, benchmark, train, evaluate, export, demo, info):
+for _command in (run, frame, annotate, benchmark, train, evaluate, export, demo, info):
     app.command()(_command)
 
 

@@ -1,0 +1,140 @@
+"""A run's measurements as columns: from metrics.csv, or measured again on the masks."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cornea_stream.errors import SourceError
+from cornea_stream.frames import Image, upright
+from cornea_stream.mask import iou
+from cornea_stream.measurement import measure
+from cornea_stream.report.runs import Run
+from cornea_stream.source import open_source
+
+Column = NDArray[np.float64]
+_COLUMNS = (
+    "frame",
+    "time_s",
+    "present",
+    "area_px",
+    "area_fraction",
+    "centroid_x",
+    "centroid_y",
+    "confidence",
+    "agreement_prev",
+)
+_NAN = float("nan")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Records:
+    """One value per frame in every column, (N,) float64 with N >= 1; NaN is not known.
+
+    `time_s` is the source's own time and grows. `present` is 0 or 1.
+    """
+
+    frame: Column
+    time_s: Column
+    present: Column
+    area_px: Column
+    area_fraction: Column
+    centroid_x: Column
+    centroid_y: Column
+    confidence: Column
+    agreement_prev: Column
+
+    def __len__(self) -> int:
+        return len(self.time_s)
+
+    @property
+    def found(self) -> NDArray[np.bool_]:
+        """(N,) whether there is a cornea."""
+        return self.present > 0
+
+    @property
+    def movement_px(self) -> Column:
+        """(N,) distance of the centroid from that of the row before; NaN where either lacks."""
+        steps = np.hypot(np.diff(self.centroid_x), np.diff(self.centroid_y))
+        return np.concatenate([[_NAN], steps])
+
+    @property
+    def frame_s(self) -> float:
+        """Seconds from one row to the next, in the median; 0 for a single row."""
+        return float(np.median(np.diff(self.time_s))) if len(self) > 1 else 0.0
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds from the first row until the last one is over."""
+        return float(self.time_s[-1] - self.time_s[0]) + self.frame_s
+
+
+def load_records(run: Run) -> Records:
+    """Return the run's measurements; those of a table that was not completed as far as they go.
+
+    Without metrics.csv they are measured on the mask video, which does not hold the confidence.
+    Raises SourceError when there is neither, or nothing in it.
+    """
+    table = run.find("metrics.csv")
+    if table:
+        rows = _read_table(table)
+    elif masks := run.find("mask.mkv", "mask.png"):
+        rows = _measure_masks(masks, run.start_s)
+    else:
+        raise SourceError(
+            f"nothing was measured: {run.folder}: it holds neither metrics.csv nor mask.mkv: run "
+            "again with --metrics --overwrite"
+        )
+    if not rows:
+        raise SourceError(f"no frame was measured: {table or masks}: run again with --overwrite")
+    return Records(*np.array(rows, np.float64).T)
+
+
+def _read_table(path: Path) -> list[list[float]]:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            table = csv.reader(file)
+            heading = next(table, [])
+            places = [heading.index(name) for name in _COLUMNS]
+            rows = list(table)
+        if rows and len(rows[-1]) <= max(places):
+            rows.pop()  # a killed run stopped in the middle of it
+        return [[_number(row[place]) for place in places] for row in rows]
+    except (OSError, ValueError, IndexError) as err:
+        raise SourceError(
+            f"not a table of measurements: {path}: {err}: run again with --metrics --overwrite"
+        ) from err
+
+
+def _number(text: str) -> float:
+    return float(text) if text else _NAN
+
+
+def _measure_masks(path: Path, start_s: float) -> list[list[float]]:
+    rows: list[list[float]] = []
+    previous: Image | None = None
+    with open_source(path) as source:
+        for frame in source:
+            gray = np.asarray(frame.video.to_ndarray(format="gray"), np.uint8)
+            mask = upright(gray, frame.rotation)
+            found = measure(mask)
+            agreement = _NAN if previous is None else iou(previous, mask)
+            rows.append(
+                [
+                    frame.index,
+                    start_s + frame.time_s,
+                    found is not None,
+                    found.area_px if found else 0,
+                    found.area_fraction if found else 0,
+                    found.centroid_x if found else _NAN,
+                    found.centroid_y if found else _NAN,
+                    _NAN,
+                    agreement,
+                ]
+            )
+            previous = mask
+    return rows

@@ -1,0 +1,112 @@
+"""What a run's measurements say in a few numbers: shares, medians, stretches, doubtful moments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cornea_stream.report.records import Records
+
+Stretch = tuple[float, float]
+"""First and last second, in the source's time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A run in numbers; None where nothing is known. Medians are over frames with a cornea.
+
+    `flicker` is the mean of 1 - agreement_prev over frames whose neighbour or which themselves
+    show a cornea: 0 when the mask never changes.
+    """
+
+    frames: int
+    duration_s: float
+    share: float
+    area_px: float | None
+    area_fraction: float | None
+    movement_px: float | None
+    confidence: float | None
+    flicker: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A frame that deserves a look: its row, and why in a few words."""
+
+    row: int
+    reason: str
+
+
+def summarise(records: Records) -> Summary:
+    """Return the numbers of a run."""
+    found = records.found
+    seen = found | np.concatenate([[False], found[:-1]])
+    flicker = _finite(1 - records.agreement_prev[seen])
+    return Summary(
+        frames=len(records),
+        duration_s=records.duration_s,
+        share=float(found.mean()),
+        area_px=_median(records.area_px[found]),
+        area_fraction=_median(records.area_fraction[found]),
+        movement_px=_median(records.movement_px),
+        confidence=_median(records.confidence[found]),
+        flicker=float(flicker.mean()) if flicker.size else None,
+    )
+
+
+def stretches_without_cornea(records: Records) -> list[Stretch]:
+    """Return the times without a cornea: from a first frame without until the next one with."""
+    edges = np.diff(np.concatenate([[0], ~records.found, [0]]).astype(np.int8))
+    ends = np.append(records.time_s, records.time_s[-1] + records.frame_s)
+    first, after = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    return [(float(ends[a]), float(ends[b])) for a, b in zip(first, after, strict=True)]
+
+
+def least_certain(records: Records, count: int = 6) -> list[Moment]:
+    """Return up to `count` moments where confidence or agreement is lowest, in order of time.
+
+    They lie at least half a second and half of an even share of the run apart, so that one bad
+    scene does not take them all.
+    """
+    certainty = _certainty(records)
+    apart = max(0.5, records.duration_s / (2 * count))
+    open_rows = np.isfinite(certainty)
+    rows: list[int] = []
+    while len(rows) < count and open_rows.any():
+        row = int(np.argmin(np.where(open_rows, certainty, np.inf)))
+        rows.append(row)
+        open_rows &= np.abs(records.time_s - records.time_s[row]) >= apart
+    return [Moment(row, _reason(records, row)) for row in sorted(rows)]
+
+
+def _certainty(records: Records) -> NDArray[np.float64]:
+    """(N,) the lower of confidence and agreement; NaN where neither says anything.
+
+    A frame without a cornea counts by its agreement alone, which is 0 where the cornea vanishes.
+    """
+    confidence = np.where(records.found, records.confidence, np.nan)
+    before = np.concatenate([[False], records.found[:-1]])
+    agreement = np.where(records.found | before, records.agreement_prev, np.nan)
+    return np.fmin(confidence, agreement)
+
+
+def _reason(records: Records, row: int) -> str:
+    if not records.found[row]:
+        return "the cornea is lost"
+    if row and not records.found[row - 1]:
+        return "the cornea appears"
+    confidence, agreement = records.confidence[row], records.agreement_prev[row]
+    if np.isnan(confidence) or agreement < confidence:
+        return f"agreement {agreement:.2f}"
+    return f"confidence {confidence:.2f}"
+
+
+def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return values[np.isfinite(values)]
+
+
+def _median(values: NDArray[np.float64]) -> float | None:
+    known = _finite(values)
+    return float(np.median(known)) if known.size else None

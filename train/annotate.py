@@ -1,0 +1,156 @@
+"""Frames of a run with their masks as annotations, to be corrected by hand and trained on."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cornea_stream import manifest
+from cornea_stream.errors import OutputError, SourceError, UsageError
+from cornea_stream.frames import Frame, Image, upright
+from cornea_stream.report.records import Records, load_records
+from cornea_stream.report.runs import Run, open_run
+from cornea_stream.report.summary import least_certain
+from cornea_stream.sinks.files import output_errors, write_file
+from cornea_stream.sinks.png import write_png
+from cornea_stream.source import open_source
+from cornea_stream.source.media import MAX_MEGAPIXELS
+from cornea_train import supervisely
+from cornea_train.coco import CocoFile
+
+COCO, META = "coco.json", "meta.json"
+# The table's times have six digits behind the point, a mask video's three.
+_SLACK_S = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class Annotated:
+    """What was written for one run: its folder, how many images, how many without cornea."""
+
+    folder: Path
+    images: int
+    without_cornea: int
+
+
+def annotate(
+    runs: Sequence[str | Path],
+    output_dir: str | Path,
+    *,
+    spread: int = 20,
+    uncertain: int = 20,
+    polygons: bool = False,
+) -> list[Annotated]:
+    """Write frames of runs and their masks as a Supervisely project and as COCO; return how many.
+
+    For each run `case_<its folder's name>`/img/*.png and ann/*.png.json, as training reads them,
+    with `spread` frames evenly spread over it (all where it has fewer) and up to `uncertain` of
+    the least certain ones, half a second apart; besides meta.json and coco.json for all of them.
+    Masks are exact bitmaps or, with `polygons`, simplified outlines.
+    Raises UsageError, SourceError when a run or its source is not there or has changed, and
+    OutputError; nothing that exists is replaced, since it may hold corrections.
+    """
+    if spread < 0 or uncertain < 0 or spread + uncertain == 0:
+        raise UsageError("no frame to annotate: give --spread or --uncertain a number from 1 on")
+    root = Path(output_dir)
+    opened = [_Annotatable(Path(run)) for run in runs]
+    targets = [root / run.case for run in opened]
+    if len(set(targets)) < len(targets):
+        raise UsageError("two runs have a folder of the same name: annotate them apart")
+    for target in (*targets, root / COCO, root / META):
+        if target.exists():
+            raise OutputError(
+                f"output exists: {target}: choose another -o (it may hold corrections)"
+            )
+    coco = CocoFile(polygons=polygons)
+    results = [_write(run, root, run.choose(spread, uncertain), coco, polygons) for run in opened]
+    _write_json(root / META, supervisely.project_meta())
+    _write_json(root / COCO, coco.content())
+    return results
+
+
+class _Annotatable:
+    """A run whose source and masks are there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.run: Run = open_run(folder)
+        self.records: Records = load_records(self.run)
+        self.name = folder.resolve().name
+        self.case = f"case_{self.name}"
+        masks = self.run.find("mask.mkv", "mask.png")
+        if masks is None:
+            raise SourceError(f"no masks in this run: {folder}: run again with --mask --metrics")
+        self.masks = masks
+        if not self.run.source:
+            raise SourceError(f"the run did not end by itself: {folder}: run again with --resume")
+        path = self.run.source.get("path")
+        if not path:
+            raise SourceError(f"a live source cannot be read again: {folder}: run a recording")
+        self.source = Path(str(path))
+        if not self.source.exists():
+            raise SourceError(f"the run's source is gone: {self.source}: put it back there")
+        if manifest.fingerprint(self.source) != self.run.told.get("fingerprint"):
+            raise SourceError(
+                f"the source has changed since the run: {self.source}: run again with --overwrite"
+            )
+
+    def choose(self, spread: int, uncertain: int) -> set[int]:
+        """Return the rows of the frames to write."""
+        count = len(self.records)
+        even = np.linspace(0, count - 1, min(spread, count)).round().astype(int)
+        doubtful = least_certain(self.records, uncertain) if uncertain else []
+        return {*even.tolist(), *(moment.row for moment in doubtful)}
+
+    def frames(self) -> Iterator[tuple[Frame, Image]]:
+        """Yield the frames of the run with their upright masks, in the order of the rows."""
+        limit = float(self.run.settings.get("max_megapixels", MAX_MEGAPIXELS))
+        start_s = self.run.settings.get("start_s")
+        with (
+            open_source(self.source, start_s=start_s, max_megapixels=limit) as source,
+            open_source(self.masks, max_megapixels=limit) as masks,
+        ):
+            frames = iter(source)
+            for mask, time_s in zip(masks, self.records.time_s, strict=False):
+                # Between them lie those that the run left out.
+                frame = next((f for f in frames if f.time_s >= time_s - _SLACK_S), None)
+                gray = np.asarray(mask.video.to_ndarray(format="gray"), np.uint8)
+                found = upright(gray, mask.rotation)
+                if frame is None or frame.time_s > time_s + _SLACK_S or frame.size != found.shape:
+                    raise SourceError(
+                        f"no frame like the run's at {time_s:.3f} s: {self.source}: run again with "
+                        "--overwrite; where the picture changes its size, in stretches of one size"
+                    )
+                yield frame, found
+
+
+def _write(
+    run: _Annotatable, root: Path, rows: set[int], coco: CocoFile, polygons: bool
+) -> Annotated:
+    target, part = root / run.case, root / f"part_{run.case}"  # training reads case* only
+    images, annotations = part / "img", part / "ann"
+    with output_errors(part):
+        shutil.rmtree(part, ignore_errors=True)
+        images.mkdir(parents=True)
+        annotations.mkdir()
+    written = empty = 0
+    for row, (frame, mask) in enumerate(run.frames()):
+        if row in rows:
+            name = f"{run.name}_{frame.index:06d}.png"
+            content = supervisely.annotation(mask, polygons=polygons)
+            write_png(images / name, frame.rgb())
+            _write_json(annotations / f"{name}.json", content)
+            coco.add(f"{run.case}/img/{name}", mask)
+            written, empty = written + 1, empty + (not mask.any())
+        if row >= max(rows):
+            break
+    with output_errors(target):
+        part.rename(target)
+    return Annotated(target, written, empty)
+
+
+def _write_json(path: Path, content: object) -> None:
+    write_file(path, (json.dumps(content) + "\n").encode())

@@ -1,0 +1,68 @@
+"""Masks as COCO JSON: one annotation of the category "Cornea" per image that shows one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cornea_stream.outline import edge_outlines
+
+_CATEGORY = 1
+
+
+class CocoFile:
+    """Collects images with their masks; `content` is what goes into the file.
+
+    An image without cornea is listed, and has no annotation. A mask is told to the pixel as
+    run lengths or, with `polygons`, by the simplified outlines of its regions without holes.
+    """
+
+    def __init__(self, *, polygons: bool = False) -> None:
+        self._polygons = polygons
+        self._images: list[dict[str, Any]] = []
+        self._annotations: list[dict[str, Any]] = []
+
+    def add(self, file_name: str, mask: NDArray[np.uint8]) -> None:
+        """Add an image and its (H, W) mask, everything above 0 being cornea."""
+        image = len(self._images) + 1
+        height, width = mask.shape
+        self._images.append({"id": image, "file_name": file_name, "width": width, "height": height})
+        segmentation = _polygons(mask) if self._polygons else _run_lengths(mask)
+        if not segmentation or not mask.any():
+            return
+        self._annotations.append(
+            {
+                "id": len(self._annotations) + 1,
+                "image_id": image,
+                "category_id": _CATEGORY,
+                "segmentation": segmentation,
+                "area": cv2.countNonZero(mask),
+                "bbox": list(cv2.boundingRect(mask)),
+                "iscrowd": 0,
+            }
+        )
+
+    def content(self) -> dict[str, Any]:
+        """Return the whole file as JSON values."""
+        return {
+            "info": {"description": "Corneas found by cornea-stream"},
+            "licenses": [],
+            "images": self._images,
+            "annotations": self._annotations,
+            "categories": [{"id": _CATEGORY, "name": "Cornea", "supercategory": "eye"}],
+        }
+
+
+def _polygons(mask: NDArray[np.uint8]) -> list[list[float]]:
+    return [points.ravel().tolist() for points in edge_outlines(mask)]
+
+
+def _run_lengths(mask: NDArray[np.uint8]) -> dict[str, Any]:
+    """Return COCO's uncompressed run lengths: column by column, beginning with zeros."""
+    pixels = mask.T.ravel() > 0
+    starts = np.flatnonzero(np.diff(pixels, prepend=False))
+    counts = np.diff(np.concatenate([[0], starts, [pixels.size]]))
+    return {"size": list(mask.shape), "counts": counts.tolist()}
