@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -41,7 +41,6 @@ from cornea_stream.sinks import check_encoder
 from cornea_stream.sinks.video import VideoWriter
 from cornea_stream.source import open_source
 
-T = TypeVar("T")
 WARM_UP_FRAMES = 4
 SAMPLE_FRAMES = 60
 """Frames that the stages are measured on; they are held decoded, about 3 MB each at 1080p."""
@@ -165,15 +164,21 @@ def _stages(video: Path, decoder: str, frames: list[Frame], segmenter: Segmenter
     with open_source(video, decoder=decoder) as source:
         info = source.info
         decode = _timed_stream("decode", islice(source, 4 * SAMPLE_FRAMES))
-    preprocess, prepared = _timed("preprocess", segmenter.prepare, frames)
+    prepared = [segmenter.prepare(frame) for frame in frames]
+    predictions = list(segmenter.predict(prepared))
+    found = [segmenter.finish(prediction) for prediction in predictions]
+    paint = YuvPainter(NAMED["green"], 0.5)
+    preprocess = _timed("preprocess", segmenter.prepare, frames)
     on_device = _device_input(segmenter.engine, [one.model_input for one in prepared])
-    infer, predictions = _timed_batches("infer", segmenter, prepared)
-    mask, found = _timed("mask", segmenter.finish, predictions[: len(prepared)])
-    overlay, painted = _timed("overlay", YuvPainter(NAMED["green"], 0.5), found)
+    often = math.ceil(FULL_BATCHES * segmenter.engine.batch_size / len(prepared))
+    infer = _timed_stream("infer", segmenter.predict(prepared * often))
+    mask = _timed("mask", segmenter.finish, predictions)
+    overlay = _timed("overlay", paint, found)
+    painted = [paint(one) for one in found]
     with tempfile.TemporaryDirectory() as folder:
         writer = VideoWriter(Path(folder) / "v.mp4", info, check_encoder("libx264"))
         began, cpu = time.perf_counter(), time.process_time()
-        each, _ = _timed("encode", writer.encode, painted)
+        each = _timed("encode", writer.encode, painted)
         writer.close()  # flushes what the encoder's threads still hold
         seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
     count = len(painted)
@@ -196,43 +201,32 @@ def _device_input(engine: Engine[Any], inputs: Sequence[Any]) -> list[Stage]:
     return [_stage("device input", walls, time.process_time() - began_cpu)]
 
 
-def _timed(name: str, step: Callable[[Any], T], items: Sequence[Any]) -> tuple[Stage, list[T]]:
-    results = [step(item) for item in items[:WARM_UP_FRAMES]]
+def _timed(name: str, step: Callable[[Any], object], items: Sequence[Any]) -> Stage:
+    """Time a step on every item; what it makes is dropped at once, as in the pipeline.
+
+    Kept results would make every one of them pay for memory that is new to the process.
+    """
+    for item in items[:WARM_UP_FRAMES]:
+        step(item)
     walls = []
     began_cpu = time.process_time()
     for item in items[WARM_UP_FRAMES:]:
         began = time.perf_counter()
-        results.append(step(item))
+        step(item)
         walls.append(time.perf_counter() - began)
-    return _stage(name, walls, time.process_time() - began_cpu), results
+    return _stage(name, walls, time.process_time() - began_cpu)
 
 
 def _timed_stream(name: str, items: Iterable[object]) -> Stage:
-    """Time an iterator; its frame threads work ahead, so only the mean speed tells."""
+    """Time an iterator that works ahead, with threads or batches: only its mean speed tells."""
     iterator = iter(items)
-    for _ in islice(iterator, WARM_UP_FRAMES):
-        pass
+    _drain(islice(iterator, WARM_UP_FRAMES))
     walls = []
-    began_cpu = last = time.process_time()
-    last = time.perf_counter()
+    began_cpu, last = time.process_time(), time.perf_counter()
     for _ in iterator:
         walls.append(time.perf_counter() - last)
         last = time.perf_counter()
     return _stage(name, walls, time.process_time() - began_cpu)
-
-
-def _timed_batches(name: str, segmenter: Segmenter, prepared: list[Any]) -> tuple[Stage, list[Any]]:
-    """Time the engine with as many batches in flight as it takes."""
-    often = math.ceil(FULL_BATCHES * segmenter.engine.batch_size / len(prepared))
-    _drain(segmenter.predict(prepared[:WARM_UP_FRAMES]))
-    walls: list[float] = []
-    results = []
-    began_cpu, last = time.process_time(), time.perf_counter()
-    for prediction in segmenter.predict(prepared * often):
-        results.append(prediction)
-        walls.append(time.perf_counter() - last)
-        last = time.perf_counter()
-    return _stage(name, walls, time.process_time() - began_cpu), results
 
 
 def _stage(name: str, walls: list[float], cpu_s: float) -> Stage:
