@@ -1,9 +1,11 @@
 from itertools import pairwise
 
+import cv2
 import numpy as np
 import pytest
 
 from cornea_stream.synthetic import generate_clip, generate_empty, generate_frame
+from cornea_stream.synthetic.frame import burnt_share
 from cornea_stream.synthetic.shapes import Ellipse, blend
 
 
@@ -123,3 +125,24 @@ def test_no_seed_of_many_fails():
     for seed in range(400):
         generate_frame(seed + 10_000, 48, 48)
         generate_empty(seed + 10_000, 48, 48)
+
+
+def test_share_of_the_limbus_lost_in_white():
+    image = np.zeros((100, 100, 3), np.uint8)
+    whole, half_out = Ellipse(50, 50, 30, 20, 0.3), Ellipse(0, 50, 30, 20, 0.0)
+    assert burnt_share(image, whole) == 0
+    image[:, 50:] = 255
+    assert 0.4 < burnt_share(image, whole) < 0.55
+    assert burnt_share(image, half_out) == 0  # what is out of view counts neither way
+    image[..., 2] = 200  # a yellow cast is a colour that shows edges
+    assert burnt_share(image, whole) == 0
+
+
+def test_frames_whose_limbus_is_burnt_out_are_drawn_again():
+    burnt_at_first = 2**40 + 112
+    image, mask = generate_frame(burnt_at_first, 128, 128)
+    inside = cv2.erode(mask, np.ones((3, 3), np.uint8)) > 0
+    outside = cv2.dilate(mask, np.ones((5, 5), np.uint8)) == 0
+    near = outside & (cv2.dilate(mask, np.ones((11, 11), np.uint8)) > 0)
+    white = image.min(axis=2) >= 245
+    assert white[inside].mean() < 0.5 or white[near].mean() < 0.5

@@ -16,6 +16,10 @@ from cornea_stream.synthetic.surroundings import (
     paint_wetness,
 )
 
+BURNT = 245
+MOST_BURNT = 0.25
+"""Share of the limbus that may be lost in white; beyond it nobody could draw the outline."""
+
 
 def generate_frame(
     seed: int, height: int = 512, width: int = 512, *, camera: bool = True
@@ -24,11 +28,20 @@ def generate_frame(
 
     The mask is the whole disc inside the limbus, clipped by the frame only: it runs on beneath
     instruments, lids and fingers, as in the Cataract-1K annotation. `camera=False` leaves out
-    colour cast, blur, noise and compression. The same seed gives the same bytes.
-    `python -m benchmarks.generator` measures the speed.
+    colour cast, blur, noise and compression. The same seed gives the same bytes; a frame whose
+    limbus is burnt out is drawn again. `python -m benchmarks.generator` measures the speed.
     """
     rng = np.random.default_rng(seed)
-    limbus = place_eye(rng, height, width)
+    while True:
+        limbus = place_eye(rng, height, width)
+        image = _photograph(rng, limbus, height, width, camera)
+        if burnt_share(image, limbus) <= MOST_BURNT:
+            return image, limbus.mask(height, width)
+
+
+def _photograph(
+    rng: np.random.Generator, limbus: Ellipse, height: int, width: int, camera: bool
+) -> Image:
     image = paint_scene(rng, limbus, height, width)
     for _ in range(int(rng.choice([0, 1, 2, 3], p=[0.25, 0.4, 0.25, 0.1]))):
         tool = make_instrument(rng, limbus)
@@ -37,7 +50,21 @@ def generate_frame(
         tool.draw(image)
     if chance(rng, 0.1):
         paint_fingers(rng, image)
-    return develop(rng, image) if camera else image, limbus.mask(height, width)
+    return develop(rng, image) if camera else image
+
+
+def burnt_share(image: Image, limbus: Ellipse) -> float:
+    """Return the share of the limbus in view with nothing but white on both of its sides, 0–1."""
+    height, width = image.shape[:2]
+    white = np.ones((2, 96), bool)
+    inside = white.copy()
+    for row, reach in enumerate((0.85, 1.08)):
+        columns, rows = limbus.outline(96, reach)
+        inside[row] = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+        pixels = image[rows.clip(0, height - 1), columns.clip(0, width - 1)]
+        white[row] = pixels.min(axis=1) >= BURNT
+    in_view = inside.all(axis=0)
+    return float((white.all(axis=0) & in_view).sum() / max(1, in_view.sum()))
 
 
 def paint_scene(rng: np.random.Generator, limbus: Ellipse, height: int, width: int) -> Image:

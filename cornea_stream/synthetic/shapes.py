@@ -47,6 +47,16 @@ class Ellipse:
         v = (dy * cos - dx * sin) / np.float32(self.b)
         return np.where(u * u + v * v <= 1, 255, 0).astype(np.uint8)
 
+    def outline(
+        self, count: int, reach: float = 1.0
+    ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """Return x and y in whole pixels of `count` points, at `reach` times the radius."""
+        along = np.linspace(0, 2 * np.pi, count, endpoint=False)
+        u, v = reach * self.a * np.cos(along), reach * self.b * np.sin(along)
+        cos, sin = np.cos(self.angle), np.sin(self.angle)
+        x, y = self.x + u * cos - v * sin, self.y + u * sin + v * cos
+        return np.rint(x).astype(np.intp), np.rint(y).astype(np.intp)
+
     def moved(self, matrix: npt.NDArray[np.float64]) -> Ellipse:
         """Return the ellipse under a (2, 3) similarity transform."""
         x, y = matrix @ np.array([self.x, self.y, 1.0])
