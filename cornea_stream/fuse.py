@@ -11,6 +11,7 @@ Both are equal to the original up to round-off.
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -40,33 +41,52 @@ def fold_batch_norms(module: nn.Module) -> nn.Module:
 class SplitPyramid(nn.Module):
     """The decoder of `smp.PSPNet` in evaluation mode, its convolution split over its inputs.
 
-    Takes the encoder's features; returns (N, psp_out_channels, h, w).
+    Takes the encoder's features; returns (N, psp_out_channels, h, w). Pooling to n×n and bilinear
+    upsampling from n×n are linear, so both are products with fixed matrices; those of all branches
+    stand in one, and one product upsamples and adds them up.
     """
 
-    def __init__(self, decoder: Any) -> None:
+    pooling: torch.Tensor
+    upsampling: torch.Tensor
+
+    def __init__(self, decoder: Any, feature_size: tuple[int, int]) -> None:
+        """Split `decoder` for features of (height, width) `feature_size`."""
         super().__init__()
         conv = decoder.conv[0]
-        self.pools = nn.ModuleList(block.pool for block in decoder.psp.blocks)
-        widths = [block.pool[1][0].out_channels for block in decoder.psp.blocks]
+        blocks = [block.pool for block in decoder.psp.blocks]
+        self.grids = [_grid(pool[0].output_size) for pool in blocks]
+        widths = [pool[1][0].out_channels for pool in blocks]
         *pooled, direct = conv.weight.split([*widths, conv.in_channels - sum(widths)], dim=1)
         self.direct = _conv1x1(direct, conv.bias)
-        self.pooled = nn.ModuleList(_conv1x1(weight, None) for weight in pooled)
+        self.branches = nn.ModuleList(
+            nn.Sequential(*pool[1:], _conv1x1(weight, None))
+            for pool, weight in zip(blocks, pooled, strict=True)
+        )
+        pooling, upsampling = _matrices(self.grids, feature_size)
+        self.register_buffer("pooling", pooling, persistent=False)
+        self.register_buffer("upsampling", upsampling, persistent=False)
 
     def forward(self, features: list[torch.Tensor]) -> torch.Tensor:
         """Return the pyramid's output for the encoder's deepest features."""
         x = features[-1]
-        total: torch.Tensor = self.direct(x)
-        for pool, conv in zip(self.pools, self.pooled, strict=True):
-            total = total + functional.interpolate(
-                conv(pool(x)), size=x.shape[2:], mode="bilinear", align_corners=True
+        cells = x.flatten(2) @ self.pooling
+        counts = [rows * columns for rows, columns in self.grids]
+        found = [
+            branch(part.reshape(*x.shape[:2], *grid)).flatten(2)
+            for branch, part, grid in zip(
+                self.branches, torch.split(cells, counts, dim=2), self.grids, strict=True
             )
-        return functional.relu(total)
+        ]
+        direct: torch.Tensor = self.direct(x)
+        pooled = (torch.cat(found, dim=2) @ self.upsampling).reshape(direct.shape)
+        return functional.relu(direct + pooled)
 
 
-def fuse(pspnet: nn.Module) -> nn.Module:
+def fuse(pspnet: nn.Module, image_size: tuple[int, int]) -> nn.Module:
     """Return a copy of an `smp.PSPNet` in eval mode with both rewritings applied.
 
-    Encoders other than ResNets keep their batch norms.
+    It takes images of (height, width) `image_size` only. Encoders other than ResNets keep their
+    batch norms.
     """
     fused: Any = copy.deepcopy(pspnet).eval()
     if isinstance(fused.encoder, ResNetEncoder):
@@ -74,7 +94,9 @@ def fuse(pspnet: nn.Module) -> nn.Module:
     for module in fused.decoder.modules():
         if isinstance(module, Conv2dReLU):
             fold_batch_norms(module)
-    fused.decoder = SplitPyramid(fused.decoder)
+    stride = 2**fused.encoder._depth
+    size = (image_size[0] // stride, image_size[1] // stride)
+    fused.decoder = SplitPyramid(fused.decoder, size)
     return fused  # type: ignore[no-any-return]
 
 
@@ -84,3 +106,23 @@ def _conv1x1(weight: torch.Tensor, bias: torch.Tensor | None) -> nn.Conv2d:
     if bias is not None:
         conv.bias = nn.Parameter(bias.detach().clone())
     return conv
+
+
+def _grid(size: int | tuple[int, int]) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else size
+
+
+def _matrices(
+    grids: Sequence[tuple[int, int]], size: tuple[int, int]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return pooling, (height·width, cells of all grids), and upsampling, its counterpart back."""
+    places = torch.eye(size[0] * size[1]).reshape(-1, 1, *size)
+    pooling = [functional.adaptive_avg_pool2d(places, grid).flatten(1) for grid in grids]
+    upsampling = [
+        functional.interpolate(
+            torch.eye(rows * columns).reshape(-1, 1, rows, columns),
+            size=size, mode="bilinear", align_corners=True,
+        ).flatten(1)
+        for rows, columns in grids
+    ]  # fmt: skip
+    return torch.cat(pooling, dim=1), torch.cat(upsampling)

@@ -105,7 +105,9 @@ class _Request:
 def convert(checkpoint: Checkpoint) -> Any:
     """Return the network as an OpenVINO model: (?, H, W, 3) uint8 RGB in, (?, 1, h, w) out."""
     openvino = import_openvino()
-    network = CorneaNet(fuse(checkpoint.build()), checkpoint.spec).eval()
+    network = CorneaNet(
+        fuse(checkpoint.build(), checkpoint.spec.image_size), checkpoint.spec
+    ).eval()
     height, width = checkpoint.spec.image_size
     example = torch.zeros((1, height, width, 3), dtype=torch.uint8)
     with warnings.catch_warnings():

@@ -39,7 +39,9 @@ class TorchCPUEngine:
         workers = min(cores, MOST_WORKERS)
         self.in_flight = workers + 1
         self._image_size = checkpoint.spec.image_size
-        network = CorneaNet(fuse(checkpoint.build()), checkpoint.spec).eval()
+        network = CorneaNet(
+            fuse(checkpoint.build(), checkpoint.spec.image_size), checkpoint.spec
+        ).eval()
         self._network = network.to(DTYPES[self.precision]).to(memory_format=torch.channels_last)
         self._workers = ThreadPoolExecutor(
             workers, "torch", initializer=torch.set_num_threads, initargs=(cores // workers,)

@@ -63,7 +63,9 @@ class TorchCUDAEngine:
         self.precision = choose_precision(precision, device)
         self.in_flight = IN_FLIGHT
         self._image_size = checkpoint.spec.image_size
-        network = CorneaNet(fuse(checkpoint.build()), checkpoint.spec).eval()
+        network = CorneaNet(
+            fuse(checkpoint.build(), checkpoint.spec.image_size), checkpoint.spec
+        ).eval()
         network = network.to(DTYPES[self.precision])
         self._network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._streams: Any = torch.get_device_module(device)
