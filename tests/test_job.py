@@ -183,6 +183,19 @@ def test_pixel_aspect_and_colour_tags_are_kept(tmp_path: Path, segmenter: Segmen
         assert (frame.color_primaries, frame.color_trc) == (1, 1)
 
 
+def test_sound_of_a_transport_stream_is_copied(tmp_path: Path, segmenter: Segmenter) -> None:
+    """AAC comes wrapped there, which a fragmented mp4 does not take."""
+    path = write_video(tmp_path / "v.ts", moving_discs(50), audio="aac")
+    result, out = run(path, segmenter, RunOptions())
+    assert result.warnings == []
+    with av.open(str(path)) as source, av.open(str(out / "overlay.mp4")) as copy:
+        wanted, found = (
+            np.concatenate([f.to_ndarray() for f in c.decode(audio=0)], axis=1)
+            for c in (source, copy)
+        )
+    assert np.array_equal(found, wanted)
+
+
 def test_cut_out_starts_at_zero_and_the_table_keeps_source_times(
     tmp_path: Path, segmenter: Segmenter
 ) -> None:

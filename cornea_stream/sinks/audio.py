@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import av
 from av.audio.stream import AudioStream
+from av.bitstream import BitStreamFilterContext
 from av.container import OutputContainer
 from av.packet import Packet as AnyPacket
 
@@ -44,6 +45,7 @@ class AudioCopy:
             template = known(self._input.streams.audio)[0]
             _try_header(template, _TRIED_AS.get(output.format.name, output.format.name))
             self._stream: AudioStream = output.add_stream_from_template(template)
+            self._filter = _for_mp4(template) if output.format.name == "mp4" else None
             self._packets = self._wanted(template)
         except BaseException:
             self._input.close()
@@ -55,8 +57,9 @@ class AudioCopy:
         while self._next is not None and _time_of(self._next) < time_s:
             packet = self._next
             self._shift(packet)
-            packet.stream = self._stream
-            self._output.mux(packet)
+            for copy in self._filter.filter(packet) if self._filter else [packet]:
+                copy.stream = self._stream
+                self._output.mux(copy)
             self._next = next(self._packets, None)
 
     def close(self) -> None:
@@ -84,6 +87,13 @@ class AudioCopy:
         assert packet.dts is not None
         packet.pts -= ticks
         packet.dts -= ticks
+
+
+def _for_mp4(template: AudioStream) -> BitStreamFilterContext | None:
+    """Return what unwraps AAC of transport streams: a fragmented mp4 takes it bare only."""
+    if template.codec_context.name != "aac" or template.codec_context.extradata:
+        return None
+    return BitStreamFilterContext("aac_adtstoasc", template)
 
 
 def _try_header(template: AudioStream, container: str) -> None:
