@@ -50,15 +50,19 @@ class WhiteToWhite:
         self.diameter_mm, self.aspect = diameter_mm, aspect
         self._axes = array("f")
 
-    def note(self, mask: Image, found: Measurement, confidence: float) -> None:
-        """Take one frame's cornea into account where it qualifies."""
+    def axis(self, mask: Image, found: Measurement, confidence: float) -> float | None:
+        """Return the major axis of one frame's cornea where that qualifies."""
         if confidence < MIN_CONFIDENCE or _touches_border(mask):
-            return
+            return None
         major, minor = square_axes(
             found.major_axis_px, found.minor_axis_px, found.angle_deg, self.aspect
         )
-        if minor >= MIN_AXIS_RATIO * major:
-            self._axes.append(major)
+        return major if minor >= MIN_AXIS_RATIO * major else None
+
+    def note(self, axis: float | None) -> None:
+        """Take one frame's axis into account."""
+        if axis is not None:
+            self._axes.append(axis)
 
     def scale(self) -> Scale:
         """Return the scale that the frames so far give."""

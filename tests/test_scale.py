@@ -147,7 +147,7 @@ def test_only_sure_whole_and_roundish_corneas_count() -> None:
     def note(found_by: WhiteToWhite, mask: np.ndarray, confidence: float = 0.95) -> int | None:
         found = measure(mask)
         assert found is not None
-        found_by.note(mask, found, confidence)
+        found_by.note(found_by.axis(mask, found, confidence))
         return found_by.scale().frames
 
     round_one = disc(160, 120, 80, 60, 30)[1]

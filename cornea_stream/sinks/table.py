@@ -83,8 +83,39 @@ class CsvTable:
                 yield tuple(map(_value, self._columns, row))
 
 
-class MetricsSink:
-    """Measures every mask and writes a row to all its tables.
+class Measuring:
+    """Gives the row of one frame after the other; `warnings` tell what spoils comparisons."""
+
+    def __init__(self, white_to_white: WhiteToWhite | None) -> None:
+        self.warnings: list[str] = []
+        self._white_to_white = white_to_white
+        self._previous: Image | None = None
+
+    def row(self, segmentation: Segmentation) -> tuple[Row, float | None]:
+        """Return the values of COLUMNS, and the axis that counts for white-to-white, if any."""
+        mask = segmentation.mask
+        found = measure(mask)
+        row = measured(segmentation, found, self._agreement(mask))
+        self._previous = mask
+        if found is None or self._white_to_white is None:
+            return row, None
+        return row, self._white_to_white.axis(mask, found, segmentation.confidence)
+
+    def _agreement(self, mask: Image) -> float | None:
+        """Return the IoU with the mask before; None for the first and when the size changes."""
+        previous = self._previous
+        if previous is None:
+            return None
+        if previous.shape != mask.shape:
+            warning = "the picture changed its size: so do the measurements in pixels"
+            if warning not in self.warnings:
+                self.warnings.append(warning)
+            return None
+        return iou(previous, mask)
+
+
+class MetricsTables:
+    """Writes rows of measurements to tables.
 
     With a `scale` the columns in millimetres follow those in pixels: in every row at once where it
     is given, when the tables are completed where it is to be found from the cornea's width.
@@ -96,7 +127,6 @@ class MetricsSink:
         self.warnings: list[str] = []
         self._white_to_white = scale if isinstance(scale, WhiteToWhite) else None
         self._in_mm = millimetres(self.scale) if self.scale else None
-        self._previous: Image | None = None
         self._tables: list[Table] = []
         self._open = True
         columns = (*COLUMNS, *MM_COLUMNS) if self._in_mm else COLUMNS
@@ -108,18 +138,14 @@ class MetricsSink:
             self.abort()
             raise
 
-    def write(self, segmentation: Segmentation) -> None:
-        """Add the row of one frame. Raises OutputError."""
-        mask = segmentation.mask
-        found = measure(mask)
-        row = measured(segmentation, found, self._agreement(mask))
+    def write(self, row: Row, axis: float | None) -> None:
+        """Add what `Measuring` gave for one frame. Raises OutputError."""
         if self._in_mm:
             row = (*row, *self._in_mm(row))
-        elif self._white_to_white and found:
-            self._white_to_white.note(mask, found, segmentation.confidence)
+        elif self._white_to_white:
+            self._white_to_white.note(axis)
         for table in self._tables:
             table.write(row)
-        self._previous = mask
 
     def close(self) -> None:
         """Complete the tables. Raises OutputError."""
@@ -139,31 +165,48 @@ class MetricsSink:
         for table in self._tables if self._open else ():
             table.abort()
 
-    def _agreement(self, mask: Image) -> float | None:
-        """Return the IoU with the mask before; None for the first and when the size changes."""
-        previous = self._previous
-        if previous is None:
-            return None
-        if previous.shape != mask.shape:
-            self._warn("the picture changed its size: so do the measurements in pixels")
-            return None
-        return iou(previous, mask)
-
     def _judge(self, scale: Scale) -> None:
         if scale.mm_per_px is None:
-            self._warn(
+            self.warnings.append(
                 "no frame shows a whole cornea surely and from the front: the columns in "
                 "millimetres are empty: give --mm-per-px"
             )
         elif scale.spread is not None and scale.spread > MAX_SPREAD:
-            self._warn(
+            self.warnings.append(
                 f"the cornea's size varies by {scale.spread:.0%} (zoom?): one scale does not fit "
                 "all: take stretches of one zoom apart with --start and --end"
             )
 
-    def _warn(self, text: str) -> None:
-        if text not in self.warnings:
-            self.warnings.append(text)
+
+class MetricsSink:
+    """Measures every mask and writes a row to all its tables; `scale`: see `MetricsTables`."""
+
+    def __init__(self, paths: Sequence[Path], scale: Scale | WhiteToWhite | None = None) -> None:
+        """Open the tables. Raises OutputError."""
+        self._measuring = Measuring(scale if isinstance(scale, WhiteToWhite) else None)
+        self._tables = MetricsTables(paths, scale)
+
+    @property
+    def scale(self) -> Scale | None:
+        """The size of a pixel, once it is known."""
+        return self._tables.scale
+
+    @property
+    def warnings(self) -> list[str]:
+        """What to bear in mind with the tables."""
+        return [*self._measuring.warnings, *self._tables.warnings]
+
+    def write(self, segmentation: Segmentation) -> None:
+        """Add the row of one frame. Raises OutputError."""
+        self._tables.write(*self._measuring.row(segmentation))
+
+    def close(self) -> None:
+        """Complete the tables. Raises OutputError."""
+        self._tables.close()
+
+    def abort(self) -> None:
+        """Close the part files; they stay beside the final names."""
+        self._tables.abort()
 
 
 def _text(column: Column, value: float | int | bool | None) -> str:
