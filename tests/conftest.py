@@ -52,11 +52,12 @@ def write_video(
     options: dict[str, str] | None = None,
     prepare: Callable[[av.VideoStream], None] | None = None,
     audio: str | None = None,
+    muxing: dict[str, str] | None = None,
 ) -> Path:
     """Encode RGB pictures at the given times (in `time_base`; default a steady `rate`)."""
     step = int(1 / (rate * time_base))
     times = list(pts) if pts is not None else [i * step for i in range(len(pictures))]
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", options=muxing or {}) as container:
         stream = container.add_stream(
             codec, rate=rate, options=options or ({"crf": "12"} if codec == "libx264" else {})
         )
@@ -133,7 +134,7 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def segmenter(tiny_checkpoint: Path) -> Segmenter:
     """A segmenter that finds what is bright."""
-    made = Segmenter(tiny_checkpoint, device="cpu")
+    made = Segmenter(tiny_checkpoint, device="cpu", backend="torch")
     made.engine = BrightnessEngine()
     return made
 

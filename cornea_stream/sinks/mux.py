@@ -74,7 +74,7 @@ class Muxer:
 
     def _start(self, first: av.VideoFrame) -> VideoStream:
         """Set the streams up; the first frame says the size, after padding, and the colours."""
-        self._shift_to_zero(first)
+        self._shift_to_zero(first.pts or 0)
         info, settings = self._info, self._settings
         stream = self._container.add_stream(
             settings.codec, rate=info.rate, options=dict(settings.options)
@@ -86,7 +86,7 @@ class Muxer:
         context.time_base = info.time_base
         context.thread_type = settings.thread_type
         context.color_range = int(first.color_range)
-        context.colorspace = int(first.colorspace)
+        context.colorspace = self._matrix(first)
         context.color_primaries, context.color_trc = info.color_primaries, info.color_trc
         if info.sample_aspect_ratio:
             stream.sample_aspect_ratio = info.sample_aspect_ratio
@@ -99,9 +99,18 @@ class Muxer:
             self._start_audio(info.path)
         return stream
 
-    def _shift_to_zero(self, first: av.VideoFrame) -> None:
-        """Move times before 0 up, which mp4 cannot hold."""
-        begin = (first.pts or 0) - self._offset_ticks
+    def _matrix(self, first: av.VideoFrame) -> int:
+        """Return the tag of the frame's colour matrix.
+
+        While another sink converts the same frame to RGB, PyAV tags it BT.601 of NTSC for that of
+        PAL, which is the same matrix; the source's own tag is kept.
+        """
+        found, known = int(first.colorspace), self._info.colorspace
+        return known if {found, known} == {5, 6} else found
+
+    def _shift_to_zero(self, first: int) -> None:
+        """Move times before 0 up, which mp4 cannot hold; `first` is the first frame's."""
+        begin = first - self._offset_ticks
         if begin < 0:
             begin_s = float(begin * self._info.time_base)
             self._offset_ticks += begin
