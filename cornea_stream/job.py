@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
@@ -18,6 +18,7 @@ from cornea_stream.errors import CorneaStreamError, OutputError, UsageError
 from cornea_stream.frames import MediaInfo, Segmentation, source_name
 from cornea_stream.live import LiveTally
 from cornea_stream.overlay import YuvPainter
+from cornea_stream.parts import ROWS, discard_parts, part_name
 from cornea_stream.pipeline import Progress, run_pipeline
 from cornea_stream.run_types import RunOptions, RunResult
 from cornea_stream.scale import choose_scale
@@ -36,7 +37,10 @@ from cornea_stream.sinks import (
     mask_frame,
 )
 from cornea_stream.sinks.files import write_file
+from cornea_stream.sinks.rows import RowsSink
+from cornea_stream.sinks.within import Within
 from cornea_stream.source import NvdecSource, Source, is_image, open_source
+from cornea_stream.source.segments import Segment
 from cornea_stream.stages import Sink
 
 _Sinks: TypeAlias = list[tuple[str, Sink[Segmentation]]]
@@ -72,12 +76,14 @@ def run_into(
     on_start: Callable[[MediaInfo, int | None], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     on_note: Callable[[str], None] | None = None,
+    notes: Sequence[str] = (),
 ) -> RunResult:
     """Process one source into `folder` and describe the run in run.json there.
 
     `stop` ends the run early with playable outputs. `on_start` gets what is known of the source
     and the number of frames to expect; `on_progress` is called after every frame; `on_note` gets
-    a sentence when a live source goes away and when it is back.
+    a sentence when a live source goes away and when it is back. `notes` are warnings that the
+    caller has already.
     Raises a CorneaStreamError when the source cannot be read or an output not be written; outputs
     of an earlier run are then as they were. With `options.resume` a run that is complete already,
     with the same source, settings and weights, is skipped, and any other earlier run is redone.
@@ -120,13 +126,13 @@ def run_into(
         try:
             if on_start:
                 on_start(source.info, source.frame_estimate)
-            with _open_sinks(folder, source, options, encoder) as (sinks, warners):
+            with open_sinks(folder, source.info, options, encoder) as (sinks, warners):
                 run_pipeline(source, segmenter, sinks, stop=stop, on_progress=note, live=tally)
             result.status = "interrupted" if stop and stop.is_set() else "complete"
-            result.paths = _paths(source, segmenter)
+            result.paths = describe_paths(source, segmenter)
             if options.overlay and source.info.kind != "image":
                 result.paths["encode"] = encoder.codec
-            result.warnings = [*source.warnings, *(w for v in warners for w in v.warnings)]
+            result.warnings = [*notes, *source.warnings, *(w for v in warners for w in v.warnings)]
             for metrics in (sink for _, sink in sinks if isinstance(sink, MetricsSink)):
                 result.scale, result.warnings = metrics.scale, [*result.warnings, *metrics.warnings]
         except CorneaStreamError as err:
@@ -141,10 +147,11 @@ def run_into(
                 )
                 content = json.dumps(told, indent=2, default=str) + "\n"
                 write_file(folder / manifest.NAME, content.encode())
+                discard_parts(folder)
     return result
 
 
-def _paths(source: Source, segmenter: Segmenter) -> dict[str, str]:
+def describe_paths(source: Source, segmenter: Segmenter) -> dict[str, str]:
     """Return who decoded, preprocessed and ran the network, in words."""
     engine = segmenter.engine.describe()
     return {
@@ -175,6 +182,7 @@ def settle(
             )
         )
     ):
+        discard_parts(folder)
         return RunResult(
             str(path), str(folder), "skipped", told["frames"], told["seconds"],
             told["last_time_s"], told["outputs"],
@@ -227,17 +235,25 @@ def _check_targets(targets: list[Path], source: Path | None, overwrite: bool) ->
 
 
 @contextmanager
-def _open_sinks(
-    folder: Path, source: Source, options: RunOptions, encoder: EncoderSettings
+def open_sinks(
+    folder: Path,
+    info: MediaInfo,
+    options: RunOptions,
+    encoder: EncoderSettings,
+    segment: Segment | None = None,
 ) -> Iterator[tuple[_Sinks, list[VideoWriter | StreamSink]]]:
-    """Open every wanted sink, and give those that may warn; on an error, abort those open."""
+    """Open every wanted sink, and give those that may warn; on an error, abort those open.
+
+    For a `segment` these are the sinks of a part: videos begin at its start, without sound, and
+    only the rows of tables get its context.
+    """
     sinks: _Sinks = []
     warners: list[VideoWriter | StreamSink] = []
     try:
         if options.files:
-            _open_files(sinks, warners, folder, source.info, options, encoder)
+            _open_files(sinks, warners, folder, info, options, encoder, segment)
         for target in options.streams:
-            stream = _open_stream(target, source.info, options, encoder)
+            stream = _open_stream(target, info, options, encoder)
             sinks.append((str(target), stream))
             warners.append(stream)
         yield sinks, warners
@@ -254,16 +270,19 @@ def _open_files(
     info: MediaInfo,
     options: RunOptions,
     encoder: EncoderSettings,
+    segment: Segment | None,
 ) -> None:
     """Add a sink for every wanted file."""
     colour, opacity = parse_colour(options.color), options.opacity
+    offset_s = float(segment.start * info.time_base) if segment else options.start_s or 0.0
     still = info.kind == "image"
 
     def video(name: str, settings: EncoderSettings, audio: bool) -> VideoWriter:
+        if segment:
+            name, audio = part_name(name), False
         writer = VideoWriter(
-            folder / name, info, settings,
-            audio=audio, offset_s=options.start_s or 0.0, end_s=options.end_s,
-        )  # fmt: skip
+            folder / name, info, settings, audio=audio, offset_s=offset_s, end_s=options.end_s
+        )
         warners.append(writer)
         return writer
 
@@ -283,9 +302,14 @@ def _open_files(
     wanted = {"metrics.csv": options.metrics, "metrics.parquet": options.parquet}
     if tables := [folder / name for name, want in wanted.items() if want]:
         scale = choose_scale(options.white_to_white_mm, options.mm_per_px, info)
-        sinks.append(("metrics", MetricsSink(tables, scale)))
+        if segment:
+            sinks.append(("metrics", RowsSink(folder / ROWS, scale)))
+        else:
+            sinks.append(("metrics", MetricsSink(tables, scale)))
     if options.polygons:
         sinks.append(("polygons", PolygonSink(folder / "polygons.jsonl")))
+    if segment:
+        sinks[:] = [(n, s if n == "metrics" else Within(s, segment)) for n, s in sinks]
 
 
 def _open_stream(

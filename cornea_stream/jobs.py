@@ -55,8 +55,11 @@ def worker_devices(device: str, jobs: int | None) -> list[str]:
     return [names[number % len(names)] for number in range(jobs or len(names))]
 
 
-def executor_for(setup: Setup, jobs: int | None, units: int) -> Executor:
-    """Return who is to do so many units on this machine. Raises UsageError as `worker_devices`."""
+def executor_for(setup: Setup, jobs: int | None, units: int | None) -> Executor:
+    """Return who is to do so many units on this machine (None: many).
+
+    Raises UsageError as `worker_devices`.
+    """
     devices = worker_devices(setup.device, jobs)[:units]
     return Processes(setup, devices) if len(devices) > 1 else Here(setup)
 

@@ -46,6 +46,19 @@ def parse_time(text: str) -> float:
     return sign * (3600 * hours + 60 * minutes + seconds)
 
 
+def parse_length(text: str) -> float:
+    """Return seconds for "60s", "5m", "1h", or what `parse_time` takes.
+
+    Raises UsageError for anything else, and for no time at all.
+    """
+    digits = text.strip()
+    scale = {"s": 1, "m": 60, "h": 3600}.get(digits[-1:], 0)
+    seconds = parse_time(digits[:-1] if scale else digits) * (scale or 1)
+    if seconds <= 0:
+        raise UsageError(f"not a length of time: {text!r}: give more than 0, such as 60s or 5m")
+    return seconds
+
+
 def snapshot(
     video: str | Path,
     times_s: Sequence[float],

@@ -16,18 +16,25 @@ from cornea_stream.errors import EXIT_INTERNAL, CorneaStreamError
 from cornea_stream.job import run_into
 from cornea_stream.pipeline import Progress
 from cornea_stream.run_types import RunOptions, RunResult
+from cornea_stream.segment_job import run_segment
 from cornea_stream.segmenter import MaskSettings, Segmenter
+from cornea_stream.source.segments import Segment
 
 STEP_EVERY_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One piece of work, as plain data: a source, the folder of its outputs, what to make of it."""
+    """One piece of work, as plain data: a source, the folder of its outputs, what to make of it.
+
+    With a `segment` only that is done, as a part. `notes` are warnings to be told with the result.
+    """
 
     source: Path | Address
     folder: Path
     options: RunOptions
+    segment: Segment | None = None
+    notes: tuple[str, ...] = ()
 
     def absolute(self) -> Unit:
         """Return the same with paths that mean the same everywhere."""
@@ -152,12 +159,18 @@ def run_unit(
         on_step(Step(unit, expected))
 
     try:
+        if unit.segment and isinstance(unit.source, Path):
+            return run_segment(
+                unit.source, unit.folder, segmenter, unit.options, unit.segment,
+                stop=stop, on_progress=lambda progress: on_step(Step(unit, None, progress)),
+            )  # fmt: skip
         return run_into(
             unit.source, unit.folder, segmenter, unit.options,
             stop=stop,
             on_start=lambda info, estimate: begin(estimate),
             on_progress=lambda progress: on_step(Step(unit, expected, progress)),
             on_note=lambda note: on_step(Step(unit, expected, note=note)),
+            notes=unit.notes,
         )  # fmt: skip
     except Exception as err:  # one video must not stop the others
         return failure(unit, err)

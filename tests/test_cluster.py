@@ -22,6 +22,7 @@ from cornea_stream.actor import shares
 from cornea_stream.cluster import TRIES, RayCluster
 from cornea_stream.errors import CheckpointError, UsageError
 from cornea_stream.run_types import RunOptions, RunResult
+from cornea_stream.segmented import InSegments
 from cornea_stream.work import Setup, Step, Unit
 
 pytest.importorskip("ray")
@@ -200,3 +201,27 @@ def test_a_node_that_is_killed_in_mid_run_loses_nothing(
         told = json.loads((unit.folder / "run.json").read_text())
         assert (told["status"], told["frames"]) == ("complete", length)
         assert {path.name for path in unit.folder.iterdir()} == {"overlay.mp4", "run.json"}
+
+
+@pytest.mark.slow
+def test_segments_of_one_video_on_two_nodes(tmp_path: Path, setup: Setup, cluster: Any) -> None:
+    path = write_video(tmp_path / "v.mp4", moving_discs(30) * 10, options={"g": "25"})
+    wanted = RunOptions(mask=True, metrics=True)
+    whole = Unit(path, tmp_path / "whole" / "v", wanted)
+    cut = Unit(path, tmp_path / "cut" / "v", wanted)
+    executor = RayCluster(setup, setup.mask_settings(), cluster.address, cores=1)
+    workers = set()
+    for unit, work in ((whole, executor), (cut, InSegments(executor, 2.0, smooth=False))):
+        ((done, result),) = work.run(
+            [unit], stop=threading.Event(), on_step=lambda step: workers.add(step.unit)
+        )
+        assert (done, result.status, result.frames) == (unit, "complete", 300)
+    assert workers == {whole, cut}
+    assert "2 actors" in executor.describe()
+    assert len(json.loads((cut.folder / "run.json").read_text())["segments"]["frames"]) == 6
+    table, joined = ((unit.folder / "metrics.csv").read_text() for unit in (whole, cut))
+    assert joined == table
+    masks, parts = (read_video(unit.folder / "mask.mkv") for unit in (whole, cut))
+    for (time_s, mask), (part_s, part) in zip(masks, parts, strict=True):
+        assert part_s == time_s
+        assert (part.to_ndarray() == mask.to_ndarray()).all()

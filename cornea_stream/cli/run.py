@@ -69,6 +69,13 @@ def run(
     ] = None,
     end: Annotated[str | None, typer.Option(help="Stop before this time.", metavar="T")] = None,
     every: Annotated[int, typer.Option(help="Take every N-th frame only.", metavar="N")] = 1,
+    segment: Annotated[
+        str | None,
+        typer.Option(
+            help="Do long videos in segments of this length, and join them: 60s, 5m or HH:MM:SS.",
+            metavar="T",
+        ),
+    ] = None,
     decoder: opt.Decoder = "auto",
     codec: Annotated[
         str, typer.Option(help="FFmpeg video encoder of overlay.mp4; auto tries NVENC.")
@@ -107,7 +114,7 @@ def run(
             "--jobs",
             "-j",
             min=1,
-            help="Videos at a time, each in a process of its own.",
+            help="Videos or segments at a time, each in a process of its own.",
             metavar="N",
             show_default="one per GPU, else 1",
         ),
@@ -143,10 +150,12 @@ def run(
     from cornea_stream.cli.runner import run_and_report
     from cornea_stream.jobs import executor_for
     from cornea_stream.run_types import RunOptions
+    from cornea_stream.segmented import InSegments
     from cornea_stream.sinks.target import claim_stdout
-    from cornea_stream.snapshots import parse_time
-    from cornea_stream.work import Setup, Unit
+    from cornea_stream.snapshots import parse_length, parse_time
+    from cornea_stream.work import Executor, Setup, Unit
 
+    segment_s = None if segment is None else parse_length(segment)
     folders, streams = _parse_outputs(output_dir or ["output"], stream_format)
     folder = Path(folders[0] if folders else "output")
     options = RunOptions(
@@ -198,7 +207,8 @@ def run(
     )
     masks = setup.mask_settings()
     if ray is None:
-        executor = executor_for(setup, jobs, len(units))
+        most = len(units) if segment_s is None else None
+        executor: Executor = executor_for(setup, jobs, most)
     elif jobs is None:
         from cornea_stream.cluster import RayCluster
 
@@ -206,6 +216,8 @@ def run(
         executor = RayCluster(setup.absolute(), masks, ray, cores=ray_cores)
     else:
         raise typer.BadParameter("Ray deals the work by cores: use --ray-cores instead of --jobs")
+    if segment_s is not None:
+        executor = InSegments(executor, segment_s, smooth=smooth)
     code = run_and_report(
         units, executor, masks, folder,
         quiet=quiet, verbose=verbose, as_json=json_,

@@ -76,7 +76,10 @@ def run_and_report(
         elif result.status == "interrupted":
             errors.print(
                 f"Interrupted after {result.frames} frames of {escape(result.source)} "
-                f"(at {result.last_time_s or 0:.2f} s); what was written plays.",
+                f"(at {result.last_time_s or 0:.2f} s); what was written plays."
+                if result.outputs
+                else f"Interrupted after {result.frames} frames of {escape(result.source)}; "
+                "--resume goes on with the segments that are left.",
                 soft_wrap=True, highlight=False,
             )  # fmt: skip
     return code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from pathlib import Path
 
 import cv2
@@ -29,6 +30,19 @@ def write_png(path: Path, image: Image) -> None:
     write_file(path, encoded.tobytes())
 
 
+def frame_files(index: int) -> tuple[str, str]:
+    """Return the names of a frame's mask and overlay."""
+    return f"{index:06d}_mask.png", f"{index:06d}_overlay.png"
+
+
+def remove_others(folder: Path, written: Container[str]) -> None:
+    """Remove files under such names that are not among those written. Raises OutputError."""
+    with output_errors(folder):
+        for path in folder.iterdir():
+            if _OWN_NAME.fullmatch(path.name) and path.name not in written:
+                path.unlink()
+
+
 class PngSequenceSink:
     """`%06d_mask.png` and `%06d_overlay.png` for every frame, in a folder of their own.
 
@@ -46,21 +60,15 @@ class PngSequenceSink:
 
     def write(self, segmentation: Segmentation) -> None:
         """Write the two files of one frame."""
-        stem = f"{segmentation.frame.index:06d}"
         overlay = paint_rgb(segmentation, self._colour, self._opacity)
-        for name, image in (
-            (f"{stem}_mask.png", segmentation.mask),
-            (f"{stem}_overlay.png", overlay),
-        ):
+        names = frame_files(segmentation.frame.index)
+        for name, image in zip(names, (segmentation.mask, overlay), strict=True):
             write_png(self.folder / name, image)
             self._written.add(name)
 
     def close(self) -> None:
         """Remove what an earlier run left under names of this kind."""
-        with output_errors(self.folder):
-            for path in self.folder.iterdir():
-                if _OWN_NAME.fullmatch(path.name) and path.name not in self._written:
-                    path.unlink()
+        remove_others(self.folder, self._written)
 
     def abort(self) -> None:
         """Keep the files: each is complete."""

@@ -5,10 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 from pathlib import Path
+from typing import Any
 
 from cornea_stream.frames import Segmentation
 from cornea_stream.outline import pixel_outlines
 from cornea_stream.sinks.files import complete, output_errors, part_path
+
+
+def polygon_line(told: dict[str, Any]) -> str:
+    """Return the line of a frame."""
+    return json.dumps(told, separators=(",", ":")) + "\n"
 
 
 class PolygonSink:
@@ -33,7 +39,7 @@ class PolygonSink:
             "polygons": [points.astype(int).tolist() for points in outlines],
         }
         with output_errors(self.path):
-            self._file.write(json.dumps(line, separators=(",", ":")) + "\n")
+            self._file.write(polygon_line(line))
 
     def close(self) -> None:
         """Complete the file. Raises OutputError."""

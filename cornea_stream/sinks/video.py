@@ -27,13 +27,14 @@ _SURVIVING = {
         "flush_packets": "1",
     },
     ".mkv": {"cluster_time_limit": "500", "flush_packets": "1"},  # milliseconds
+    ".nut": {"flush_packets": "1"},
 }
 
 
 class VideoWriter:
     """Encodes frames into one file at their own times; `path` appears when `close` succeeds.
 
-    `path` ends in .mp4 or .mkv. Until then its part file plays up to about a second back.
+    `path` ends in .mp4, .mkv or .nut. Until then its part file plays up to about a second back.
     What the video takes from the source and what the arguments do: see `Muxer`.
     """
 

@@ -23,7 +23,7 @@ from cornea_stream.source.pictures import FALLBACK_RATE, convertible, describe, 
 
 # Seconds to step further back when a seek lands after the wanted time: the index of a file with
 # B-frames or open GOPs is in decoding order and can point past it.
-_SEEK_MARGINS_S = (0.0, 1.0, 10.0, 100.0)
+SEEK_MARGINS_S = (0.0, 1.0, 10.0, 100.0)
 
 
 class VideoSource:
@@ -122,7 +122,7 @@ class VideoSource:
             )
         found: Frame | None = None
         following: Frame | None = None
-        for margin in _SEEK_MARGINS_S:
+        for margin in SEEK_MARGINS_S:
             if time_s - margin <= 0:
                 break
             found, following = self._last_until(time_s, self._decoded(time_s - margin))

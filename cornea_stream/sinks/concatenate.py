@@ -1,0 +1,143 @@
+"""Videos made piece by piece become one: packets are copied, not encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import TypeAlias
+
+import av
+import numpy as np
+from av.packet import Packet as AnyPacket
+from av.video.reformatter import ColorRange
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from cornea_stream.frames import MediaInfo
+from cornea_stream.sinks.encoder import EncoderSettings
+from cornea_stream.sinks.files import complete, output_errors, part_path
+from cornea_stream.sinks.mux import Muxer
+
+Packet: TypeAlias = "AnyPacket[VideoStream]"
+Ticks: TypeAlias = "NDArray[np.int64]"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A video file whose time 0 is `start`, in ticks of the source's time base."""
+
+    path: Path
+    start: int
+
+
+def concatenate(
+    pieces: Sequence[Piece],
+    path: Path,
+    info: MediaInfo,
+    *,
+    audio: bool = False,
+    offset_s: float = 0.0,
+    end_s: float | None = None,
+) -> list[str]:
+    """Write one video from pieces that follow each other in time; return warnings.
+
+    Times, tags and sound are those that a `VideoWriter` with these arguments gives to the frames
+    of all pieces. `path` appears when it is complete. Raises OutputError.
+    """
+    options = {"movflags": "+faststart"} if path.suffix == ".mp4" else {}
+    with output_errors(path):
+        times = [_times(piece, info.time_base) for piece in pieces]
+        stamps = zip(chain.from_iterable(times), _decode_times(times), strict=True)
+        with av.open(f"file:{part_path(path)}", "w", options=options) as container:
+            muxer = _CopyMuxer(
+                container, path.name, info, EncoderSettings(),
+                audio=audio, offset_s=offset_s, end_s=end_s,
+            )  # fmt: skip
+            try:
+                for piece in pieces:
+                    with _packets(piece) as packets:
+                        for packet in packets:
+                            muxer.copy(packet, *map(int, next(stamps)))
+                muxer.flush()
+            finally:
+                muxer.release()
+    complete(path)
+    return muxer.warnings
+
+
+class _CopyMuxer(Muxer):
+    """Takes encoded packets where its parent takes frames."""
+
+    def copy(self, packet: Packet, pts: int, dts: int) -> None:
+        """Add a packet, to be shown at `pts` of the source; the first one is shown first."""
+        time_base = self._info.time_base
+        stream = self._stream or self._start_copy(packet.stream, pts)
+        if self._audio:
+            self._audio.copy_until(float(pts * time_base))
+        packet.duration = round((packet.duration or 0) * packet.time_base / time_base)
+        packet.pts, packet.dts = pts - self._offset_ticks, dts - self._offset_ticks
+        packet.time_base, packet.stream = time_base, stream
+        self._container.mux(packet)
+
+    def flush(self) -> None:
+        """Add the rest of the audio."""
+        if self._audio:
+            self._audio.copy_until(float("inf"))
+
+    def _start_copy(self, template: VideoStream, first: int) -> VideoStream:
+        self._shift_to_zero(first)
+        # Opaque: else PyAV wants an encoder of the decoder's name, and libdav1d has none.
+        stream = self._container.add_stream_from_template(template, opaque=True)
+        context = stream.codec_context
+        stream.time_base = self._info.time_base
+        if template.container.format.name == "nut":  # which keeps neither tags nor turning
+            context.color_range = ColorRange.JPEG
+            context.color_primaries = self._info.color_primaries
+            context.color_trc = self._info.color_trc
+            if self._info.rotation:
+                stream.set_display_rotation(self._info.rotation)
+        else:
+            context.codec_tag = template.codec_context.codec_tag
+        self._stream = stream
+        if self._want_audio and self._info.audio_codec:
+            self._start_audio(self._info.path)
+        return stream
+
+
+@contextmanager
+def _packets(piece: Piece) -> Iterator[Iterator[Packet]]:
+    with av.open(f"file:{piece.path}", options={"protocol_whitelist": "file"}) as container:
+        yield (packet for packet in container.demux(container.streams.video[0]) if packet.size)
+
+
+def _times(piece: Piece, time_base: Fraction) -> Ticks:
+    """Return when the packets of a piece are shown, in decoding order, in ticks of the source."""
+    with _packets(piece) as packets:
+        ticks = [
+            piece.start + round(packet.pts * packet.time_base / time_base)
+            for packet in packets
+            if packet.pts is not None
+        ]
+    return np.array(ticks, np.int64)
+
+
+def _decode_times(pieces: Sequence[Ticks]) -> Ticks:
+    """Return growing decoding times, none later than its packet is shown, for all pieces together.
+
+    Those of the pieces themselves may overlap where an encoder starts anew. A packet gets the time
+    at which the frame was shown that is as many frames back as the encoder ever runs ahead.
+    """
+    ahead = max(
+        int(np.max(np.arange(len(times)) - np.searchsorted(np.sort(times), times)))
+        for times in pieces
+    )
+    shown = np.concatenate([np.sort(times) for times in pieces])
+    if not ahead:
+        return shown
+    step = max(1, int(shown[ahead] - shown[0]) // ahead)
+    early = shown[0] - step * np.arange(ahead, 0, -1)
+    return np.concatenate([early, shown[:-ahead]])
