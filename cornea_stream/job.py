@@ -40,6 +40,7 @@ from cornea_stream.sinks.files import write_file
 from cornea_stream.sinks.rows import RowsSink
 from cornea_stream.sinks.within import Within
 from cornea_stream.source import NvdecSource, Source, is_image, open_source
+from cornea_stream.source.pace import Paced
 from cornea_stream.source.segments import Segment
 from cornea_stream.stages import Sink
 
@@ -127,12 +128,17 @@ def run_into(
             if on_start:
                 on_start(source.info, source.frame_estimate)
             with open_sinks(folder, source.info, options, encoder) as (sinks, warners):
-                run_pipeline(source, segmenter, sinks, stop=stop, on_progress=note, live=tally)
+                paced = Paced(source, stop) if options.paced and not tally else None
+                run_pipeline(
+                    paced or source, segmenter, sinks, stop=stop, on_progress=note, live=tally
+                )
             result.status = "interrupted" if stop and stop.is_set() else "complete"
             result.paths = describe_paths(source, segmenter)
             if options.overlay and source.info.kind != "image":
                 result.paths["encode"] = encoder.codec
             result.warnings = [*notes, *source.warnings, *(w for v in warners for w in v.warnings)]
+            if paced:
+                result.warnings += paced.warnings
             for metrics in (sink for _, sink in sinks if isinstance(sink, MetricsSink)):
                 result.scale, result.warnings = metrics.scale, [*result.warnings, *metrics.warnings]
         except CorneaStreamError as err:
@@ -321,7 +327,9 @@ def _open_stream(
         return StreamSink(
             target, info, encoder, painter,
             audio=True, offset_s=options.start_s or 0.0, end_s=options.end_s,
+            may_break=options.files,
         )  # fmt: skip
     return StreamSink(
-        target, info, MaskVideoSink.SETTINGS, mask_frame, offset_s=options.start_s or 0.0
-    )
+        target, info, MaskVideoSink.SETTINGS, mask_frame,
+        offset_s=options.start_s or 0.0, may_break=options.files,
+    )  # fmt: skip

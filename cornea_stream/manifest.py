@@ -16,9 +16,9 @@ from cornea_stream.segmenter import MaskSettings, Segmenter
 from cornea_stream.sinks.files import output_errors, part_path
 
 NAME = "run.json"
-# These say how to treat earlier outputs, who decodes or where else to send it, not what the files
-# hold.
-_NOT_SETTINGS = ("overwrite", "resume", "decoder", "streams", "files")
+# These say how to treat earlier outputs, who decodes, how fast to read or where else to send it,
+# not what the files hold.
+_NOT_SETTINGS = ("overwrite", "resume", "decoder", "streams", "files", "realtime")
 
 
 def fingerprint(path: Path) -> str:

@@ -21,7 +21,8 @@ class RunOptions:
     `live` drops all but the newest frame where inference is slower than the source; None means for
     sources that have no end. `reconnect_s` is how long one that went away is waited for.
     `streams` get the overlay, or without `overlay` the mask, while it is made; without `files`
-    they are all there is, and nothing is written to disk.
+    they are all there is, and nothing is written to disk. `realtime` reads no faster than the
+    recording plays; None does so where a stream goes to the network.
     """
 
     overlay: bool = True
@@ -49,6 +50,7 @@ class RunOptions:
     resume: bool = False
     streams: tuple[StreamTarget, ...] = ()
     files: bool = True
+    realtime: bool | None = None
 
     def check(self) -> EncoderSettings:
         """Check everything that can be checked without the source. Raises UsageError."""
@@ -69,6 +71,13 @@ class RunOptions:
             self._check_streams()
         check_decoder(self.decoder)
         return check_encoder(self.codec, self.crf, self.preset)
+
+    @property
+    def paced(self) -> bool:
+        """Whether to read no faster than the recording plays."""
+        if self.realtime is None:
+            return any(not target.is_pipe for target in self.streams)
+        return self.realtime
 
     def _check_streams(self) -> None:
         if not (self.overlay or self.mask):

@@ -52,6 +52,8 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 class Reader:
     """Takes everything out of a pipe, in a thread."""
 
+    container: str | None = None  # what to look for
+
     def __init__(self) -> None:
         read, self.fd = os.pipe()
         self.taken = bytearray()
@@ -66,7 +68,7 @@ class Reader:
     def frames(self) -> int:
         """How many frames can be shown by now."""
         try:
-            with av.open(io.BytesIO(bytes(self.taken))) as container:
+            with av.open(io.BytesIO(bytes(self.taken)), format=self.container) as container:
                 return sum(1 for packet in container.demux(video=0) if packet.size)
         except av.error.FFmpegError:
             return 0
@@ -143,18 +145,21 @@ def test_masks_are_streamed_lossless(tmp_path: Path, segmenter: Segmenter, pipe:
 @pytest.mark.parametrize(("container", "behind"), [("matroska", 1), ("mpegts", 0)])
 def test_frames_come_at_once(tmp_path: Path, pipe: Reader, container: str, behind: int) -> None:
     """The reader is given every frame, at latest with the next one, while the stream goes on."""
-    info = MediaInfo(tmp_path, "video", 160, 120, "yuv420p", Fraction(1, 1000), Fraction(25))
+    check_that_frames_come_at_once(StreamTarget("-", container, pipe.fd), pipe, behind)
+
+
+def check_that_frames_come_at_once(target: StreamTarget, reader: Reader, behind: int) -> None:
+    info = MediaInfo(Path("v"), "video", 160, 120, "yuv420p", Fraction(1, 1000), Fraction(25))
     painter = YuvPainter((0, 255, 0), 0.5)
-    target = StreamTarget("-", container, pipe.fd)
     sink = StreamSink(target, info, EncoderSettings(options={"crf": "20"}), painter)
     for index, picture in enumerate(moving_discs(12)):
         video = av.VideoFrame.from_ndarray(picture, format="rgb24")
         video.pts, video.time_base = 40 * index, info.time_base
         sink.write(Segmentation(Frame(index, 0.04 * index, video), picture[..., 0] // 255, 0.0))
         deadline = time.monotonic() + 20
-        while index and pipe.frames() < index + 1 - behind and time.monotonic() < deadline:
+        while index and reader.frames() < index + 1 - behind and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert not index or pipe.frames() >= index + 1 - behind
+        assert not index or reader.frames() >= index + 1 - behind
     sink.close()
 
 

@@ -102,6 +102,14 @@ def run(
     stream_format: Annotated[
         str, typer.Option(help="Container on standard output: matroska or mpegts.")
     ] = "matroska",
+    realtime: Annotated[
+        bool | None,
+        typer.Option(
+            "--realtime/--no-realtime",
+            help="Read files no faster than they play.",
+            show_default="for -o rtsp://, rtmp://, udp://",
+        ),
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at damage instead of skipping it.")
     ] = False,
@@ -184,6 +192,7 @@ def run(
         resume=resume,
         streams=streams,
         files=bool(folders),
+        realtime=realtime,
     )
     options.check()
     if address := lone_address(sources):

@@ -32,18 +32,22 @@ class AudioCopy:
         self,
         path: Path,
         output: OutputContainer,
+        container: str,
         *,
         start_s: float = 0.0,
         end_s: float | None = None,
         shift_s: float = 0.0,
     ) -> None:
-        """Add an audio stream to `output`. Raises ValueError when its container cannot hold it."""
+        """Add an audio stream to `output`, which ends up in a format named `container`.
+
+        Raises ValueError when that cannot hold it.
+        """
         self._input = open_media(path)
         self._output = output
         self._start_s, self._end_s, self._shift_s = start_s, end_s, shift_s
         try:
             template = known(self._input.streams.audio)[0]
-            _try_header(template, _TRIED_AS.get(output.format.name, output.format.name))
+            _try_header(template, _TRIED_AS.get(container, container))
             self._stream: AudioStream = output.add_stream_from_template(template)
             self._filter = _for_mp4(template) if output.format.name == "mp4" else None
             self._packets = self._wanted(template)

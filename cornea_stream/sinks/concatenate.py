@@ -55,7 +55,7 @@ def concatenate(
         with av.open(f"file:{part_path(path)}", "w", options=options) as container:
             muxer = _CopyMuxer(
                 container, path.name, info, EncoderSettings(),
-                audio=audio, offset_s=offset_s, end_s=end_s,
+                audio=container.format.name if audio else None, offset_s=offset_s, end_s=end_s,
             )  # fmt: skip
             try:
                 for piece in pieces:
@@ -103,8 +103,8 @@ class _CopyMuxer(Muxer):
         else:
             context.codec_tag = template.codec_context.codec_tag
         self._stream = stream
-        if self._want_audio and self._info.audio_codec:
-            self._start_audio(self._info.path)
+        if self._audio_format and self._info.audio_codec:
+            self._start_audio(self._info.path, self._audio_format)
         return stream
 
 

@@ -19,7 +19,8 @@ class Muxer:
 
     Size, rotation, pixel aspect, colour tags and time base are the source's (`info`). `offset_s`
     is subtracted from every time, so that a cut-out begins at 0. `audio` adds the source's audio,
-    up to `end_s`. `name` is what the warnings call the output.
+    up to `end_s`, where the format of that name can hold it: the one that the streams end up in.
+    `name` is what the warnings call the output.
     Its methods raise what FFmpeg raises; opening and closing the container is the caller's.
     """
 
@@ -30,14 +31,14 @@ class Muxer:
         info: MediaInfo,
         settings: EncoderSettings,
         *,
-        audio: bool = False,
+        audio: str | None = None,
         offset_s: float = 0.0,
         end_s: float | None = None,
     ) -> None:
         self.warnings: list[str] = []
         self._container, self._name = container, name
         self._info, self._settings = info, settings
-        self._offset_s, self._end_s, self._want_audio = offset_s, end_s, audio
+        self._offset_s, self._end_s, self._audio_format = offset_s, end_s, audio
         self._offset_ticks = round(offset_s / info.time_base)
         self._audio: AudioCopy | None = None
         self._stream: VideoStream | None = None
@@ -95,8 +96,8 @@ class Muxer:
         if settings.codec == "libx265" and self._container.format.name == "mp4":
             context.codec_tag = "hvc1"  # Apple's players want this tag
         self._stream = stream
-        if self._want_audio and info.audio_codec:
-            self._start_audio(info.path)
+        if self._audio_format and info.audio_codec:
+            self._start_audio(info.path, self._audio_format)
         return stream
 
     def _matrix(self, first: av.VideoFrame) -> int:
@@ -117,14 +118,14 @@ class Muxer:
             self._offset_s += begin_s
             self.warnings.append(f"the source begins at {begin_s:g} s: {self._name} at 0")
 
-    def _start_audio(self, path: Path | None) -> None:
+    def _start_audio(self, path: Path | None, container: str) -> None:
         if path is None:
             self.warnings.append(f"audio left out of {self._name}: a stream is read only once")
             return
         start_s = self._offset_s if self._offset_s else float("-inf")
         try:
             self._audio = AudioCopy(
-                path, self._container,
+                path, self._container, container,
                 start_s=start_s, end_s=self._end_s, shift_s=self._offset_s,
             )  # fmt: skip
         except (ValueError, av.error.FFmpegError) as err:

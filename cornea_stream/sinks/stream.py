@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,27 +16,25 @@ from cornea_stream.frames import MediaInfo, Segmentation, upright
 from cornea_stream.planes import view
 from cornea_stream.sinks.encoder import EncoderSettings
 from cornea_stream.sinks.mux import Muxer
-from cornea_stream.sinks.patient import GivenUpError, PatientCaller
+from cornea_stream.sinks.pipe import AbandonedError, Pipe
+from cornea_stream.sinks.relay import AT_ONCE, BETWEEN, Relay
 from cornea_stream.sinks.target import StreamTarget
 
 PATIENCE_S = 10.0
 """How long a receiver on the network may take nothing before it is taken for gone."""
 _KEY_FRAME_EVERY_S = 2
-# Nothing waits in the muxer: not for more of a cluster, and not for the other stream.
-_AT_ONCE = {"flush_packets": "1", "max_interleave_delta": "100000"}  # microseconds
-_OPTIONS = {
-    "matroska": {"cluster_time_limit": "0", "live": "1"},
-    "mpegts": {},
-    "flv": {"flvflags": "no_duration_filesize"},
-    "rtsp": {"rtsp_transport": "tcp"},
+_OPTIONS = {"matroska": {"cluster_time_limit": "0", "live": "1"}}
+_NO_DELAY = {
+    "libx264": {"tune": "zerolatency"},
+    "libx265": {"tune": "zerolatency"},
+    "h264_nvenc": {"tune": "ull", "zerolatency": "1", "delay": "0"},
+    "hevc_nvenc": {"tune": "ull", "zerolatency": "1", "delay": "0"},
 }
 
 
 def for_stream(settings: EncoderSettings, rate: Fraction) -> EncoderSettings:
     """Return `settings` without delay in the encoder, and with key frames to join in at."""
-    options = dict(settings.options)
-    if settings.codec in ("libx264", "libx265"):
-        options["tune"] = "zerolatency"
+    options = settings.options | _NO_DELAY.get(settings.codec, {})
     if settings.codec != "ffv1":
         options["g"] = str(max(1, round(_KEY_FRAME_EVERY_S * rate)))
     return replace(settings, options=options, thread_type="SLICE")
@@ -47,7 +44,8 @@ class StreamSink:
     """Sends pictures, painted from the segmentations by `paint`, to `target` as they come.
 
     Pictures are turned upright, since few containers and players of streams know of turning.
-    The connection is made with the first frame. `audio`, `offset_s` and `end_s` as for `Muxer`.
+    What goes to the network goes through a `Relay`. `audio`, `offset_s` and `end_s` as for `Muxer`.
+    With `may_break` a receiver that fails is a warning, and what follows is dropped.
     """
 
     def __init__(
@@ -60,17 +58,26 @@ class StreamSink:
         audio: bool = False,
         offset_s: float = 0.0,
         end_s: float | None = None,
+        may_break: bool = False,
     ) -> None:
         self.target = target
-        self._paint = paint
-        self._patience_s = float("inf") if target.is_pipe else PATIENCE_S
-        self._caller = PatientCaller(f"stream to {target}")
-        self._container = _open(target)
+        self._paint, self._may_break = paint, may_break
+        self._relay = (
+            None
+            if target.is_pipe
+            else Relay(_with_datagram_size(target.address), target.container, PATIENCE_S)
+        )
+        self._pipe = Pipe(self._relay.fd if self._relay else target.fd)
+        container = BETWEEN if self._relay else target.container
+        self._container: OutputContainer = av.open(
+            self._pipe, "w", format=container,
+            container_options=AT_ONCE | _OPTIONS.get(container, {}),
+        )  # fmt: skip
         self._muxer = Muxer(
             self._container, str(target), _turned_info(info), for_stream(settings, info.rate),
-            audio=audio, offset_s=offset_s, end_s=end_s,
+            audio=target.container if audio else None, offset_s=offset_s, end_s=end_s,
         )  # fmt: skip
-        self._open = True
+        self._is_open = True
 
     @property
     def warnings(self) -> list[str]:
@@ -79,39 +86,60 @@ class StreamSink:
 
     def write(self, segmentation: Segmentation) -> None:
         """Paint, encode and send one frame. Raises OutputError."""
-        video = turn_upright(self._paint(segmentation), segmentation.frame.rotation)
-        self._call(lambda: self._muxer.encode(video))
+        if self._is_open:
+            video = turn_upright(self._paint(segmentation), segmentation.frame.rotation)
+            with self._errors():
+                self._muxer.encode(video)
 
     def close(self) -> None:
-        """Send what is left and close the connection. Raises OutputError."""
-        if self._open:
-            self._call(self._muxer.flush)
-            self._call(self._release)
-            self._caller.end()
+        """Send what is left and end the stream. Raises OutputError."""
+        if self._is_open:
+            with self._errors():
+                self._muxer.flush()
+                self._release()
+                if self._relay and (cause := self._relay.failure()):
+                    raise OSError(cause)
 
     def abort(self) -> None:
-        """Close the connection, unless it is stuck."""
-        if self._open:
-            with contextlib.suppress(OutputError):
-                self._call(self._release)
-            self._caller.end()
+        """End the stream where it is."""
+        if self._is_open:
+            with contextlib.suppress(AbandonedError, OSError, av.error.FFmpegError):
+                self._release()
+            if self._relay:
+                self._relay.kill()
 
     def hurry(self) -> None:
         """Wait for a receiver that takes nothing no longer; for any thread."""
-        self._caller.hurry()
+        self._pipe.abandon()
 
     def _release(self) -> None:
-        self._open = False
+        self._is_open = False
         self._muxer.release()
         try:
             self._container.close()
         finally:
-            if self.target.is_pipe:
-                os.close(self.target.fd)
+            self._pipe.close()
 
-    def _call(self, work: Callable[[], None]) -> None:
-        with _stream_errors(self.target):
-            self._caller.call(work, self._patience_s)
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Turn what goes wrong on the way into an OutputError, or into a warning."""
+        try:
+            yield
+        except (AbandonedError, av.error.FFmpegError, OSError, ValueError) as err:
+            error = OutputError(f"cannot send: {self.target}: {self._cause(err)}")
+            self.abort()
+            if not self._may_break:
+                raise error from err
+            self.warnings.append(f"{error}. The stream broke off there, the files did not")
+
+    def _cause(self, err: Exception) -> str:
+        if isinstance(err, AbandonedError):
+            return "given up, because the receiver took nothing"
+        if isinstance(err, BrokenPipeError):
+            if not self._relay:
+                return "the program that reads it has ended: let it read to the end"
+            err = OSError(self._relay.failure())
+        return f"{getattr(err, 'strerror', None) or err}: check the receiver and its address"
 
 
 def turn_upright(video: av.VideoFrame, rotation: int) -> av.VideoFrame:
@@ -135,47 +163,8 @@ def _turned_info(info: MediaInfo) -> MediaInfo:
     return replace(info, rotation=0, sample_aspect_ratio=aspect)
 
 
-class _Pipe:
-    """What PyAV writes to: every byte to a descriptor, at once and without seeking."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-
-    def write(self, data: bytes) -> int:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(self._fd, rest) :]
-        return len(data)
-
-
-def _open(target: StreamTarget) -> OutputContainer:
-    options = _AT_ONCE | _OPTIONS[target.container]
-    place = _Pipe(target.fd) if target.is_pipe else target.address
-    return av.open(place, "w", format=target.container, container_options=options)
-
-
-@contextmanager
-def _stream_errors(target: StreamTarget) -> Iterator[None]:
-    """Turn what goes wrong on the way to `target` into an OutputError, without its secrets.
-
-    FFmpeg's own errors quote the whole address, so they are not kept as the cause.
-    """
-    try:
-        yield
-    except GivenUpError:
-        raise OutputError(
-            f"cannot send: {target}: nothing went through for {PATIENCE_S:g} s: "
-            "check the receiver and the network"
-        ) from None
-    except BrokenPipeError:
-        if target.is_pipe:
-            raise OutputError(
-                "cannot send: standard output: the program that reads it has ended: "
-                "let it read to the end"
-            ) from None
-        raise OutputError(f"cannot send: {target}: the receiver has gone") from None
-    except (av.error.FFmpegError, OSError, ValueError) as err:
-        cause = getattr(err, "strerror", None) or err
-        raise OutputError(
-            f"cannot send: {target}: {cause}: check the address, and that a receiver is there"
-        ) from None
+def _with_datagram_size(address: str) -> str:
+    """Return a udp address that asks for datagrams of whole MPEG-TS packets, seven to each."""
+    if not address.startswith("udp:") or "pkt_size=" in address:
+        return address
+    return f"{address}{'&' if '?' in address else '?'}pkt_size={7 * 188}"

@@ -56,8 +56,9 @@ class VideoWriter:
                 f"file:{part_path(path)}", "w", options=_SURVIVING[path.suffix]
             )
         self._muxer = Muxer(
-            self._container, path.name, info, settings, audio=audio, offset_s=offset_s, end_s=end_s
-        )
+            self._container, path.name, info, settings,
+            audio=self._container.format.name if audio else None, offset_s=offset_s, end_s=end_s,
+        )  # fmt: skip
 
     @property
     def warnings(self) -> list[str]:

@@ -1,0 +1,47 @@
+"""Writing to a pipe whose reader may be slow, pause for ever, or leave."""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+
+_LOOK_EVERY_MS = 200
+
+
+class AbandonedError(Exception):
+    """The reader takes nothing, and nobody wants to wait for it any longer."""
+
+
+class Pipe:
+    """What PyAV writes a container to: every byte to a descriptor, without seeking.
+
+    A reader that takes nothing is waited for until `abandon`.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self.closed = False
+        self._fd = fd
+        self._abandoned = threading.Event()
+        self._room = select.poll()
+        self._room.register(fd, select.POLLOUT)
+
+    def write(self, data: bytes) -> int:
+        """Write all of `data`. Raises AbandonedError, and BrokenPipeError without a reader."""
+        rest = memoryview(data)
+        while rest:
+            while not self._room.poll(_LOOK_EVERY_MS):
+                if self._abandoned.is_set():
+                    raise AbandonedError
+            rest = rest[os.write(self._fd, rest[: select.PIPE_BUF]) :]  # so much never blocks
+        return len(data)
+
+    def abandon(self) -> None:
+        """Wait for the reader no longer; for any thread."""
+        self._abandoned.set()
+
+    def close(self) -> None:
+        """Close the descriptor, so that the reader meets the end; safe to call twice."""
+        if not self.closed:
+            self.closed = True
+            os.close(self._fd)
