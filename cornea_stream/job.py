@@ -20,6 +20,7 @@ from cornea_stream.live import LiveTally
 from cornea_stream.overlay import YuvPainter
 from cornea_stream.parts import ROWS, discard_parts, part_name
 from cornea_stream.pipeline import Progress, run_pipeline
+from cornea_stream.report.sheet import SHEET, check_sheet, write_sheet
 from cornea_stream.run_types import RunOptions, RunResult
 from cornea_stream.scale import choose_scale
 from cornea_stream.segmenter import MaskSettings, Segmenter
@@ -154,7 +155,15 @@ def run_into(
                 content = json.dumps(told, indent=2, default=str) + "\n"
                 write_file(folder / manifest.NAME, content.encode())
                 discard_parts(folder)
+    show(result, options)
     return result
+
+
+def show(result: RunResult, options: RunOptions) -> None:
+    """Draw the summary of a run that has ended, if it is wanted. Raises OutputError."""
+    if options.summary and result.frames:
+        picture = write_sheet(result.folder, overwrite=options.overwrite)
+        result.outputs.append(picture.name)
 
 
 def describe_paths(source: Source, segmenter: Segmenter) -> dict[str, str]:
@@ -172,7 +181,8 @@ def settle(
 ) -> RunResult | None:
     """Return the skipped result of a source that is complete already, None where work is left.
 
-    The source is not opened. Raises OutputError where outputs stand that may not be replaced.
+    The source is not opened; a summary that is wanted and missing is drawn from its outputs.
+    Raises OutputError where outputs stand that may not be replaced.
     """
     if isinstance(path, Address):
         _check_targets(plan_outputs(folder, path, options), None, options.overwrite)
@@ -189,10 +199,14 @@ def settle(
         )
     ):
         discard_parts(folder)
+        if options.summary and not (folder / SHEET).exists():
+            write_sheet(folder)
         return RunResult(
             str(path), str(folder), "skipped", told["frames"], told["seconds"],
             told["last_time_s"], told["outputs"],
         )  # fmt: skip
+    if options.summary:
+        check_sheet(folder, options.overwrite)
     # With --resume what an earlier run left is the tool's own to replace.
     replace = options.overwrite or (options.resume and manifest.is_own(folder))
     _check_targets(plan_outputs(folder, path, options), path, replace)

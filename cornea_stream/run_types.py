@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 from cornea_stream.colour import parse_colour
 from cornea_stream.errors import UsageError
+from cornea_stream.extras import require
 from cornea_stream.live import LiveReport
 from cornea_stream.scale import Scale, check_scale
-from cornea_stream.sinks import EncoderSettings, StreamTarget, check_encoder, check_parquet
+from cornea_stream.sinks import EncoderSettings, StreamTarget, check_encoder
 from cornea_stream.source import check_decoder
 from cornea_stream.source.live import RECONNECT_S
 from cornea_stream.source.media import MAX_MEGAPIXELS
@@ -22,7 +23,7 @@ class RunOptions:
     sources that have no end. `reconnect_s` is how long one that went away is waited for.
     `streams` get the overlay, or without `overlay` the mask, while it is made; without `files`
     they are all there is, and nothing is written to disk. `realtime` reads no faster than the
-    recording plays; None does so where a stream goes to the network.
+    recording plays; None does so where a stream goes to the network. A summary needs the metrics.
     """
 
     overlay: bool = True
@@ -31,6 +32,7 @@ class RunOptions:
     metrics: bool = False
     parquet: bool = False
     polygons: bool = False
+    summary: bool = False
     white_to_white_mm: float | None = None
     mm_per_px: float | None = None
     opacity: float = 0.5
@@ -52,6 +54,10 @@ class RunOptions:
     files: bool = True
     realtime: bool | None = None
 
+    def __post_init__(self) -> None:
+        if self.summary:
+            object.__setattr__(self, "metrics", True)
+
     def check(self) -> EncoderSettings:
         """Check everything that can be checked without the source. Raises UsageError."""
         wanted = (self.overlay, self.mask, self.frames, self.metrics, self.parquet, self.polygons)
@@ -61,7 +67,9 @@ class RunOptions:
         if (self.white_to_white_mm or self.mm_per_px) and not (self.metrics or self.parquet):
             raise UsageError("millimetres without a table: add --metrics or --parquet")
         if self.parquet:
-            check_parquet()
+            require("pyarrow", "parquet", "--parquet")
+        if self.summary:
+            require("matplotlib", "plots", "--summary")
         if not 0 <= self.opacity <= 1:
             raise UsageError(f"opacity must lie between 0 and 1: {self.opacity:g}: try 0.5")
         if self.reconnect_s < 0:

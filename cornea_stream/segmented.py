@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from cornea_stream import manifest
-from cornea_stream.job import plan_outputs
+from cornea_stream.job import plan_outputs, show
 from cornea_stream.join import join
 from cornea_stream.parts import PARTS, WHOLE, Part, can_be_joined, discard_parts, renumbering
 from cornea_stream.run_types import RunResult
@@ -272,4 +272,5 @@ class SegmentedRun:
         content = json.dumps(told, indent=2) + "\n"
         write_file(unit.folder / manifest.NAME, content.encode())
         discard_parts(unit.folder)
+        show(result, unit.options)
         return result

@@ -437,6 +437,16 @@ def test_parquet_and_a_given_scale(tmp_path: Path, segmenter: Segmenter) -> None
     assert sorted(p.name for p in Path(cut.folder).iterdir()) == ["metrics.parquet", "run.json"]
 
 
+def test_the_summary_is_that_of_the_whole(tmp_path: Path, segmenter: Segmenter) -> None:
+    pytest.importorskip("matplotlib")
+    path = write_video(tmp_path / "v.mp4", eyes(), pts=VFR, options=X264)
+    whole, cut = both(path, segmenter, RunOptions(summary=True))
+    assert len(segments_of(cut)) > 2
+    assert whole.outputs == cut.outputs
+    one, other = (cv2.imread(str(Path(r.folder) / "summary.png")) for r in (whole, cut))
+    assert np.abs(one.astype(int) - other).mean() < 1
+
+
 def test_nothing_is_decoded_for_the_plan(tmp_path: Path) -> None:
     path = write_video(tmp_path / "v.mp4", eyes(), options=X264)
     wanted = plan_segments(path, 0.5)

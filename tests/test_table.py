@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -114,7 +115,13 @@ def test_an_earlier_table_stays_when_completing_fails(tmp_path: Path, name: str)
     assert (tmp_path / name).read_text() == "earlier"
 
 
-def test_the_extra_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet_module, "find_spec", lambda name: None)
-    with pytest.raises(UsageError, match=r"pip install 'cornea-stream\[parquet\]'"):
-        RunOptions(parquet=True).check()
+@pytest.mark.parametrize(
+    ("option", "module", "extra"),
+    [("parquet", "pyarrow", "parquet"), ("summary", "matplotlib", "plots")],
+)
+def test_the_extra_is_named_where_it_is_missing(
+    monkeypatch: pytest.MonkeyPatch, option: str, module: str, extra: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(UsageError, match=rf"--{option} needs.*cornea-stream\[{extra}\]"):
+        RunOptions(**{option: True}).check()  # type: ignore[arg-type]

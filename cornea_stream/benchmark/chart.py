@@ -14,7 +14,7 @@ def plot(found: Benchmark, path: Path) -> None:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as err:
-        raise UsageError("the chart needs matplotlib: pip install 'cornea-stream[train]'") from err
+        raise UsageError("the chart needs matplotlib: pip install 'cornea-stream[plots]'") from err
     figure = Figure(figsize=(8, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()

@@ -17,6 +17,7 @@ from cornea_stream.cli.export import export
 from cornea_stream.cli.frame import frame
 from cornea_stream.cli.info import info, print_version
 from cornea_stream.cli.run import run
+from cornea_stream.cli.summary import summary
 from cornea_stream.cli.train import train
 from cornea_stream.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, CorneaStreamError
 
@@ -44,7 +45,7 @@ def _root(
     """Stream cataract-surgery video through a PSPNet and get the cornea of every frame."""
 
 
-for _command in (run, frame, annotate, benchmark, train, evaluate, export, demo, info):
+for _command in (run, frame, annotate, benchmark, train, evaluate, export, summary, demo, info):
     app.command()(_command)
 
 

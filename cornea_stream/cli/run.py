@@ -38,6 +38,10 @@ def run(
     polygons: Annotated[
         bool, typer.Option("--polygons", help="Write polygons.jsonl: the outline of every mask.")
     ] = False,
+    summary: Annotated[
+        bool,
+        typer.Option("--summary", help="Write summary.png: a run in one picture; and metrics."),
+    ] = False,
     white_to_white: Annotated[
         float | None,
         typer.Option(
@@ -173,6 +177,7 @@ def run(
         metrics=metrics,
         parquet=parquet,
         polygons=polygons,
+        summary=summary,
         white_to_white_mm=white_to_white,
         mm_per_px=mm_per_px,
         opacity=opacity,

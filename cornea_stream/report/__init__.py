@@ -1,1 +1,1 @@
-"""A finished run as its folder tells it: what was measured, and what stands out."""
+"""A finished run as its folder tells it: what was measured, what stands out, one picture of it."""

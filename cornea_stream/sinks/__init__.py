@@ -1,7 +1,6 @@
 """Sinks: where segmentations end up. Each is one file with `write`, `close` and `abort`."""
 
 from cornea_stream.sinks.encoder import EncoderSettings, check_encoder
-from cornea_stream.sinks.parquet import check_parquet
 from cornea_stream.sinks.png import PngSequenceSink, StillSink
 from cornea_stream.sinks.polygons import PolygonSink
 from cornea_stream.sinks.stream import StreamSink
@@ -22,6 +21,5 @@ __all__ = [
     "StreamTarget",
     "VideoWriter",
     "check_encoder",
-    "check_parquet",
     "mask_frame",
 ]

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from cornea_stream.errors import UsageError
 from cornea_stream.sinks.columns import Column, Row
 from cornea_stream.sinks.files import complete, output_errors, part_path
 
 GROUP_ROWS = 8192
 """Rows that wait in memory until they are written together: five minutes at 30 fps."""
-
-
-def check_parquet() -> None:
-    """Raise UsageError where the library for Parquet is missing."""
-    if find_spec("pyarrow") is None:
-        raise UsageError("Parquet needs pyarrow: pip install 'cornea-stream[parquet]'")
 
 
 class ParquetTable:
