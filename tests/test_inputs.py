@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from conftest import Image, disc, moving_discs, read_video, write_video
@@ -200,6 +201,20 @@ def test_the_picture_stream_is_found(tmp_path: Path) -> None:
             container.mux(stream.encode(None))
     with open_source(path) as source:
         assert [frame.size for frame in source] == [(64, 96)] * 3
+
+
+def test_cover_art_is_no_video(tmp_path: Path) -> None:
+    path = tmp_path / "song.mkv"
+    cv2.imwrite(str(tmp_path / "cover.png"), levels(1)[0])
+    with av.open(str(path), "w") as container:
+        sound = container.add_stream("flac", rate=48000)
+        container.add_attachment("cover.png", "image/png", (tmp_path / "cover.png").read_bytes())
+        tone = av.AudioFrame.from_ndarray(np.zeros((1, 4608), np.int16), "s16", "mono")
+        tone.sample_rate = 48000
+        container.mux(sound.encode(tone))
+        container.mux(sound.encode(None))
+    with pytest.raises(SourceError, match=r"no video in this file: .*song\.mkv"):
+        open_source(path)
 
 
 def test_header_that_promises_hours(tmp_path: Path, segmenter: Segmenter) -> None:
