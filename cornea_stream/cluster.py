@@ -64,7 +64,7 @@ class RayCluster:
         Raises UsageError where Ray or the cluster is missing, what loading the weights raises when
         no node can load them, and CorneaStreamError when no node is left.
         """
-        if any(not isinstance(unit.source, Path) or unit.options.streams for unit in units):
+        if any(not isinstance(unit.source, Path) or unit.options.is_watched for unit in units):
             raise UsageError("live sources and streams stay on this machine: leave --ray out")
         ray, is_mine = _connect(self._address)
         crew = _Crew(ray, self._setup, self._masks, self._cores)

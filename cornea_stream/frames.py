@@ -52,6 +52,12 @@ class MediaInfo:
         """Name of the outputs' folder: the file's stem, the folder's name, or the address's."""
         return source_name(self.path) if self.path else address_name(self.address or "")
 
+    @property
+    def upright_aspect(self) -> Fraction | None:
+        """Width of a pixel over its height in the upright picture, or None where nobody knows."""
+        aspect = self.sample_aspect_ratio
+        return 1 / aspect if aspect and self.rotation % 180 else aspect
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:

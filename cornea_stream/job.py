@@ -31,6 +31,7 @@ from cornea_stream.sinks import (
     OverlayVideoSink,
     PngSequenceSink,
     PolygonSink,
+    Preview,
     StillSink,
     StreamSink,
     StreamTarget,
@@ -84,8 +85,8 @@ def run_into(
 
     `stop` ends the run early with playable outputs. `on_start` gets what is known of the source
     and the number of frames to expect; `on_progress` is called after every frame; `on_note` gets
-    a sentence when a live source goes away and when it is back. `notes` are warnings that the
-    caller has already.
+    a sentence when a live source goes away and when it is back, and where the preview is. `notes`
+    are warnings that the caller has already.
     Raises a CorneaStreamError when the source cannot be read or an output not be written; outputs
     of an earlier run are then as they were. With `options.resume` a run that is complete already,
     with the same source, settings and weights, is skipped, and any other earlier run is redone.
@@ -129,6 +130,8 @@ def run_into(
             if on_start:
                 on_start(source.info, source.frame_estimate)
             with open_sinks(folder, source.info, options, encoder) as (sinks, warners):
+                for preview in (sink for _, sink in sinks if isinstance(sink, Preview)):
+                    (on_note or (lambda _: None))(f"Preview: {preview.address}")
                 paced = Paced(source, stop) if options.paced and not tally else None
                 run_pipeline(
                     paced or source, segmenter, sinks, stop=stop, on_progress=note, live=tally
@@ -276,6 +279,9 @@ def open_sinks(
             stream = _open_stream(target, info, options, encoder)
             sinks.append((str(target), stream))
             warners.append(stream)
+        if options.preview:
+            colour = parse_colour(options.color)
+            sinks.append(("preview", Preview(options.preview, info, colour, options.opacity)))
         yield sinks, warners
     except BaseException:
         for _, sink in sinks:

@@ -16,9 +16,11 @@ from cornea_stream.segmenter import MaskSettings, Segmenter
 from cornea_stream.sinks.files import output_errors, part_path
 
 NAME = "run.json"
-# These say how to treat earlier outputs, who decodes, how fast to read, where else to send it or
+# These say how to treat earlier outputs, who decodes, how fast to read, where else to show it or
 # what to draw of it, not what the files hold.
-_NOT_SETTINGS = ("overwrite", "resume", "decoder", "streams", "files", "realtime", "summary")
+_NOT_SETTINGS = (
+    "overwrite", "resume", "decoder", "streams", "files", "realtime", "preview", "summary",
+)  # fmt: skip
 
 
 def fingerprint(path: Path) -> str:

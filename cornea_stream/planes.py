@@ -10,7 +10,7 @@ from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from numpy.typing import NDArray
 
-from cornea_stream.frames import Frame
+from cornea_stream.frames import Frame, upright
 
 _PLANAR_420 = ("yuv420p", "yuvj420p")
 # BT.709, unspecified, BT.601 (two), BT.2020: the matrices of which `colour` knows the numbers.
@@ -118,3 +118,17 @@ def to_yuv420(video: av.VideoFrame, reformatter: VideoReformatter) -> av.VideoFr
         converted.color_range = kept if full else video.color_range
     converted.pts, converted.time_base = pts, time_base
     return converted
+
+
+def turn_upright(video: av.VideoFrame, rotation: int) -> av.VideoFrame:
+    """Return an 8-bit planar frame turned `rotation` degrees counter-clockwise."""
+    if rotation == 0:
+        return video
+    turned = [upright(view(plane), rotation) for plane in video.planes]
+    height, width = turned[0].shape
+    result = av.VideoFrame(width, height, video.format.name)
+    for plane, pixels in zip(result.planes, turned, strict=True):
+        view(plane)[:] = pixels
+    result.pts, result.time_base = video.pts, video.time_base
+    result.colorspace, result.color_range = video.colorspace, video.color_range
+    return result

@@ -9,7 +9,7 @@ from cornea_stream.errors import UsageError
 from cornea_stream.extras import require
 from cornea_stream.live import LiveReport
 from cornea_stream.scale import Scale, check_scale
-from cornea_stream.sinks import EncoderSettings, StreamTarget, check_encoder
+from cornea_stream.sinks import EncoderSettings, PreviewSettings, StreamTarget, check_encoder
 from cornea_stream.source import check_decoder
 from cornea_stream.source.live import RECONNECT_S
 from cornea_stream.source.media import MAX_MEGAPIXELS
@@ -23,7 +23,8 @@ class RunOptions:
     sources that have no end. `reconnect_s` is how long one that went away is waited for.
     `streams` get the overlay, or without `overlay` the mask, while it is made; without `files`
     they are all there is, and nothing is written to disk. `realtime` reads no faster than the
-    recording plays; None does so where a stream goes to the network. A summary needs the metrics.
+    recording plays; None does so where a stream goes to the network. `preview` serves a page with
+    the newest overlay during the run. A summary needs the metrics.
     """
 
     overlay: bool = True
@@ -53,6 +54,7 @@ class RunOptions:
     streams: tuple[StreamTarget, ...] = ()
     files: bool = True
     realtime: bool | None = None
+    preview: PreviewSettings | None = None
 
     def __post_init__(self) -> None:
         if self.summary:
@@ -61,7 +63,7 @@ class RunOptions:
     def check(self) -> EncoderSettings:
         """Check everything that can be checked without the source. Raises UsageError."""
         wanted = (self.overlay, self.mask, self.frames, self.metrics, self.parquet, self.polygons)
-        if not any(wanted):
+        if not any(wanted) and not self.preview:
             raise UsageError("nothing to write: choose --overlay, --mask, --frames or --metrics")
         check_scale(self.white_to_white_mm, self.mm_per_px)
         if (self.white_to_white_mm or self.mm_per_px) and not (self.metrics or self.parquet):
@@ -79,6 +81,11 @@ class RunOptions:
             self._check_streams()
         check_decoder(self.decoder)
         return check_encoder(self.codec, self.crf, self.preset)
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody sees the run as it goes, so that it stays whole and in this process."""
+        return bool(self.streams or self.preview)
 
     @property
     def paced(self) -> bool:

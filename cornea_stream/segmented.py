@@ -88,7 +88,7 @@ class SegmentedRun:
         self._frames: dict[Unit, int] = {}
         self._notes: list[str] = []
         options = unit.options
-        if not isinstance(unit.source, Path) or options.streams:
+        if not isinstance(unit.source, Path) or options.is_watched:
             return
         self._path = unit.source
         with open_source(

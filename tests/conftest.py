@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 import torch
+from browser import Tab, launch, open_tab
 from numpy.typing import NDArray
 
 from cornea_stream.checkpoint import save_checkpoint
@@ -137,6 +139,18 @@ def segmenter(tiny_checkpoint: Path) -> Segmenter:
     made = Segmenter(tiny_checkpoint, device="cpu", backend="torch")
     made.engine = BrightnessEngine()
     return made
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Headless Chromium. Not for the session: its event loop is in the way of others' asyncio."""
+    yield from launch()
+
+
+@pytest.fixture
+def tab(browser: Any) -> Iterator[Tab]:
+    """A tab of a desktop's size in light mode."""
+    yield from open_tab(browser, viewport={"width": 1280, "height": 1000}, color_scheme="light")
 
 
 @pytest.fixture(scope="session")

@@ -227,7 +227,7 @@ def test_files_beside_a_stream(tmp_path: Path, segmenter: Segmenter, pipe: Reade
         (["-o", "gopher://host/x"], "gopher:// cannot be written to"),
         (["-o", "udp://host"], "not a usable udp:// address"),
         (["-o", "a", "-o", "b"], "-o takes one folder"),
-        (["-o", "-", "OTHER"], "a stream takes one source, not 2"),
+        (["-o", "-", "OTHER"], "takes one source, not 2"),
     ],
 )
 def test_senseless_wishes_are_refused(

@@ -114,6 +114,15 @@ def run(
             show_default="for -o rtsp://, rtmp://, udp://",
         ),
     ] = None,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Serve a page that shows the overlay as it is made.")
+    ] = False,
+    preview_port: Annotated[
+        int, typer.Option(help="Port of that page.", metavar="N", show_default="any")
+    ] = 0,
+    preview_host: Annotated[
+        str, typer.Option(help="Address of this machine to serve it on.", metavar="HOST")
+    ] = "127.0.0.1",
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at damage instead of skipping it.")
     ] = False,
@@ -163,6 +172,7 @@ def run(
     from cornea_stream.jobs import executor_for
     from cornea_stream.run_types import RunOptions
     from cornea_stream.segmented import InSegments
+    from cornea_stream.sinks import PreviewSettings
     from cornea_stream.sinks.target import claim_stdout
     from cornea_stream.snapshots import parse_length, parse_time
     from cornea_stream.work import Executor, Setup, Unit
@@ -198,14 +208,17 @@ def run(
         streams=streams,
         files=bool(folders),
         realtime=realtime,
+        preview=PreviewSettings(preview_host, preview_port) if preview else None,
     )
     options.check()
     if address := lone_address(sources):
         places: list[tuple[Path | Address, Path]] = [(address, Path(address.name))]
     else:
         places = [(found.path, found.place) for found in find_sources(sources, folder)]
-    if streams and len(places) > 1:
-        raise typer.BadParameter(f"a stream takes one source, not {len(places)}")
+    if options.is_watched and len(places) > 1:
+        raise typer.BadParameter(f"a stream or preview takes one source, not {len(places)}")
+    if options.is_watched and segment_s is not None:
+        raise typer.BadParameter("a stream or preview goes frame by frame: leave --segment out")
     options = replace(options, streams=claim_stdout(streams))
     units = [Unit(source, folder / place, options) for source, place in places]
     setup = Setup(

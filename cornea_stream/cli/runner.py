@@ -48,7 +48,8 @@ def run_and_report(
     with _stop_on_interrupt(errors) as stop, progress_bar(units, errors, disable=quiet) as bar:
 
         def show(step: Step) -> None:
-            if step.note and not quiet:
+            # Quiet or not: nobody can guess the address of a preview.
+            if step.note and (not quiet or step.unit.options.preview):
                 errors.print(escape(step.note), soft_wrap=True, highlight=False)
             bar.step(step)
 

@@ -3,6 +3,7 @@
 from cornea_stream.sinks.encoder import EncoderSettings, check_encoder
 from cornea_stream.sinks.png import PngSequenceSink, StillSink
 from cornea_stream.sinks.polygons import PolygonSink
+from cornea_stream.sinks.preview import Preview, PreviewSettings
 from cornea_stream.sinks.stream import StreamSink
 from cornea_stream.sinks.table import CSV_COLUMNS, MetricsSink
 from cornea_stream.sinks.target import StreamTarget
@@ -16,6 +17,8 @@ __all__ = [
     "OverlayVideoSink",
     "PngSequenceSink",
     "PolygonSink",
+    "Preview",
+    "PreviewSettings",
     "StillSink",
     "StreamSink",
     "StreamTarget",

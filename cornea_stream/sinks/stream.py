@@ -12,8 +12,8 @@ import av
 from av.container import OutputContainer
 
 from cornea_stream.errors import OutputError
-from cornea_stream.frames import MediaInfo, Segmentation, upright
-from cornea_stream.planes import view
+from cornea_stream.frames import MediaInfo, Segmentation
+from cornea_stream.planes import turn_upright
 from cornea_stream.sinks.encoder import EncoderSettings
 from cornea_stream.sinks.mux import Muxer
 from cornea_stream.sinks.pipe import AbandonedError, Pipe
@@ -73,8 +73,9 @@ class StreamSink:
             self._pipe, "w", format=container,
             container_options=AT_ONCE | _OPTIONS.get(container, {}),
         )  # fmt: skip
+        upright_info = replace(info, rotation=0, sample_aspect_ratio=info.upright_aspect)
         self._muxer = Muxer(
-            self._container, str(target), _turned_info(info), for_stream(settings, info.rate),
+            self._container, str(target), upright_info, for_stream(settings, info.rate),
             audio=target.container if audio else None, offset_s=offset_s, end_s=end_s,
         )  # fmt: skip
         self._is_open = True
@@ -140,27 +141,6 @@ class StreamSink:
                 return "the program that reads it has ended: let it read to the end"
             err = OSError(self._relay.failure())
         return f"{getattr(err, 'strerror', None) or err}: check the receiver and its address"
-
-
-def turn_upright(video: av.VideoFrame, rotation: int) -> av.VideoFrame:
-    """Return an 8-bit planar frame turned `rotation` degrees counter-clockwise."""
-    if rotation == 0:
-        return video
-    turned = [upright(view(plane), rotation) for plane in video.planes]
-    height, width = turned[0].shape
-    result = av.VideoFrame(width, height, video.format.name)
-    for plane, pixels in zip(result.planes, turned, strict=True):
-        view(plane)[:] = pixels
-    result.pts, result.time_base = video.pts, video.time_base
-    result.colorspace, result.color_range = video.colorspace, video.color_range
-    return result
-
-
-def _turned_info(info: MediaInfo) -> MediaInfo:
-    aspect = info.sample_aspect_ratio
-    if aspect and info.rotation % 180:
-        aspect = 1 / aspect
-    return replace(info, rotation=0, sample_aspect_ratio=aspect)
 
 
 def _with_datagram_size(address: str) -> str:

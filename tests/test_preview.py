@@ -1,0 +1,377 @@
+"""The preview: seen in a browser, by those who know the address, without holding anything up."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from fractions import Fraction
+from pathlib import Path
+from queue import Queue
+from urllib.parse import urlsplit
+
+import av
+import cv2
+import numpy as np
+import pytest
+from browser import Tab
+from conftest import disc, moving_discs, write_video
+
+from cornea_stream.cli import main
+from cornea_stream.errors import OutputError
+from cornea_stream.frames import Frame, MediaInfo, Segmentation
+from cornea_stream.job import run_source
+from cornea_stream.run_types import RunOptions
+from cornea_stream.segmenter import Segmenter
+from cornea_stream.sinks import Preview, PreviewSettings
+
+INFO = MediaInfo(Path("a <b>.mp4"), "video", 160, 120, "yuv420p", Fraction(1, 1000), Fraction(25))
+GREENED = np.add((210, 200, 220), (0, 255, 0)) / 2
+
+
+def segmentation(index: int, *, received_s: float | None = None, x: int = 50) -> Segmentation:
+    picture, mask = disc(160, 120, x, 60, 28)
+    video = av.VideoFrame.from_ndarray(picture, format="rgb24")
+    video.pts, video.time_base = 40 * index, Fraction(1, 1000)
+    return Segmentation(Frame(index, 0.04 * index, video, received_s), mask, 0.9)
+
+
+@pytest.fixture
+def preview() -> Iterator[Preview]:
+    served = Preview(PreviewSettings(), INFO, (0, 255, 0), 0.5)
+    yield served
+    served.abort()
+
+
+def ask(
+    address: str, what: str = "", method: str = "GET", **headers: str
+) -> tuple[int, http.client.HTTPMessage, bytes]:
+    parts = urlsplit(address)
+    with closing(http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=20)) as line:
+        line.request(method, parts.path + what, headers=headers)
+        reply = line.getresponse()
+        return reply.status, reply.headers, reply.read()
+
+
+def decode(jpeg: bytes) -> np.ndarray:
+    return cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)[..., ::-1].astype(int)
+
+
+def test_the_picture_is_the_newest_overlay(preview: Preview) -> None:
+    for index in range(5):
+        preview.write(segmentation(index, x=50 + 10 * index))
+    status, headers, jpeg = ask(preview.address, "picture?after=0")
+    assert (status, headers["X-Number"]) == (200, "5")
+    image = decode(jpeg)
+    assert image.shape == (120, 160, 3)
+    assert np.abs(image[60, 90] - GREENED).max() < 20
+    assert np.abs(image[60, 50] - (40, 50, 60)).max() < 20
+    facts = json.loads(headers["X-Facts"])
+    assert facts["time_s"] == 0.16
+    assert facts["fps"] > 0
+    assert facts["latency_ms"] is None
+    preview.write(segmentation(5, received_s=time.perf_counter() - 0.3))
+    _, headers, _ = ask(preview.address, "picture?after=5")
+    assert headers["X-Number"] == "6"
+    assert json.loads(headers["X-Facts"])["latency_ms"] >= 300
+
+
+def test_a_page_waits_for_the_next_picture(preview: Preview) -> None:
+    preview.write(segmentation(0))
+    answers: Queue[tuple[int, http.client.HTTPMessage, bytes]] = Queue()
+    thread = threading.Thread(
+        target=lambda: answers.put(ask(preview.address, "picture?after=1")), daemon=True
+    )
+    thread.start()
+    thread.join(0.3)
+    assert thread.is_alive()  # nothing newer than picture 1 so far
+    preview.write(segmentation(1))
+    status, headers, _ = answers.get(timeout=20)
+    assert (status, headers["X-Number"]) == (200, "2")
+
+
+@pytest.mark.parametrize(
+    ("stored", "rotation", "aspect", "shape"),
+    [
+        ((160, 120), 0, None, (120, 160)),
+        ((160, 120), 90, None, (160, 120)),
+        ((160, 120), 0, Fraction(3, 2), (120, 240)),
+        ((160, 120), 90, Fraction(2), (160, 60)),
+        ((1920, 1080), 0, None, (540, 960)),
+        ((161, 121), 0, None, (122, 162)),
+    ],
+)
+def test_shape_of_the_picture(
+    tmp_path: Path,
+    segmenter: Segmenter,
+    stored: tuple[int, int],
+    rotation: int,
+    aspect: Fraction | None,
+    shape: tuple[int, int],
+) -> None:
+    def prepare(stream: av.VideoStream) -> None:
+        if rotation:
+            stream.set_display_rotation(rotation)
+        if aspect:
+            stream.sample_aspect_ratio = aspect
+
+    pix_fmt = "yuv444p" if stored[0] % 2 else "yuv420p"
+    picture = disc(*stored, 50, 60, 28)[0]
+    path = write_video(tmp_path / "v.mp4", [picture], prepare=prepare, pix_fmt=pix_fmt)
+    answers: Queue[bytes] = Queue()
+
+    def look(note: str) -> None:
+        def fetch() -> None:
+            answers.put(ask(note.removeprefix("Preview: "), "picture?after=0")[2])
+
+        threading.Thread(target=fetch, daemon=True).start()
+        time.sleep(0.2)
+
+    options = RunOptions(overlay=False, preview=PreviewSettings())
+    run_source(path, tmp_path / "out", segmenter, options, on_note=look)
+    assert decode(answers.get(timeout=20)).shape[:2] == shape
+
+
+def test_nothing_is_painted_unasked_and_nobody_waits(
+    preview: Preview, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    painted: list[int] = []
+    make = preview._make
+    monkeypatch.setattr(preview, "_make", lambda s, n, t: painted.append(n) or make(s, n, t))
+    parts = urlsplit(preview.address)
+    slow = socket.create_connection((parts.hostname, parts.port))
+    with closing(slow):  # asks once, and never reads the answer
+        slow.sendall(f"GET {parts.path}picture HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        for index in range(500):
+            preview.write(segmentation(index))
+    preview.close()
+    assert len(painted) <= 2
+    assert painted[-1] == 500
+
+
+def test_only_those_who_know_the_address_and_name_this_machine(preview: Preview) -> None:
+    preview.write(segmentation(0))
+    parts = urlsplit(preview.address)
+    assert parts.hostname == "127.0.0.1"
+    assert len(parts.path.strip("/")) >= 20
+    base = f"http://{parts.netloc}"
+    for path in ("", "/", "/picture", "/wrong/", "/wrong/picture", parts.path[:-2] + "/"):
+        assert ask(base + path)[0] == 404
+    assert ask(preview.address, "../../etc/passwd")[0] == 404
+    assert ask(preview.address, method="POST")[0] == 501
+    assert ask(preview.address, "picture?after=x")[0] == 400
+    for host in ("evil.example", "evil.example:80", "127.0.0.1.evil.example", ""):
+        for what in ("", "picture"):
+            assert ask(preview.address, what, Host=host)[0] == 403
+    for host in (parts.netloc, "localhost", f"LOCALHOST:{parts.port}", "[::1]:8000"):
+        assert ask(preview.address, Host=host)[0] == 200
+
+
+def test_the_page_keeps_its_address_and_runs_its_own_code_only(preview: Preview) -> None:
+    status, headers, page = ask(preview.address)
+    assert status == 200
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Cache-Control"] == "no-store"
+    policy = dict(p.strip().split(" ", 1) for p in headers["Content-Security-Policy"].split(";"))
+    assert policy["default-src"] == "'none'"
+    nonce = policy["script-src"].removeprefix("'nonce-").removesuffix("'")
+    assert page.count(f'nonce="{nonce}"'.encode()) == 2
+    assert ask(preview.address)[1]["Content-Security-Policy"] != headers["Content-Security-Policy"]
+    assert b"a &lt;b&gt;" in page
+    assert b"{{" not in page
+
+
+def test_tokens_differ() -> None:
+    served = [Preview(PreviewSettings(), INFO, (0, 255, 0), 0.5) for _ in range(2)]
+    tokens = {urlsplit(one.address).path for one in served}
+    for one in served:
+        one.close()
+    assert len(tokens) == 2
+
+
+@pytest.mark.parametrize(("end", "told"), [("close", "finished"), ("abort", "stopped")])
+def test_the_end_is_told_and_nothing_is_left(preview: Preview, end: str, told: str) -> None:
+    before = threading.active_count()
+    preview.write(segmentation(0))
+    parts = urlsplit(preview.address)
+    idle = http.client.HTTPConnection("127.0.0.1", parts.port)  # as browsers keep some
+    idle.request("GET", parts.path)
+    idle.getresponse().read()
+    assert ask(preview.address, "picture?after=0&page=p")[0] == 200
+    preview.write(segmentation(1))
+    ending = threading.Thread(target=getattr(preview, end))
+    ending.start()
+    answers = [ask(preview.address, f"picture?after={number}&page=p") for number in (1, 2)]
+    ending.join(20)
+    assert answers[0][1]["X-Number"] == "2"  # the last frame is shown
+    assert (answers[1][0], answers[1][1]["X-Ending"]) == (204, told)
+    with pytest.raises(ConnectionRefusedError):
+        ask(preview.address)
+    deadline = time.monotonic() + 10
+    while threading.active_count() > before - 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() == before - 2  # the server and the painter
+    idle.close()
+
+
+def test_a_port_that_is_taken(tmp_path: Path, segmenter: Segmenter) -> None:
+    path = write_video(tmp_path / "v.mp4", moving_discs(2))
+    with closing(socket.create_server(("127.0.0.1", 0))) as other:
+        port = other.getsockname()[1]
+        options = RunOptions(preview=PreviewSettings(port=port))
+        with pytest.raises(OutputError, match=rf"127.0.0.1:{port}: .*: choose another --preview-"):
+            run_source(path, tmp_path / "out", segmenter, options)
+    assert not (tmp_path / "out" / "v" / "overlay.mp4").exists()
+
+
+@pytest.mark.parametrize("host", ["no such host", "256.1.1.1"])
+def test_a_host_that_is_not_ours(tmp_path: Path, segmenter: Segmenter, host: str) -> None:
+    path = write_video(tmp_path / "v.mp4", moving_discs(2))
+    options = RunOptions(preview=PreviewSettings(host))
+    with pytest.raises(OutputError, match="cannot serve a preview"):
+        run_source(path, tmp_path / "out", segmenter, options)
+
+
+@pytest.fixture
+def call(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tiny_checkpoint: Path
+) -> Callable[..., tuple[int, str]]:
+    def run(*arguments: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["cornea-stream", "run", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exited:
+            main()
+        return int(exited.value.code or 0), capsys.readouterr().err
+
+    return run
+
+
+def test_quiet_runs_tell_the_address(
+    tmp_path: Path, tiny_checkpoint: Path, call: Callable[..., tuple[int, str]]
+) -> None:
+    path = write_video(tmp_path / "v.mp4", moving_discs(2))
+    code, told = call(
+        path, "-o", tmp_path / "out", "--preview", "--no-overlay", "--quiet", "--backend", "torch",
+        "--checkpoint", tiny_checkpoint,
+    )  # fmt: skip
+    assert code == 0
+    (line,) = told.splitlines()
+    assert line.startswith("Preview: http://127.0.0.1:")
+    assert {p.name for p in (tmp_path / "out" / "v").iterdir()} == {"run.json"}
+    assert "127.0.0.1" not in (tmp_path / "out" / "v" / "run.json").read_text()  # nor the token
+
+
+def test_one_source_at_a_time(tmp_path: Path, call: Callable[..., tuple[int, str]]) -> None:
+    paths = [write_video(tmp_path / f"{name}.mp4", moving_discs(2)) for name in "ab"]
+    code, told = call(*paths, "-o", tmp_path / "out", "--preview")
+    assert code == 2
+    assert "takes one source" in told
+
+
+class Run:
+    """A run in a thread of its own, one frame whenever `step` is called."""
+
+    def __init__(self, tmp_path: Path, segmenter: Segmenter, count: int) -> None:
+        pictures = [disc(160, 120, 30 + 4 * i, 60, 24)[0] for i in range(count)]
+        path = write_video(tmp_path / "eye of a cat.mp4", pictures)
+        self.notes: Queue[str] = Queue()
+        self.fail = False
+        self._steps = threading.Semaphore(0)
+        options = RunOptions(overlay=False, preview=PreviewSettings())
+        self._thread = threading.Thread(
+            target=self._run, args=(path, tmp_path / "out", segmenter, options), daemon=True
+        )
+        self._thread.start()
+        self.address = self.notes.get(timeout=60).removeprefix("Preview: ")
+
+    def _run(self, *arguments: object) -> None:
+        try:
+            run_source(*arguments, on_note=self.notes.put, on_progress=self._wait)  # type: ignore[arg-type]
+        except RuntimeError:
+            assert self.fail
+
+    def _wait(self, progress: object) -> None:
+        self._steps.acquire(timeout=60)
+        if self.fail:
+            raise RuntimeError
+
+    def step(self, count: int = 1) -> None:
+        self._steps.release(count)
+
+    def join(self) -> None:
+        self._thread.join(60)
+        assert not self._thread.is_alive()
+
+
+def canvas(page) -> np.ndarray:  # type: ignore[no-untyped-def]
+    shot = page.locator("canvas").screenshot()
+    return cv2.imdecode(np.frombuffer(shot, np.uint8), cv2.IMREAD_COLOR)[..., ::-1].astype(int)
+
+
+def green_x(image: np.ndarray) -> float:
+    """Where the painted cornea is, as a share of the width."""
+    green = (image[..., 1] - image[..., 0] > 50) & (image[..., 1] - image[..., 2] > 50)
+    green[: image.shape[0] // 3] = False  # the legend
+    return float(np.nonzero(green)[1].mean() / image.shape[1])
+
+
+def test_a_browser_shows_the_run_to_its_end(
+    tmp_path: Path,
+    segmenter: Segmenter,
+    tab: Tab,
+) -> None:
+    page = tab.page
+    run = Run(tmp_path, segmenter, 25)
+    page.goto(run.address)
+    assert page.title() == "eye of a cat · cornea-stream"
+    page.locator("#state", has_text="running").wait_for()
+    page.locator("canvas[width='160']").wait_for()
+    first = green_x(canvas(page))
+    assert first == pytest.approx(30 / 160, abs=0.03)
+    run.step(15)
+    page.locator("#time", has_text="00:00:00").wait_for()
+    deadline = time.monotonic() + 30
+    while green_x(canvas(page)) < (30 + 4 * 13) / 160 and time.monotonic() < deadline:
+        page.wait_for_timeout(50)
+    assert green_x(canvas(page)) == pytest.approx((30 + 4 * 15) / 160, abs=0.03)
+    assert "fps" in page.inner_text("#fps")
+    assert not page.locator("#late").is_visible()
+    run.step(99)
+    page.locator("#state", has_text="finished").wait_for()
+    run.join()
+    assert green_x(canvas(page)) == pytest.approx((30 + 4 * 24) / 160, abs=0.03)
+    assert tab.complaints == []
+
+
+def test_a_browser_learns_of_a_failure(
+    tmp_path: Path,
+    segmenter: Segmenter,
+    tab: Tab,
+) -> None:
+    run = Run(tmp_path, segmenter, 25)
+    tab.page.goto(run.address)
+    tab.page.locator("#state", has_text="running").wait_for()
+    run.fail = True
+    run.step()
+    tab.page.locator("#state", has_text="stopped").wait_for()
+    run.join()
+    assert tab.complaints == []
+
+
+@pytest.mark.parametrize(("scheme", "dark"), [("light", False), ("dark", True)])
+def test_the_page_follows_the_browser_into_the_dark(
+    preview: Preview,
+    tab: Tab,
+    scheme: str,
+    dark: bool,
+) -> None:
+    tab.page.emulate_media(color_scheme=scheme)
+    tab.page.goto(preview.address)
+    shot = tab.page.locator("header").screenshot()
+    image = cv2.imdecode(np.frombuffer(shot, np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert bool(np.median(image) < 60) is dark
+    assert image.max() - int(image.min()) > 150  # the words can be read
