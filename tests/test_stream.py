@@ -129,6 +129,22 @@ def test_overlay_is_painted_upright(tmp_path: Path, segmenter: Segmenter, pipe: 
     assert np.abs(image[20, 100] - (40, 50, 60)).max() < 12
 
 
+@pytest.mark.parametrize("container", ["matroska", "mpegts"])
+def test_sound_of_a_transport_stream_is_streamed(
+    tmp_path: Path, segmenter: Segmenter, pipe: Reader, container: str
+) -> None:
+    """What cannot be sought in wants its AAC bare, and described in the header."""
+    path = write_video(tmp_path / "v.ts", moving_discs(25), audio="aac")
+    result = run_source(path, tmp_path, segmenter, stream_to(StreamTarget("-", container, pipe.fd)))
+    assert result.warnings == []
+    with av.open(str(path)) as source, av.open(io.BytesIO(pipe.wait())) as streamed:
+        wanted, found = (
+            np.concatenate([frame.to_ndarray() for frame in opened.decode(audio=0)], axis=1)
+            for opened in (source, streamed)
+        )
+    assert np.array_equal(found, wanted)
+
+
 def test_masks_are_streamed_lossless(tmp_path: Path, segmenter: Segmenter, pipe: Reader) -> None:
     path = write_video(tmp_path / "v.mp4", moving_discs(5))
     target = StreamTarget("-", "matroska", pipe.fd)

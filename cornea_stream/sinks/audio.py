@@ -48,13 +48,16 @@ class AudioCopy:
         try:
             template = known(self._input.streams.audio)[0]
             _try_header(template, _TRIED_AS.get(container, container))
-            self._stream: AudioStream = output.add_stream_from_template(template)
-            self._filter = _for_mp4(template) if output.format.name == "mp4" else None
             self._packets = self._wanted(template)
+            self._next = next(self._packets, None)
+            self._stream: AudioStream = output.add_stream_from_template(template)
+            self._filter: BitStreamFilterContext | None = None
+            if self._next and _is_wrapped(template) and output.format.name != "mpegts":
+                self._filter = BitStreamFilterContext("aac_adtstoasc", template)
+                self._stream.codec_context.extradata = _aac_header(bytes(self._next))
         except BaseException:
             self._input.close()
             raise
-        self._next = next(self._packets, None)
 
     def copy_until(self, time_s: float) -> None:
         """Copy the packets that begin before `time_s` seconds (of the source's time)."""
@@ -93,11 +96,19 @@ class AudioCopy:
         packet.dts -= ticks
 
 
-def _for_mp4(template: AudioStream) -> BitStreamFilterContext | None:
-    """Return what unwraps AAC of transport streams: a fragmented mp4 takes it bare only."""
-    if template.codec_context.name != "aac" or template.codec_context.extradata:
-        return None
-    return BitStreamFilterContext("aac_adtstoasc", template)
+def _is_wrapped(template: AudioStream) -> bool:
+    """Whether it is AAC with ADTS headers, as in transport streams, which others take bare only."""
+    return template.codec_context.name == "aac" and not template.codec_context.extradata
+
+
+def _aac_header(packet: bytes) -> bytes:
+    """Return the AudioSpecificConfig (ISO 14496-3) that a packet's ADTS header amounts to.
+
+    The filter tells it with the first packet only, and what cannot be sought in has no header then.
+    """
+    profile, rate = packet[2] >> 6, packet[2] >> 2 & 0b1111
+    channels = (packet[2] & 1) << 2 | packet[3] >> 6
+    return (profile + 1 << 11 | rate << 7 | channels << 3).to_bytes(2, "big")
 
 
 def _try_header(template: AudioStream, container: str) -> None:

@@ -78,8 +78,12 @@ class Preview:
         self._end("stopped")
 
     def picture_after(self, number: int, wait_s: float) -> Picture | str | None:
-        """Return a newer picture, how the run ended, or None when neither comes in time."""
+        """Return a newer picture, how the run ended, or None when neither comes in time.
+
+        Pictures of frames that were overtaken before the question are not for a page that is new.
+        """
         with self._changed:
+            number = max(number, self._count - 1)
             self._asking += 1
             self._changed.notify_all()
             try:
