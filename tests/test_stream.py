@@ -221,6 +221,23 @@ def test_a_reader_that_pauses_is_waited_for_until_ctrl_c_twice(
         run.kill()
 
 
+def test_ctrl_c_ends_a_stream_that_plays(tmp_path: Path, tiny_checkpoint: Path) -> None:
+    path = write_video(tmp_path / "v.mp4", moving_discs(30) * 40)
+    run = subprocess.Popen(
+        command(path, "-o", "-", "--realtime", "--checkpoint", tiny_checkpoint),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert run.stdout is not None
+    begin = run.stdout.read(1000)
+    run.send_signal(signal.SIGINT)
+    rest, told = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert b"what was written plays" in told
+    streamed = tmp_path / "streamed.mkv"
+    streamed.write_bytes(begin + rest)
+    assert 0 < len(read_video(streamed)) < 1200
+
+
 def test_files_beside_a_stream(tmp_path: Path, segmenter: Segmenter, pipe: Reader) -> None:
     path = write_video(tmp_path / "v.mp4", moving_discs(5))
     options = stream_to(StreamTarget("-", "mpegts", pipe.fd), files=True, metrics=True)

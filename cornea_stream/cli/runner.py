@@ -78,7 +78,7 @@ def run_and_report(
             errors.print(
                 f"Interrupted after {result.frames} frames of {escape(result.source)} "
                 f"(at {result.last_time_s or 0:.2f} s); what was written plays."
-                if result.outputs
+                if result.outputs or result.streams
                 else f"Interrupted after {result.frames} frames of {escape(result.source)}; "
                 "--resume goes on with the segments that are left.",
                 soft_wrap=True, highlight=False,
