@@ -225,7 +225,7 @@ def test_ctrl_c_ends_a_stream_that_plays(tmp_path: Path, tiny_checkpoint: Path) 
     path = write_video(tmp_path / "v.mp4", moving_discs(30) * 40)
     run = subprocess.Popen(
         command(path, "-o", "-", "--realtime", "--checkpoint", tiny_checkpoint),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
     )  # fmt: skip
     assert run.stdout is not None
     begin = run.stdout.read(1000)
