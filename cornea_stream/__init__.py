@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cornea_stream.frames import Frame, MediaInfo, Segmentation
     from cornea_stream.job import run_source
     from cornea_stream.measurement import Measurement, measure
+    from cornea_stream.report import write_report
     from cornea_stream.run_types import RunOptions, RunResult
     from cornea_stream.segmenter import Segmenter
     from cornea_stream.session import Session
@@ -37,6 +38,7 @@ _HOMES = {
     "Session": "session",
     "snapshot": "snapshots",
     "open_source": "source",
+    "write_report": "report",
 }
 
 __all__ = [
@@ -55,6 +57,7 @@ __all__ = [
     "run_source",
     "save_checkpoint",
     "snapshot",
+    "write_report",
 ]
 
 

@@ -20,6 +20,7 @@ from cornea_stream.live import LiveTally
 from cornea_stream.overlay import YuvPainter
 from cornea_stream.parts import ROWS, discard_parts, part_name
 from cornea_stream.pipeline import Progress, run_pipeline
+from cornea_stream.report import REPORT, check_report, write_report
 from cornea_stream.report.sheet import SHEET, check_sheet, write_sheet
 from cornea_stream.run_types import RunOptions, RunResult
 from cornea_stream.scale import choose_scale
@@ -140,6 +141,7 @@ def run_into(
             result.paths = describe_paths(source, segmenter)
             if options.overlay and source.info.kind != "image":
                 result.paths["encode"] = encoder.codec
+            result.damaged_s = source.damaged_s
             result.warnings = [*notes, *source.warnings, *(w for v in warners for w in v.warnings)]
             if paced:
                 result.warnings += paced.warnings
@@ -163,10 +165,13 @@ def run_into(
 
 
 def show(result: RunResult, options: RunOptions) -> None:
-    """Draw the summary of a run that has ended, if it is wanted. Raises OutputError."""
+    """Make the summary and the report of a run that has ended, if wanted. Raises OutputError."""
     if options.summary and result.frames:
         picture = write_sheet(result.folder, overwrite=options.overwrite)
         result.outputs.append(picture.name)
+    if options.report and result.frames:
+        page = write_report(result.folder, overwrite=options.overwrite).path
+        result.outputs.append(page.name)
 
 
 def describe_paths(source: Source, segmenter: Segmenter) -> dict[str, str]:
@@ -184,7 +189,7 @@ def settle(
 ) -> RunResult | None:
     """Return the skipped result of a source that is complete already, None where work is left.
 
-    The source is not opened; a summary that is wanted and missing is drawn from its outputs.
+    The source is not opened; a summary or report that is wanted and missing is made of its outputs.
     Raises OutputError where outputs stand that may not be replaced.
     """
     if isinstance(path, Address):
@@ -204,12 +209,16 @@ def settle(
         discard_parts(folder)
         if options.summary and not (folder / SHEET).exists():
             write_sheet(folder)
+        if options.report and not (folder / REPORT).exists():
+            write_report(folder)
         return RunResult(
             str(path), str(folder), "skipped", told["frames"], told["seconds"],
             told["last_time_s"], told["outputs"],
         )  # fmt: skip
     if options.summary:
         check_sheet(folder, options.overwrite)
+    if options.report:
+        check_report(folder, options.overwrite)
     # With --resume what an earlier run left is the tool's own to replace.
     replace = options.overwrite or (options.resume and manifest.is_own(folder))
     _check_targets(plan_outputs(folder, path, options), path, replace)

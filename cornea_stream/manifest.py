@@ -19,7 +19,8 @@ NAME = "run.json"
 # These say how to treat earlier outputs, who decodes, how fast to read, where else to show it or
 # what to draw of it, not what the files hold.
 _NOT_SETTINGS = (
-    "overwrite", "resume", "decoder", "streams", "files", "realtime", "preview", "summary",
+    "overwrite", "resume", "decoder", "streams", "files", "realtime", "preview", "report",
+    "summary",
 )  # fmt: skip
 
 
@@ -94,6 +95,7 @@ def describe(
         "outputs": result.outputs,
         "live": asdict(result.live) if result.live else None,
         "warnings": result.warnings,
+        "damaged_s": result.damaged_s,
         "scale": asdict(result.scale) if result.scale else None,
         "settings": settings(options, segmenter.mask_settings),
         "engine": segmenter.engine.describe(),

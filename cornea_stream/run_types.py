@@ -24,7 +24,7 @@ class RunOptions:
     `streams` get the overlay, or without `overlay` the mask, while it is made; without `files`
     they are all there is, and nothing is written to disk. `realtime` reads no faster than the
     recording plays; None does so where a stream goes to the network. `preview` serves a page with
-    the newest overlay during the run. A summary needs the metrics.
+    the newest overlay during the run. Summary and report need the metrics.
     """
 
     overlay: bool = True
@@ -34,6 +34,7 @@ class RunOptions:
     parquet: bool = False
     polygons: bool = False
     summary: bool = False
+    report: bool = False
     white_to_white_mm: float | None = None
     mm_per_px: float | None = None
     opacity: float = 0.5
@@ -57,7 +58,7 @@ class RunOptions:
     preview: PreviewSettings | None = None
 
     def __post_init__(self) -> None:
-        if self.summary:
+        if self.summary or self.report:
             object.__setattr__(self, "metrics", True)
 
     def check(self) -> EncoderSettings:
@@ -116,7 +117,7 @@ class RunResult:
     A skipped one has the frames and seconds of the run that made its outputs. A failed one says
     why in `error`, one sentence, with the exit code of the error's class. `live` is None unless
     frames could be dropped. `paths` tells who did each step of the work: CPU or GPU, which engine,
-    which encoder.
+    which encoder. `damaged_s` are first and last second of the stretches that could not be decoded.
     """
 
     source: str
@@ -128,6 +129,7 @@ class RunResult:
     outputs: list[str] = field(default_factory=list)
     streams: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    damaged_s: list[tuple[float, float]] = field(default_factory=list)
     scale: Scale | None = None
     paths: dict[str, str] = field(default_factory=dict)
     error: str | None = None

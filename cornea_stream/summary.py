@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cornea_stream.errors import OutputError
+from cornea_stream.report import Failure
 from cornea_stream.run_types import RunResult
 from cornea_stream.sinks.files import output_errors, write_file
 from cornea_stream.work import Unit
@@ -47,6 +48,19 @@ class Summary:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         write_file(self.path, text.getvalue().encode(errors="surrogateescape"))
         self._written = time.monotonic()
+
+
+def read_failures(folder: Path) -> list[Failure]:
+    """Return the sources that the summary.csv in `folder` tells failures of; none without one."""
+    path = folder / NAME
+    if not _is_summary(path):
+        return []
+    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+        return [
+            Failure(row["source"], row["status"], row["reason"] or row["status"])
+            for row in csv.DictReader(file)
+            if row["status"] in ("failed", NOT_DONE)
+        ]
 
 
 def _row(unit: Unit, result: RunResult | None) -> tuple[object, ...]:

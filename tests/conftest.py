@@ -136,7 +136,11 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def segmenter(tiny_checkpoint: Path) -> Segmenter:
     """A segmenter that finds what is bright."""
-    made = Segmenter(tiny_checkpoint, device="cpu", backend="torch")
+    return bright_segmenter(tiny_checkpoint)
+
+
+def bright_segmenter(checkpoint: Path) -> Segmenter:
+    made = Segmenter(checkpoint, device="cpu", backend="torch")
     made.engine = BrightnessEngine()
     return made
 

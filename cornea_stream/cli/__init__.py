@@ -16,6 +16,7 @@ from cornea_stream.cli.evaluate import evaluate
 from cornea_stream.cli.export import export
 from cornea_stream.cli.frame import frame
 from cornea_stream.cli.info import info, print_version
+from cornea_stream.cli.report import report
 from cornea_stream.cli.run import run
 from cornea_stream.cli.summary import summary
 from cornea_stream.cli.train import train
@@ -45,7 +46,9 @@ def _root(
     """Stream cataract-surgery video through a PSPNet and get the cornea of every frame."""
 
 
-for _command in (run, frame, annotate, benchmark, train, evaluate, export, summary, demo, info):
+for _command in (
+    run, frame, report, summary, annotate, benchmark, train, evaluate, export, demo, info,
+):  # fmt: skip
     app.command()(_command)
 
 

@@ -42,6 +42,9 @@ def run(
         bool,
         typer.Option("--summary", help="Write summary.png: a run in one picture; and metrics."),
     ] = False,
+    report: Annotated[
+        bool, typer.Option("--report", help="Write report.html, a page to look at; and metrics.")
+    ] = False,
     white_to_white: Annotated[
         float | None,
         typer.Option(
@@ -188,6 +191,7 @@ def run(
         parquet=parquet,
         polygons=polygons,
         summary=summary,
+        report=report,
         white_to_white_mm=white_to_white,
         mm_per_px=mm_per_px,
         opacity=opacity,

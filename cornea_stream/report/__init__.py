@@ -1,1 +1,19 @@
-"""A finished run as its folder tells it: what was measured, what stands out, one picture of it."""
+"""A finished run as its folder tells it: measurements, what stands out, a picture, a page."""
+
+from cornea_stream.report.archive import Failure, IndexEntry, write_index
+from cornea_stream.report.files import INDEX, REPORT
+from cornea_stream.report.page import Report, check_report, write_report
+from cornea_stream.report.runs import find_runs, is_run
+
+__all__ = [
+    "INDEX",
+    "REPORT",
+    "Failure",
+    "IndexEntry",
+    "Report",
+    "check_report",
+    "find_runs",
+    "is_run",
+    "write_index",
+    "write_report",
+]

@@ -75,9 +75,13 @@ def open_run(folder: Path) -> Run:
 
 
 def find_runs(folder: Path) -> list[Path]:
-    """Return the folders of all runs below `folder`, sorted by path."""
+    """Return the folders of all runs below `folder`, sorted by path.
+
+    What lies within the folder of a run, such as its unfinished segments, is no run of its own.
+    """
     marks = (manifest.NAME, part_path(Path(manifest.NAME)).name)
-    return sorted({path.parent for mark in marks for path in folder.rglob(mark)})
+    found = {path.parent for mark in marks for path in folder.rglob(mark)}
+    return sorted(path for path in found if found.isdisjoint(path.parents))
 
 
 def _mapping(value: object) -> dict[str, Any]:

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
-from cornea_stream.errors import CorneaStreamError, OutputError
+from cornea_stream.errors import OutputError, SourceError
 from cornea_stream.extras import require
-from cornea_stream.frames import Frame, Image
 from cornea_stream.report.records import Column, Records, load_records
 from cornea_stream.report.runs import Run, open_run
+from cornea_stream.report.stills import frames_at, zero_of
 from cornea_stream.report.summary import least_certain, stretches_without_cornea, summarise
+from cornea_stream.report.wording import clock
 from cornea_stream.sinks.files import write_file
-from cornea_stream.source import VideoSource, open_source
 
 SHEET = "summary.png"
 _SOFTWARE = "cornea-stream"
-_COLUMNS, _TILE_WIDTH = 6, 320
+_COLUMNS = 6
 _BINS = 600
 # Longer runs are told in minutes.
 _SECONDS_UNTIL = 180
@@ -83,6 +81,10 @@ def _thumbnails(run: Run, records: Records) -> list[tuple[str, list[tuple[Any, s
     overlay = run.find("overlay.mp4")
     if overlay is None:
         return []
+    try:
+        zero_s = zero_of(overlay, float(records.time_s[0]))
+    except SourceError:
+        return []
     even = np.unique(np.linspace(0, len(records) - 1, _COLUMNS).round().astype(int)).tolist()
     doubtful = least_certain(records, _COLUMNS)
     chosen = {
@@ -92,9 +94,9 @@ def _thumbnails(run: Run, records: Records) -> list[tuple[str, list[tuple[Any, s
     rows = []
     for name, moments in chosen.items():
         times = [float(records.time_s[row]) for row, _ in moments]
-        images = _frames_at(overlay, times, float(records.time_s[0]))
+        images = frames_at(overlay, times, zero_s)
         tiles = [
-            (image, f"{_clock(time_s)}{reason}")
+            (image, f"{clock(time_s)}{reason}")
             for image, time_s, (_, reason) in zip(images, times, moments, strict=True)
             if image is not None
         ]
@@ -103,46 +105,10 @@ def _thumbnails(run: Run, records: Records) -> list[tuple[str, list[tuple[Any, s
     return rows
 
 
-def _frames_at(video: Path, times_s: Sequence[float], first_s: float) -> list[Image | None]:
-    """Return small RGB frames of a run's video, shown at these times of the source.
-
-    `first_s` is the source's time of the video's first frame. None stands for a frame that cannot
-    be decoded.
-    """
-    images: list[Image | None] = [None] * len(times_s)
-    with contextlib.suppress(CorneaStreamError), open_source(video) as source:
-        assert isinstance(source, VideoSource)
-        zero_s = first_s - next(iter(source)).time_s
-        for index, time_s in enumerate(times_s):
-            with contextlib.suppress(CorneaStreamError):
-                # Half a millisecond on, since the table's times are rounded.
-                frame = source.frame_at(max(0.0, time_s - zero_s + 0.0005))
-                images[index] = _small(frame.rgb(), _aspect(source, frame))
-    return images
-
-
-def _aspect(source: VideoSource, frame: Frame) -> float:
-    """Return the width of a pixel of the upright picture over its height."""
-    aspect = float(source.info.sample_aspect_ratio or 1)
-    return 1 / aspect if frame.rotation % 180 else aspect
-
-
-def _small(rgb: Image, aspect: float) -> Image:
-    height = max(1, round(_TILE_WIDTH * rgb.shape[0] / (rgb.shape[1] * aspect)))
-    return np.asarray(
-        cv2.resize(rgb, (_TILE_WIDTH, height), interpolation=cv2.INTER_AREA), np.uint8
-    )
-
-
-def _clock(time_s: float) -> str:
-    minutes, tenths = divmod(int(10 * time_s + 1e-6), 600)
-    return f"{minutes}:{tenths / 10:04.1f}"
-
-
 def _headline(records: Records) -> str:
     numbers = summarise(records)
     told = [
-        f"{numbers.frames} frames in {_clock(numbers.duration_s)}",
+        f"{numbers.frames} frames in {clock(numbers.duration_s)}",
         f"cornea in {numbers.share:.1%}",
         f"median area {numbers.area_px:.0f} px" if numbers.area_px else None,
         f"median confidence {numbers.confidence:.3f}" if numbers.confidence else None,

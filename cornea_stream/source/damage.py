@@ -13,6 +13,11 @@ class Damage:
         self._stretches: list[tuple[float, float]] = []
         self._further = 0
 
+    @property
+    def stretches(self) -> list[tuple[float, float]]:
+        """First and last second of the stretches, of as many as are kept."""
+        return self._stretches[:_TOLD]
+
     def note(self, time_s: float) -> None:
         """Count a packet; within a second of the last one it belongs to the same stretch."""
         self.packets += 1
@@ -26,7 +31,7 @@ class Damage:
         self._stretches.append((time_s, time_s))
 
     def __str__(self) -> str:
-        stretches = ", ".join(f"{a:.2f}–{b:.2f} s" for a, b in self._stretches[:_TOLD])
+        stretches = ", ".join(f"{a:.2f}–{b:.2f} s" for a, b in self.stretches)
         untold = self._further + len(self._stretches[_TOLD:])
         more = f" and {untold} more" if untold else ""
         return f"{self.packets} damaged packets near {stretches}{more}"

@@ -45,6 +45,7 @@ class ImageSource:
         self._max_megapixels = max_megapixels
         self._strict = strict
         self.warnings: list[str] = []
+        self.damaged_s: list[tuple[float, float]] = []  # files are left out, not stretches of time
         images = sorted(filter(is_image, path.iterdir()), key=_natural) if path.is_dir() else [path]
         if not images:
             raise SourceError(

@@ -91,6 +91,11 @@ class LiveSource:
         self._arriving.close()
 
     @property
+    def damaged_s(self) -> list[tuple[float, float]]:
+        """First and last second of the stretches that could not be decoded, as far as read."""
+        return self._damage.stretches
+
+    @property
     def warnings(self) -> list[str]:
         """What went wrong so far, one sentence each."""
         found = []

@@ -97,6 +97,11 @@ class VideoSource:
         return max(1, round(whole * (end - start) / info.duration_s / self._every))
 
     @property
+    def damaged_s(self) -> list[tuple[float, float]]:
+        """First and last second of the stretches that could not be decoded, as far as read."""
+        return self._damage.stretches
+
+    @property
     def warnings(self) -> list[str]:
         """What was wrong with the stream as far as it was read, one sentence each."""
         found = []

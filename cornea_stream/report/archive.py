@@ -1,0 +1,152 @@
+"""index.html: the runs of a folder in a table that sorts, with a report for each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cornea_stream.errors import CorneaStreamError, OutputError, SourceError
+from cornea_stream.report.files import INDEX, check_replaceable, write_page
+from cornea_stream.report.page import Report, write_report
+from cornea_stream.report.pictures import address
+from cornea_stream.report.runs import Run, find_runs, open_run
+from cornea_stream.report.wording import NOT_KNOWN, clock, number, percent
+
+
+@dataclass(frozen=True, slots=True)
+class IndexEntry:
+    """A run of the table: its report, or why there is none."""
+
+    run: Run
+    report: Report | None
+    error: CorneaStreamError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A source of which there is no run to show, what became of it, and why."""
+
+    source: str
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """What a cell shows and what it sorts by."""
+
+    shown: str
+    key: float | str
+
+
+def write_index(
+    folder: str | Path, failures: Sequence[Failure] = (), *, overwrite: bool = False
+) -> tuple[Path, list[IndexEntry]]:
+    """Write report.html for every run below `folder`, and index.html over them into it.
+
+    A run without measurements, or whose report cannot be written, stands in the table with the
+    reason, and so do `failures`.
+    Raises SourceError when there is no run, OutputError when index.html cannot be written or is
+    somebody else's and `overwrite` is not given.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise SourceError(f"no such folder: {root}: give the folder of a run, or of runs")
+    check_replaceable(root / INDEX, overwrite)
+    entries = [_entry(open_run(found), overwrite) for found in find_runs(root)]
+    if not entries and not failures:
+        raise SourceError(
+            f"no run in this folder: {root}: give a folder that holds run.json, or one with such "
+            "folders in it"
+        )
+    context = {
+        "title": root.resolve().name,
+        "columns": _COLUMNS,
+        "rows": [*map(_failed_row, failures), *(_row(root, entry) for entry in entries)],
+        "tally": _tally(entries, failures),
+    }
+    path = write_page(
+        root / INDEX, "index.html.j2", context,
+        styles=("page.css", "index.css"), scripts=("index.js",), overwrite=overwrite,
+    )  # fmt: skip
+    return path, entries
+
+
+_COLUMNS = (
+    "Run",
+    "Status",
+    "Frames",
+    "Duration",
+    "With cornea",
+    "Confidence",
+    "Area, px",
+    "Flicker",
+    "Warnings",
+    "Speed, fps",
+)
+
+
+def _entry(run: Run, overwrite: bool) -> IndexEntry:
+    try:
+        return IndexEntry(run, write_report(run.folder, overwrite=overwrite))
+    except (SourceError, OutputError) as err:
+        return IndexEntry(run, None, err)
+
+
+def _row(root: Path, entry: IndexEntry) -> dict[str, object]:
+    run, report = entry.run, entry.report
+    summary = report.summary if report else None
+    fps, warnings = run.told.get("fps"), run.told.get("warnings", [])
+    frames = summary.frames if summary else run.told.get("frames")
+
+    def value(name: str) -> float | None:
+        return getattr(summary, name) if summary else None
+
+    def cell(value: float | None, shown: str) -> _Cell:
+        return _Cell(shown, -1.0 if value is None else value)
+
+    return {
+        "folder": str(run.folder.relative_to(root)),
+        "name": run.name,
+        "status": run.status,
+        "url": address(root, report.path) if report else None,
+        "error": str(entry.error) if entry.error else None,
+        "cells": [
+            cell(frames, number(frames)),
+            cell(value("duration_s"), clock(summary.duration_s) if summary else NOT_KNOWN),
+            cell(value("share"), percent(value("share"))),
+            cell(value("confidence"), number(value("confidence"), 3)),
+            cell(value("area_px"), number(value("area_px"))),
+            cell(value("flicker"), percent(value("flicker"))),
+            cell(len(warnings), number(len(warnings))),
+            cell(fps, number(fps, 1)),
+        ],
+    }
+
+
+def _failed_row(failure: Failure) -> dict[str, object]:
+    return {
+        "folder": failure.source,
+        "name": Path(failure.source).name or failure.source,
+        "status": failure.status,
+        "url": None,
+        "error": failure.reason,
+        "cells": [_Cell(NOT_KNOWN, -1.0)] * (len(_COLUMNS) - 2),
+    }
+
+
+def _tally(entries: list[IndexEntry], failures: Sequence[Failure]) -> str:
+    """Return how many sources there are and what became of them, in a line."""
+    states = [entry.run.status for entry in entries] + [failure.status for failure in failures]
+    counts = [f"{states.count(state)} {state}" for state in dict.fromkeys(sorted(states))]
+    missing = sum(entry.report is None for entry in entries)
+    frames = sum(entry.report.summary.frames for entry in entries if entry.report)
+    return " · ".join(
+        [
+            f"{len(states)} sources",
+            *counts,
+            f"{number(frames)} frames",
+            *([f"{missing} without a report"] if missing else []),
+        ]
+    )

@@ -1,0 +1,93 @@
+"""The pages as files: made from templates with everything inlined, and never over other people's.
+
+A page says in its head who made it. One that does is replaced; any other file is the user's.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from cornea_stream.errors import OutputError
+from cornea_stream.sinks.files import write_file
+
+REPORT, INDEX = "report.html", "index.html"
+_GENERATOR = '<meta name="generator" content="cornea-stream report">'
+# Browsers look for the character set within the first 1024 bytes; so does this for its own mark.
+_HEAD_BYTES = 1024
+
+
+def check_replaceable(path: Path, overwrite: bool) -> None:
+    """Raise OutputError where `path` is a file that this program did not make."""
+    if not overwrite and path.exists() and not _is_ours(path):
+        raise OutputError(
+            f"not a page of cornea-stream: {path}: pass --overwrite to replace it, or move it away"
+        )
+
+
+def write_page(
+    path: Path,
+    template: str,
+    context: Mapping[str, object],
+    *,
+    styles: Sequence[str],
+    scripts: Sequence[str],
+    overwrite: bool,
+) -> Path:
+    """Render a template with `styles` and `scripts` inlined, write it, and return `path`.
+
+    Values of `context` are escaped where they stand in the page. The page allows no script but
+    its own, by their hashes, so that nothing runs even if a name should get past the escaping.
+    Raises OutputError.
+    """
+    check_replaceable(path, overwrite)
+    code = [_asset(name) for name in scripts]
+    page = (
+        _environment()
+        .get_template(template)
+        .render(
+            context,
+            generator=Markup(_GENERATOR),
+            styles=[Markup(_asset(name)) for name in styles],
+            scripts=[Markup(text) for text in code],
+            script_hashes=Markup(" ".join(map(_hash, code))),
+        )
+    )
+    # Names of files that are not text in this system's encoding hold what UTF-8 cannot.
+    write_file(path, page.encode(errors="replace"))
+    return path
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return _GENERATOR.encode() in file.read(_HEAD_BYTES)
+    except OSError:
+        return False
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("cornea_stream.report", "assets"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _asset(name: str) -> str:
+    loader = _environment().loader
+    assert loader is not None
+    return loader.get_source(_environment(), name)[0].strip()
+
+
+def _hash(script: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"

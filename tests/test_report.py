@@ -1,0 +1,369 @@
+"""Reports from whatever a run left: the numbers, the sentences, and other people's files."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+import threading
+from dataclasses import fields
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from conftest import moving_discs, write_video
+
+from cornea_stream import write_report
+from cornea_stream.cli import main
+from cornea_stream.errors import OutputError, SourceError
+from cornea_stream.job import run_source
+from cornea_stream.report import REPORT, write_index
+from cornea_stream.report.pictures import choose_pictures
+from cornea_stream.report.records import Records, load_records
+from cornea_stream.report.runs import find_runs, open_run
+from cornea_stream.report.summary import least_certain, stretches_without_cornea, summarise
+from cornea_stream.report.wording import clock, percent
+from cornea_stream.run_types import RunOptions
+from cornea_stream.segmenter import Segmenter
+from cornea_stream.sinks.files import part_path
+
+METRICS = RunOptions(metrics=True)
+
+
+def run(path: Path, segmenter: Segmenter, options: RunOptions = METRICS) -> Path:
+    return Path(run_source(path, path.parent / "out", segmenter, options).folder)
+
+
+def records(**columns: list[float]) -> Records:
+    """Return records with these columns; a steady 10 frames a second, everything else perfect."""
+    count = len(next(iter(columns.values())))
+    steady = {"frame": np.arange(count), "time_s": np.arange(count) / 10}
+    values = {**{f.name: np.ones(count) for f in fields(Records)}, **steady, **columns}
+    return Records(**{name: np.array(column, float) for name, column in values.items()})
+
+
+def edit(folder: Path, **told: object) -> None:
+    path = folder / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **told}))
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    return write_video(tmp_path / "eye.mp4", moving_discs(12))
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> object:
+    def invoke(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["cornea-stream", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exited:
+            main()
+        captured = capsys.readouterr()
+        return int(exited.value.code or 0), captured.out, " ".join(captured.err.split())
+
+    return invoke
+
+
+def test_the_numbers_are_those_of_the_rows() -> None:
+    found = records(
+        present=[1, 1, 0, 0, 1],
+        area_px=[100, 300, 0, 0, 500],
+        centroid_x=[0, 3, np.nan, np.nan, 9],
+        centroid_y=[0, 4, np.nan, np.nan, 9],
+        confidence=[0.8, 0.9, 0, 0, 0.7],
+        agreement_prev=[np.nan, 0.9, 0, 1, 0],
+    )
+    told = summarise(found)
+    assert told.frames == 5
+    assert told.duration_s == pytest.approx(0.5)
+    assert told.share == pytest.approx(0.6)
+    assert told.area_px == 300
+    assert told.confidence == pytest.approx(0.8)
+    assert told.movement_px == pytest.approx(5)
+    # Rows 1, 2 and 4; two frames in a row without a cornea say nothing of how steady masks are.
+    assert told.flicker == pytest.approx((0.1 + 1 + 1) / 3)
+
+
+def test_without_any_cornea_what_is_not_known_is_none() -> None:
+    nothing = [np.nan] * 3
+    told = summarise(
+        records(present=[0, 0, 0], area_px=[0, 0, 0], centroid_x=nothing, centroid_y=nothing)
+    )
+    assert (told.share, told.area_px, told.confidence, told.flicker) == (0, None, None, None)
+
+
+def test_stretches_reach_to_the_next_frame_with_a_cornea() -> None:
+    found = records(present=[0, 1, 0, 0, 1, 0])
+    assert stretches_without_cornea(found) == [
+        pytest.approx((0, 0.1)), pytest.approx((0.2, 0.4)), pytest.approx((0.5, 0.6)),
+    ]  # fmt: skip
+    assert stretches_without_cornea(records(present=[1, 1])) == []
+
+
+def test_doubtful_moments_are_the_lowest_and_lie_apart() -> None:
+    confidence = np.full(600, 0.99)
+    confidence[100:140] = np.linspace(0.5, 0.6, 40)  # one bad scene
+    confidence[400] = 0.7
+    agreement = np.full(600, 0.98)
+    agreement[250] = 0.4
+    moments = least_certain(records(confidence=confidence, agreement_prev=agreement), 4)
+    rows = [moment.row for moment in moments]
+    assert rows == sorted(rows)
+    assert {100, 250, 400} < set(rows)
+    assert min(np.diff(rows)) >= 600 / 8
+    reasons = {moment.row: moment.reason for moment in moments}
+    assert (reasons[100], reasons[250]) == ("confidence 0.50", "agreement 0.40")
+
+
+def test_times_and_shares_are_never_rounded_up_to_what_they_are_not() -> None:
+    assert [clock(t) for t in (0, 59.99, 60, 3725.68)] == [
+        "0:00.0",
+        "0:59.9",
+        "1:00.0",
+        "1:02:05.6",
+    ]
+    assert [percent(v) for v in (None, 0.5, 0.9999, 1)] == [
+        "–", "50.0\u202f%", "99.9\u202f%", "100.0\u202f%",
+    ]  # fmt: skip
+
+
+def test_run_writes_the_report_and_the_table_that_it_needs(
+    video: Path, segmenter: Segmenter
+) -> None:
+    out = run(video, segmenter, RunOptions(report=True))
+    assert {p.name for p in out.iterdir()} == {"overlay.mp4", "metrics.csv", "run.json", REPORT}
+    page = (out / REPORT).read_text()
+    assert "eye.mp4" in page
+    assert json.loads((out / "run.json").read_text())["checkpoint"]["sha256"] in page
+    result = run_source(video, out.parent, segmenter, RunOptions(report=True, overwrite=True))
+    assert result.outputs == ["overlay.mp4", "metrics.csv", "run.json", REPORT]
+
+
+def test_the_page_names_nothing_outside(video: Path, segmenter: Segmenter) -> None:
+    page = (run(video, segmenter, RunOptions(report=True)) / REPORT).read_text()
+    for needle in ('src="http', 'href="http', "@import", "url(", '<link rel="stylesheet'):
+        assert needle not in page
+    assert str(video.parent) not in page  # nor where on this machine the recordings lie
+
+
+def test_resume_adds_the_report_without_work(video: Path, segmenter: Segmenter) -> None:
+    out = run(video, segmenter)
+    before = (out / "overlay.mp4").stat().st_mtime_ns
+    result = run_source(video, out.parent, segmenter, RunOptions(report=True, resume=True))
+    assert result.status == "skipped"
+    assert (out / REPORT).exists()
+    assert (out / "overlay.mp4").stat().st_mtime_ns == before
+
+
+def test_masks_are_measured_where_there_is_no_table(tmp_path: Path, segmenter: Segmenter) -> None:
+    video = write_video(
+        tmp_path / "v.mp4", moving_discs(20), prepare=lambda s: s.set_display_rotation(90)
+    )
+    options = RunOptions(mask=True, metrics=True, start_s=0.2, every=2)
+    out = run(video, segmenter, options)
+    table = load_records(open_run(out))
+    (out / "metrics.csv").unlink()
+    measured = load_records(open_run(out))
+    for name in ("time_s", "present", "area_px", "centroid_x", "centroid_y"):
+        assert getattr(measured, name) == pytest.approx(getattr(table, name), abs=0.006), name
+    assert measured.agreement_prev[1:] == pytest.approx(table.agreement_prev[1:], abs=1e-4)
+    assert np.isnan(measured.confidence).all()
+    page = write_report(out).path.read_text()
+    assert '"confidence"' not in page.split('id="data">')[1].split("</script>")[0]
+
+
+def test_without_table_and_masks_one_sentence_says_what_to_do(
+    video: Path, segmenter: Segmenter, call
+) -> None:  # type: ignore[no-untyped-def]
+    out = run(video, segmenter, RunOptions())
+    code, _, err = call("report", out)
+    assert code == 3
+    assert "holds neither metrics.csv nor mask.mkv: run again with --metrics --overwrite" in err
+    code, _, err = call("report", video.parent / "none")
+    assert (code, "no such folder" in err) == (3, True)
+    (video.parent / "empty").mkdir()
+    code, _, err = call("report", video.parent / "empty")
+    assert (code, "no run in this folder" in err) == (3, True)
+
+
+def test_a_table_that_is_none_is_told(video: Path, segmenter: Segmenter) -> None:
+    out = run(video, segmenter)
+    (out / "metrics.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(SourceError, match="not a table of measurements"):
+        write_report(out)
+
+
+def test_an_interrupted_run_gets_its_report(tmp_path: Path, segmenter: Segmenter) -> None:
+    video = write_video(tmp_path / "v.mp4", moving_discs(10) * 30)
+    stop = threading.Event()
+    result = run_source(
+        video, tmp_path / "out", segmenter, RunOptions(report=True), stop=stop,
+        on_progress=lambda p: stop.set() if p.frames == 20 else None,
+    )  # fmt: skip
+    page = (Path(result.folder) / REPORT).read_text()
+    assert "interrupted" in page
+    assert "of about 300" in page
+
+
+def test_a_killed_run_is_shown_as_far_as_it_got(video: Path, segmenter: Segmenter) -> None:
+    out = run(video, segmenter)
+    for name in ("overlay.mp4", "metrics.csv"):
+        (out / name).rename(part_path(out / name))
+    (out / "run.json").unlink()
+    part_path(out / "run.json").write_text('{"status": "running"}')
+    table = part_path(out / "metrics.csv")
+    table.write_text(table.read_text()[:-30])  # stopped in the middle of a row
+    report = write_report(out)
+    assert report.summary.frames == 11
+    page = report.path.read_text()
+    assert "unfinished" in page
+    assert "overlay.part.mp4" in page
+    assert "did not end by itself" in page
+
+
+def test_other_peoples_pages_are_left_alone(video: Path, segmenter: Segmenter, call) -> None:  # type: ignore[no-untyped-def]
+    out = run(video, segmenter)
+    (out / REPORT).write_text("<!doctype html><title>precious</title>")
+    (out.parent / "index.html").write_text("precious too")
+    code, _, err = call("report", out)
+    assert (code, "not a page of cornea-stream" in err) == (5, True)
+    code, _, err = call("report", out.parent)
+    assert code == 5
+    with pytest.raises(OutputError, match="not a page of cornea-stream"):
+        run_source(video, out.parent, segmenter, RunOptions(report=True, resume=True, crf=30))
+    assert "precious" in (out / REPORT).read_text()
+    assert (out.parent / "index.html").read_text() == "precious too"
+    assert call("report", out, "--overwrite")[0] == 0
+    assert "precious" not in (out / REPORT).read_text()
+    assert call("report", out)[0] == 0  # over its own
+
+
+def test_damaged_stretches_are_numbers(tmp_path: Path, segmenter: Segmenter) -> None:
+    pictures = [
+        np.random.default_rng(i).integers(0, 255, (120, 160, 3), np.uint8) for i in range(60)
+    ]
+    video = write_video(tmp_path / "v.mp4", pictures, options={"g": "5", "bf": "0"})
+    content = bytearray(video.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 30_000] = bytes(30_000)
+    video.write_bytes(content)
+    out = run(video, segmenter)
+    told = json.loads((out / "run.json").read_text())
+    ((first, last),) = told["damaged_s"]
+    assert 0 < first <= last < 60 / 25
+    assert f"{first:.2f}–{last:.2f} s" in told["warnings"][0]
+    data = write_report(out).path.read_text().split('id="data">')[1].split("</script>")[0]
+    assert json.loads(data)["damaged_s"] == [[round(first, 3), round(last, 3)]]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pixels", "words"),
+    [
+        ("v.mp4", "libx264", "yuv420p", None),
+        ("v.mov", "libx264", "yuv420p", None),
+        ("v.webm", "libvpx", "yuv420p", None),
+        ("v.mp4", "libx264", "yuv422p", "H.264 with yuv422p"),
+        ("v.avi", "mpeg4", "yuv420p", "mpeg4 in .avi"),
+        ("v.mkv", "ffv1", "yuv420p", "ffv1 in .mkv"),
+        ("v.ts", "libx264", "yuv420p", "h264 in .ts"),
+    ],
+)
+def test_originals_that_browsers_do_not_play_are_left_out(
+    tmp_path: Path, segmenter: Segmenter, name: str, codec: str, pixels: str, words: str | None
+) -> None:
+    video = write_video(tmp_path / name, moving_discs(3), codec=codec, pix_fmt=pixels)
+    opened = open_run(run(video, segmenter))
+    found = choose_pictures(opened, load_records(opened))
+    assert found.overlay is not None
+    if words is None:
+        assert found.original is not None
+        assert found.original.url == f"./../../{name}"
+        assert found.notes == []
+    else:
+        assert found.original is None
+        assert words in found.notes[0]
+        assert "the overlay is shown alone" in found.notes[0]
+
+
+def test_an_original_that_changed_is_not_compared(video: Path, segmenter: Segmenter) -> None:
+    opened = open_run(run(video, segmenter))
+    write_video(video, moving_discs(13))
+    found = choose_pictures(opened, load_records(opened))
+    assert "has changed since the run" in found.notes[0]
+    video.unlink()
+    assert "no longer where" in choose_pictures(opened, load_records(opened)).notes[0]
+
+
+def test_a_folder_of_images_has_a_video_and_no_original(
+    tmp_path: Path, segmenter: Segmenter
+) -> None:
+    (tmp_path / "series").mkdir()
+    for index, picture in enumerate(moving_discs(6)):
+        cv2.imwrite(str(tmp_path / "series" / f"{index}.png"), picture)
+    report = write_report(run(tmp_path / "series", segmenter))
+    page = report.path.read_text()
+    assert report.summary.frames == 6
+    assert "a folder of images, not a video" in page
+    assert "./overlay.mp4" in page
+
+
+def test_ten_minutes_take_less_than_five_megabytes(video: Path, segmenter: Segmenter) -> None:
+    out = run(video, segmenter)
+    rng = np.random.default_rng(0)
+    with (out / "metrics.csv").open(newline="") as file:
+        heading, row = list(csv.reader(file))[:2]
+    with (out / "metrics.csv").open("w", newline="") as file:
+        rows = csv.DictWriter(file, heading)
+        rows.writeheader()
+        for index in range(18_000):
+            noise = rng.random(5)
+            rows.writerow({
+                **dict(zip(heading, row, strict=True)), "frame": index, "time_s": index / 30,
+                "present": int(noise[0] > 0.01), "area_px": int(1e6 * noise[1]),
+                "centroid_x": 1000 * noise[2], "confidence": noise[3], "agreement_prev": noise[4],
+            })  # fmt: skip
+    report = write_report(out)
+    assert report.summary.frames == 18_000
+    assert report.path.stat().st_size < 1_500_000
+
+
+def test_the_index_shows_runs_and_failures(
+    tmp_path: Path, segmenter: Segmenter, tiny_checkpoint: Path, call
+) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "in").mkdir()
+    write_video(tmp_path / "in" / "good.mp4", moving_discs(4))
+    (tmp_path / "in" / "broken.mp4").write_bytes(b"x" * 5000)
+    out = tmp_path / "out"
+    arguments = ("-o", out, "--checkpoint", tiny_checkpoint, "--quiet")
+    assert call("run", tmp_path / "in", *arguments)[0] == 6
+    assert call("run", write_video(tmp_path / "bare.mp4", moving_discs(3)), *arguments)[0] == 0
+    code, told, err = call("report", out)
+    assert code == 3  # the two runs have no table
+    assert told.strip() == str(out / "index.html")
+    assert call("run", tmp_path / "in", *arguments, "--report", "--overwrite")[0] == 6
+    code, _, err = call("report", out)
+    assert code == 6
+    assert "bare: it holds neither metrics.csv nor mask.mkv" in err
+    page = (out / "index.html").read_text()
+    assert 'href="./good/report.html"' in page
+    for words in ("3 sources", "1 failed", "2 complete", "1 without a report", "broken.mp4"):
+        assert words in page
+    assert "not a readable video or image" in page
+
+
+def test_the_index_leaves_unfinished_segments_out(video: Path, segmenter: Segmenter) -> None:
+    out = run(video, segmenter)
+    part = out / ".segments.part" / "0"
+    part.mkdir(parents=True)
+    (part / "run.json").write_text("{}")
+    assert find_runs(out.parent) == [out]
+    _, (entry,) = write_index(out.parent)
+    assert entry.report is not None
+
+
+def test_millimetres_are_told_as_an_estimate(video: Path, segmenter: Segmenter) -> None:
+    out = run(video, segmenter, RunOptions(metrics=True, mm_per_px=0.1))
+    report = write_report(out)
+    area = round((report.summary.area_px or 0) * 0.01)
+    assert f"about {area} mm²" in report.path.read_text()
