@@ -103,6 +103,7 @@ SECTIONS = {
     "latency": ("Latency of pushed frames", "benchmarks.latency", latency),
     "live": ("Live from an RTSP server", "benchmarks.live", facts),
     "memory": ("Peak memory by length", "benchmarks.memory", facts),
+    "report_page": ("Report of ten minutes", "benchmarks.report_page", facts),
     "hours": ("Memory over hours", "benchmarks.hours", facts),
 }
 
