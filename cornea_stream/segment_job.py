@@ -13,7 +13,8 @@ from typing import Any
 
 from cornea_stream import manifest
 from cornea_stream.errors import SourceError
-from cornea_stream.job import describe_paths, open_sinks, plan_outputs
+from cornea_stream.job import describe_paths
+from cornea_stream.outputs import open_sinks, plan_outputs
 from cornea_stream.parts import EMPTY, WHOLE, part_name
 from cornea_stream.pipeline import Progress, run_pipeline
 from cornea_stream.run_types import RunOptions, RunResult

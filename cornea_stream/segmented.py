@@ -16,8 +16,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from cornea_stream import manifest
-from cornea_stream.job import plan_outputs, show
+from cornea_stream.job import show
 from cornea_stream.join import join
+from cornea_stream.outputs import plan_outputs
 from cornea_stream.parts import PARTS, WHOLE, Part, can_be_joined, discard_parts, renumbering
 from cornea_stream.run_types import RunResult
 from cornea_stream.sinks.files import output_errors, write_file

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def lateness(live: LiveReport) -> str:
     )
 
 
-class Bar:
+class Bar(ABC):
     """A line that is drawn anew while it is entered; frames per second are counted from then."""
 
     def __init__(self, console: Console, disable: bool, *columns: ProgressColumn) -> None:
@@ -57,13 +58,13 @@ class Bar:
     def __exit__(self, *exception: object) -> None:
         self._progress.stop()
 
+    @abstractmethod
     def step(self, step: Step) -> None:
         """Show how far a unit is."""
-        raise NotImplementedError
 
+    @abstractmethod
     def result(self, unit: Unit, result: RunResult) -> None:
         """Show that a unit is done."""
-        raise NotImplementedError
 
     def _fps(self, frames: int) -> float:
         now = time.perf_counter()
