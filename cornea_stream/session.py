@@ -8,10 +8,10 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from types import TracebackType
 
 import av
 
+from cornea_stream.closing import Closing
 from cornea_stream.errors import FrameDroppedError, UsageError
 from cornea_stream.frames import Frame, Image, Segmentation
 from cornea_stream.segmenter import Segmenter, as_frame
@@ -27,7 +27,7 @@ class _Request:
     future: Future[Segmentation] = field(default_factory=Future)
 
 
-class Session:
+class Session(Closing):
     """Segments frames as they are pushed: `session.submit(rgb).result().mask`.
 
     Masks are made in threads of the session, in the order of submission, each as soon as can be.
@@ -56,17 +56,6 @@ class Session:
             raise UsageError("a segmenter serves one session at a time: make another Segmenter")
         self._thread = threading.Thread(target=self._run, name="session", daemon=True)
         self._thread.start()
-
-    def __enter__(self) -> Session:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def submit(self, picture: Image | av.VideoFrame | Frame) -> Future[Segmentation]:
         """Push a picture: (H, W, 3) uint8 RGB, an `av.VideoFrame` or a `Frame`.

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 
 import av
 
+from cornea_stream.closing import Closing
 from cornea_stream.errors import SourceError
 from cornea_stream.frames import Frame, MediaInfo
 from cornea_stream.source.media import MAX_MEGAPIXELS, open_media, reason
@@ -24,7 +24,7 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES
 
 
-class ImageSource:
+class ImageSource(Closing):
     """One image, or the images of a folder in natural order (2 before 10) at 25 per second.
 
     Images that cannot be decoded are left out and told in `warnings`.
@@ -76,17 +76,6 @@ class ImageSource:
             color_range=int(first.video.color_range),
             colorspace=int(first.video.colorspace),
         )
-
-    def __enter__(self) -> ImageSource:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __iter__(self) -> Iterator[Frame]:
         return self._frames

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from fractions import Fraction
-from types import TracebackType
 
 import av
 
 from cornea_stream.address import Address
+from cornea_stream.closing import Closing
 from cornea_stream.errors import SourceError, UsageError
 from cornea_stream.frames import Frame, MediaInfo
 from cornea_stream.source.clock import TIME_BASE, LiveClock
@@ -27,7 +27,7 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 8.0
 _HIGHEST_RATE = Fraction(240)  # a header that says more does not know
 
 
-class LiveSource:
+class LiveSource(Closing):
     """The frames of a stream or camera from now on, with times that begin at 0.
 
     When the source goes away it is tried again, at growing distances, until `reconnect_s` seconds
@@ -71,17 +71,6 @@ class LiveSource:
             raise SourceError(f"no frame came: {address}: check that the source is sending")
         self.info: MediaInfo = self._info
         self._frames = itertools.chain([first], self._frames)
-
-    def __enter__(self) -> LiveSource:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __iter__(self) -> Iterator[Frame]:
         return self._frames

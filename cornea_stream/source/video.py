@@ -8,13 +8,13 @@ import threading
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 
 import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from cornea_stream.address import Address
+from cornea_stream.closing import Closing
 from cornea_stream.errors import SourceError, UsageError
 from cornea_stream.frames import Frame
 from cornea_stream.source.damage import Damage
@@ -26,7 +26,7 @@ from cornea_stream.source.pictures import FALLBACK_RATE, convertible, describe, 
 SEEK_MARGINS_S = (0.0, 1.0, 10.0, 100.0)
 
 
-class VideoSource:
+class VideoSource(Closing):
     """The frames of a video file, one pass, in presentation order.
 
     Standard input and web addresses are read in the same way, from their beginning to their end;
@@ -66,17 +66,6 @@ class VideoSource:
             raise
         self._frames = itertools.chain([first], self._frames)
         self.info = describe(path, self._container, self._stream, first.video)
-
-    def __enter__(self) -> VideoSource:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def __iter__(self) -> Iterator[Frame]:
         return self._frames
