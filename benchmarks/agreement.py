@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.report import save
 from cornea_stream.frames import Image
-from cornea_stream.mask import iou
+from cornea_stream.masks.mask import iou
 from cornea_stream.segmenter import Segmenter
 
 

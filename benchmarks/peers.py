@@ -29,8 +29,8 @@ import torch
 from benchmarks.media import reencoded
 from benchmarks.report import save
 from cornea_stream.benchmark import plain_loop
-from cornea_stream.checkpoint import Checkpoint, load_checkpoint
 from cornea_stream.job import run_source
+from cornea_stream.network.checkpoint import Checkpoint, load_checkpoint
 from cornea_stream.run_types import RunOptions
 from cornea_stream.segmenter import Segmenter
 

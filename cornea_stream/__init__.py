@@ -11,10 +11,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cornea_stream.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
     from cornea_stream.frames import Frame, MediaInfo, Segmentation
     from cornea_stream.job import run_source
-    from cornea_stream.measurement import Measurement, measure
+    from cornea_stream.masks.measurement import Measurement, measure
+    from cornea_stream.network.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
     from cornea_stream.report import write_report
     from cornea_stream.run_types import RunOptions, RunResult
     from cornea_stream.segmenter import Segmenter
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from cornea_stream.source import open_source
 
 _HOMES = {
-    "Checkpoint": "checkpoint",
-    "load_checkpoint": "checkpoint",
-    "save_checkpoint": "checkpoint",
+    "Checkpoint": "network.checkpoint",
+    "load_checkpoint": "network.checkpoint",
+    "save_checkpoint": "network.checkpoint",
     "Frame": "frames",
     "MediaInfo": "frames",
     "Segmentation": "frames",
     "RunOptions": "run_types",
     "RunResult": "run_types",
     "run_source": "job",
-    "Measurement": "measurement",
-    "measure": "measurement",
+    "Measurement": "masks.measurement",
+    "measure": "masks.measurement",
     "Segmenter": "segmenter",
     "Session": "session",
     "snapshot": "snapshots",

@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from cornea_stream.checkpoint import load_checkpoint
+from cornea_stream.network.checkpoint import load_checkpoint
 
 PACKAGES = (
     "cornea-stream",

@@ -10,7 +10,7 @@ import av
 import numpy as np
 
 from cornea_stream.errors import OutputError
-from cornea_stream.mask import iou
+from cornea_stream.masks.mask import iou
 from cornea_stream.sinks.files import complete, output_errors, part_path
 from cornea_stream.source import open_source
 from cornea_stream.synthetic import generate_clip

@@ -10,10 +10,10 @@ from importlib import metadata
 from typing import Any, Literal
 
 from cornea_stream.about import machine, versions
-from cornea_stream.checkpoint import load_checkpoint
 from cornea_stream.engines.device import cpu_has_bf16
 from cornea_stream.engines.openvino_engine import import_openvino
 from cornea_stream.errors import UsageError
+from cornea_stream.network.checkpoint import load_checkpoint
 
 # What decides speed here, of the many that processors have.
 _CPU_FEATURES = (

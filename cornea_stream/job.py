@@ -15,12 +15,12 @@ from cornea_stream.errors import CorneaStreamError, UsageError
 from cornea_stream.frames import MediaInfo, source_name
 from cornea_stream.live import LiveTally
 from cornea_stream.outputs import check_targets, open_sinks, plan_outputs
-from cornea_stream.parts import discard_parts
 from cornea_stream.pipeline import Progress, run_pipeline
 from cornea_stream.report import REPORT, check_report, write_report
 from cornea_stream.report.sheet import SHEET, check_sheet, write_sheet
 from cornea_stream.run_types import RunOptions, RunResult
 from cornea_stream.segmenter import MaskSettings, Segmenter
+from cornea_stream.segments.parts import discard_parts
 from cornea_stream.sinks import MetricsSink, Preview
 from cornea_stream.sinks.files import write_file
 from cornea_stream.source import NvdecSource, Source, open_source

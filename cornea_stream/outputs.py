@@ -13,9 +13,9 @@ from cornea_stream.colour import parse_colour
 from cornea_stream.errors import OutputError
 from cornea_stream.frames import MediaInfo, Segmentation
 from cornea_stream.overlay import YuvPainter
-from cornea_stream.parts import ROWS, part_name
 from cornea_stream.run_types import RunOptions
 from cornea_stream.scale import choose_scale
+from cornea_stream.segments.parts import ROWS, part_name
 from cornea_stream.sinks import (
     EncoderSettings,
     MaskVideoSink,

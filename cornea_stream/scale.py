@@ -10,7 +10,7 @@ import numpy as np
 
 from cornea_stream.errors import UsageError
 from cornea_stream.frames import Image, MediaInfo
-from cornea_stream.measurement import Measurement
+from cornea_stream.masks.measurement import Measurement
 
 MEAN_WHITE_TO_WHITE_MM = 11.7
 """Horizontal corneal diameter of healthy adults: 11.71 ± 0.42 mm in 743 eyes (Rüfer, Schröder,

@@ -14,12 +14,12 @@ import av
 import numpy as np
 
 from cornea_stream.calibration import calibration_images
-from cornea_stream.checkpoint import Checkpoint, load_checkpoint
 from cornea_stream.engines import Engine, Pending, build_engine
 from cornea_stream.errors import UsageError
 from cornea_stream.frames import Frame, Image, Logits, Segmentation
-from cornea_stream.mask import cornea_mask, raw_mask, upsample_logits
-from cornea_stream.smooth import smoothed
+from cornea_stream.masks.mask import cornea_mask, raw_mask, upsample_logits
+from cornea_stream.masks.smooth import smoothed
+from cornea_stream.network.checkpoint import Checkpoint, load_checkpoint
 from cornea_stream.source import open_source
 from cornea_stream.stages import Ahead, Feed
 

@@ -14,9 +14,9 @@ import torch
 from browser import Tab, launch, open_tab
 from numpy.typing import NDArray
 
-from cornea_stream.checkpoint import save_checkpoint
 from cornea_stream.frames import Frame
-from cornea_stream.model import ModelSpec, build_pspnet
+from cornea_stream.network.checkpoint import save_checkpoint
+from cornea_stream.network.model import ModelSpec, build_pspnet
 from cornea_stream.preprocess import model_input
 from cornea_stream.segmenter import Segmenter
 

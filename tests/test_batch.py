@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from conftest import moving_discs, write_video
 
-from cornea_stream import work
-from cornea_stream.batch import run_units
+from cornea_stream.archives import work
+from cornea_stream.archives.batch import run_units
+from cornea_stream.archives.summary import Summary
+from cornea_stream.archives.work import Here, Setup, Step, Unit
 from cornea_stream.errors import OutputError
 from cornea_stream.run_types import RunOptions, RunResult
 from cornea_stream.segmenter import Segmenter
-from cornea_stream.summary import Summary
-from cornea_stream.work import Here, Setup, Step, Unit
 
 
 @pytest.fixture

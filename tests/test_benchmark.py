@@ -13,10 +13,10 @@ from conftest import moving_discs, write_video
 
 from cornea_stream.benchmark import Stage, bound, plain_loop, run_benchmark
 from cornea_stream.benchmark.inference import configurations, measure
-from cornea_stream.checkpoint import Checkpoint, load_checkpoint
 from cornea_stream.cli import main
 from cornea_stream.engines.torch_cuda import TorchCUDAEngine
 from cornea_stream.errors import UsageError
+from cornea_stream.network.checkpoint import Checkpoint, load_checkpoint
 from cornea_stream.source import open_source
 
 

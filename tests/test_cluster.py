@@ -18,12 +18,12 @@ from typing import Any
 import pytest
 from conftest import moving_discs, read_video, write_video
 
-from cornea_stream.actor import shares
-from cornea_stream.cluster import TRIES, RayCluster
+from cornea_stream.archives.actor import shares
+from cornea_stream.archives.cluster import TRIES, RayCluster
+from cornea_stream.archives.work import Setup, Step, Unit
 from cornea_stream.errors import CheckpointError, UsageError
 from cornea_stream.run_types import RunOptions, RunResult
-from cornea_stream.segmented import InSegments
-from cornea_stream.work import Setup, Step, Unit
+from cornea_stream.segments.segmented import InSegments
 
 pytest.importorskip("ray")
 

@@ -13,14 +13,14 @@ import pytest
 import torch
 from test_device_input import noise
 
-from cornea_stream.checkpoint import Checkpoint, load_checkpoint
 from cornea_stream.engines import build_engine
 from cornea_stream.engines.batch_size import best_batch_size
 from cornea_stream.engines.graph import GraphedNetwork
 from cornea_stream.engines.torch_cuda import TorchCUDAEngine
 from cornea_stream.errors import DeviceError
 from cornea_stream.frames import Frame
-from cornea_stream.mask import iou
+from cornea_stream.masks.mask import iou
+from cornea_stream.network.checkpoint import Checkpoint, load_checkpoint
 from cornea_stream.planes import Planes
 from cornea_stream.preprocess import model_input
 from cornea_stream.segmenter import Segmenter

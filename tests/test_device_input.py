@@ -11,11 +11,11 @@ import pytest
 import torch
 from conftest import REAL_CLIP, Image, disc, needs_real_clip, write_video
 
-from cornea_stream.checkpoint import load_checkpoint
 from cornea_stream.engines.device_input import device_input
 from cornea_stream.engines.torch_cuda import TorchCUDAEngine
 from cornea_stream.frames import Frame
-from cornea_stream.mask import iou
+from cornea_stream.masks.mask import iou
+from cornea_stream.network.checkpoint import load_checkpoint
 from cornea_stream.planes import Planes, native_planes, view
 from cornea_stream.preprocess import model_input
 from cornea_stream.segmenter import Segmenter

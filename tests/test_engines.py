@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 import torch
 
-from cornea_stream.checkpoint import Checkpoint, load_checkpoint
 from cornea_stream.engines import Engine, build_engine
 from cornea_stream.engines.device import choose_devices
 from cornea_stream.engines.several import SeveralEngines
 from cornea_stream.engines.torch_cpu import TorchCPUEngine
 from cornea_stream.errors import UsageError
 from cornea_stream.frames import Frame
-from cornea_stream.fuse import fuse
-from cornea_stream.mask import iou
-from cornea_stream.model import build_pspnet
+from cornea_stream.masks.mask import iou
+from cornea_stream.network.checkpoint import Checkpoint, load_checkpoint
+from cornea_stream.network.fuse import fuse
+from cornea_stream.network.model import build_pspnet
 from cornea_stream.segmenter import Segmenter
 from cornea_stream.synthetic import generate_frame
 

@@ -17,7 +17,7 @@ from conftest import audio_packets, disc, moving_discs, read_video, write_video
 
 from cornea_stream.errors import OutputError, SourceError, UsageError
 from cornea_stream.job import run_source
-from cornea_stream.mask import iou
+from cornea_stream.masks.mask import iou
 from cornea_stream.run_types import RunOptions, RunResult
 from cornea_stream.segmenter import Segmenter
 

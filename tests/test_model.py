@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from cornea_stream.checkpoint import load_checkpoint
-from cornea_stream.mask import upsample_logits
-from cornea_stream.model import (
+from cornea_stream.masks.mask import upsample_logits
+from cornea_stream.network.checkpoint import load_checkpoint
+from cornea_stream.network.model import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     CorneaNet,

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cornea_stream.job import run_source
-from cornea_stream.mask import iou
-from cornea_stream.outline import edge_outlines, pixel_outlines
+from cornea_stream.masks.mask import iou
+from cornea_stream.masks.outline import edge_outlines, pixel_outlines
 from cornea_stream.run_types import RunOptions
 from cornea_stream.segmenter import Segmenter
 

@@ -14,7 +14,7 @@ import pytest
 import torch
 from conftest import REAL_CLIP, needs_real_clip, read_video, write_video
 
-from cornea_stream.mask import iou
+from cornea_stream.masks.mask import iou
 from cornea_stream.segmenter import Segmenter
 from cornea_stream.snapshots import snapshot
 from cornea_stream.synthetic import generate_clip

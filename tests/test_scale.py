@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from cornea_stream.errors import UsageError
 from cornea_stream.job import run_source
-from cornea_stream.measurement import measure
+from cornea_stream.masks.measurement import measure
 from cornea_stream.run_types import RunOptions, RunResult
 from cornea_stream.scale import WhiteToWhite, square_axes
 from cornea_stream.segmenter import Segmenter

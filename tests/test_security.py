@@ -20,8 +20,8 @@ import torch
 from conftest import moving_discs, write_video
 from safetensors.torch import save_file
 
-from cornea_stream.checkpoint import load_checkpoint
 from cornea_stream.errors import CheckpointError, SourceError
+from cornea_stream.network.checkpoint import load_checkpoint
 from cornea_stream.source import open_source
 
 PLAYLISTS = {

@@ -11,7 +11,7 @@ from conftest import disc, moving_discs, write_video
 
 from cornea_stream import Segmenter, load_checkpoint
 from cornea_stream.errors import CheckpointError, SourceError, UsageError
-from cornea_stream.mask import iou
+from cornea_stream.masks.mask import iou
 
 
 def test_a_path_an_array_and_video_frames_give_the_same(

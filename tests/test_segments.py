@@ -17,16 +17,16 @@ import numpy as np
 import pytest
 from conftest import Image, audio_packets, disc, read_video, write_video
 
-from cornea_stream import join, segmented
-from cornea_stream.batch import run_units
+from cornea_stream.archives.batch import run_units
+from cornea_stream.archives.work import Here, Setup, Step, Unit
 from cornea_stream.frames import source_name
 from cornea_stream.job import run_source
-from cornea_stream.parts import PARTS
 from cornea_stream.run_types import RunOptions, RunResult
-from cornea_stream.segmented import InSegments
 from cornea_stream.segmenter import Segmenter
+from cornea_stream.segments import join, segmented
+from cornea_stream.segments.parts import PARTS
+from cornea_stream.segments.segmented import InSegments
 from cornea_stream.source.segments import plan_segments
-from cornea_stream.work import Here, Setup, Step, Unit
 
 EVERYTHING = RunOptions(mask=True, frames=True, metrics=True, polygons=True, white_to_white_mm=11.7)
 X264 = {"g": "10", "bf": "3", "sc_threshold": "0", "crf": "12"}

@@ -13,8 +13,8 @@ from pathlib import Path
 from conftest import moving_discs, write_video
 from test_segments import OPEN_GOP, assert_equal
 
-from cornea_stream.parts import PARTS
 from cornea_stream.run_types import RunResult
+from cornea_stream.segments.parts import PARTS
 
 
 def start(source: Path, out: Path, checkpoint: Path, *more: str) -> subprocess.Popen[str]:

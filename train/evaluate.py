@@ -13,8 +13,8 @@ import numpy as np
 
 from cornea_stream.errors import OutputError, SourceError, UsageError
 from cornea_stream.frames import Image
-from cornea_stream.mask import iou as mask_iou
-from cornea_stream.measurement import measure
+from cornea_stream.masks.mask import iou as mask_iou
+from cornea_stream.masks.measurement import measure
 from cornea_stream.segmenter import Segmenter
 from cornea_stream.sinks.files import output_errors, write_file
 from cornea_train.dataset import Pair, Problem, find_pairs, load_pair

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from cornea_stream.checkpoint import Checkpoint, save_checkpoint
 from cornea_stream.errors import OutputError, UsageError
-from cornea_stream.model import build_pspnet
+from cornea_stream.network.checkpoint import Checkpoint, save_checkpoint
+from cornea_stream.network.model import build_pspnet
 from cornea_stream.sinks.files import output_errors, part_path
 from cornea_train.network import TrainNet
 

@@ -27,13 +27,13 @@ import numpy as np
 from cornea_stream.about import machine, versions
 from cornea_stream.benchmark.inference import Inference, configurations, measure
 from cornea_stream.benchmark.plain_loop import plain_loop
-from cornea_stream.checkpoint import load_checkpoint
 from cornea_stream.colour import NAMED
 from cornea_stream.engines import Engine
 from cornea_stream.engines.torch_cuda import TorchCUDAEngine
 from cornea_stream.errors import UsageError
 from cornea_stream.frames import Frame
 from cornea_stream.job import run_source
+from cornea_stream.network.checkpoint import load_checkpoint
 from cornea_stream.overlay import YuvPainter
 from cornea_stream.run_types import RunOptions, RunResult
 from cornea_stream.segmenter import Segmenter

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from cornea_stream.checkpoint import Checkpoint
 from cornea_stream.engines import Engine, Pending, build_engine
 from cornea_stream.engines.device import choose_devices, cpu_has_bf16
 from cornea_stream.frames import Frame
+from cornea_stream.network.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import torch
 
-from cornea_stream.checkpoint import Checkpoint
 from cornea_stream.engines.device import choose_devices
 from cornea_stream.errors import UsageError
+from cornea_stream.network.checkpoint import Checkpoint
 
 
 def plain_loop(video: Path, weights: Checkpoint, device: str = "auto") -> float:

@@ -20,9 +20,9 @@ from rich.progress import (
 )
 
 from cornea_stream.address import Address
+from cornea_stream.archives.work import Step, Unit
 from cornea_stream.live import LiveReport
 from cornea_stream.run_types import RunResult
-from cornea_stream.work import Step, Unit
 
 _FPS, _NOTE = TextColumn("{task.fields[fps]:5.1f} fps"), TextColumn("[dim]{task.fields[note]}")
 

@@ -28,9 +28,9 @@ def report(
     """
     import json
 
+    from cornea_stream.archives.summary import read_failures
     from cornea_stream.errors import EXIT_PARTIAL, CorneaStreamError
     from cornea_stream.report import is_run, write_index, write_report
-    from cornea_stream.summary import read_failures
 
     errors: list[CorneaStreamError] = []
     reports = 1

@@ -170,15 +170,15 @@ def run(
     Ctrl-C finishes the frames in flight and closes the outputs so that they play.
     """
     from cornea_stream.address import Address, lone_address
-    from cornea_stream.archive import find_sources
+    from cornea_stream.archives.archive import find_sources
+    from cornea_stream.archives.jobs import executor_for
+    from cornea_stream.archives.work import Executor, Setup, Unit
     from cornea_stream.cli.runner import run_and_report
-    from cornea_stream.jobs import executor_for
     from cornea_stream.run_types import RunOptions
-    from cornea_stream.segmented import InSegments
+    from cornea_stream.segments.segmented import InSegments
     from cornea_stream.sinks import PreviewSettings
     from cornea_stream.sinks.target import claim_stdout
     from cornea_stream.snapshots import parse_length, parse_time
-    from cornea_stream.work import Executor, Setup, Unit
 
     segment_s = None if segment is None else parse_length(segment)
     folders, streams = _parse_outputs(output_dir or ["output"], stream_format)
@@ -241,7 +241,7 @@ def run(
         most = len(units) if segment_s is None else None
         executor: Executor = executor_for(setup, jobs, most)
     elif jobs is None:
-        from cornea_stream.cluster import RayCluster
+        from cornea_stream.archives.cluster import RayCluster
 
         units = [unit.absolute() for unit in units]
         executor = RayCluster(setup.absolute(), masks, ray, cores=ray_cores)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from cornea_stream.checkpoint import Checkpoint
 from cornea_stream.engines.device import choose_devices
 from cornea_stream.engines.protocol import Engine
 from cornea_stream.engines.several import SeveralEngines
@@ -14,6 +13,7 @@ from cornea_stream.engines.torch_cpu import TorchCPUEngine
 from cornea_stream.engines.torch_cuda import TorchCUDAEngine
 from cornea_stream.errors import UsageError
 from cornea_stream.frames import Image
+from cornea_stream.network.checkpoint import Checkpoint
 
 BACKENDS = ("auto", "torch", "openvino")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cornea_stream.checkpoint import Checkpoint
 from cornea_stream.engines.device import cpu_has_bf16
 from cornea_stream.errors import UsageError
 from cornea_stream.frames import Frame, Image
-from cornea_stream.fuse import fuse
-from cornea_stream.model import CorneaNet
+from cornea_stream.network.checkpoint import Checkpoint
+from cornea_stream.network.fuse import fuse
+from cornea_stream.network.model import CorneaNet
 from cornea_stream.preprocess import model_input
 
 _HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "bf16"}

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from cornea_stream.checkpoint import Checkpoint
 from cornea_stream.engines.openvino_engine import OpenVINOEngine, convert, import_openvino
 from cornea_stream.engines.protocol import Engine
 from cornea_stream.errors import UsageError
 from cornea_stream.frames import Image
-from cornea_stream.mask import iou, raw_mask, upsample_logits
+from cornea_stream.masks.mask import iou, raw_mask, upsample_logits
+from cornea_stream.network.checkpoint import Checkpoint
 from cornea_stream.synthetic import generate_frame
 
 MIN_AGREEMENT = 0.95

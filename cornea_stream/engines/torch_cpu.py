@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cornea_stream.checkpoint import Checkpoint
 from cornea_stream.engines.device import DTYPES, choose_precision
 from cornea_stream.frames import Frame, Image
-from cornea_stream.fuse import fuse
-from cornea_stream.model import CorneaNet
+from cornea_stream.network.checkpoint import Checkpoint
+from cornea_stream.network.fuse import fuse
+from cornea_stream.network.model import CorneaNet
 from cornea_stream.preprocess import model_input
 
 MOST_WORKERS = 8

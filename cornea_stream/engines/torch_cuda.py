@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cornea_stream.checkpoint import Checkpoint
 from cornea_stream.engines.batch_size import best_batch_size
 from cornea_stream.engines.device import DTYPES, choose_precision
 from cornea_stream.engines.device_input import device_input
@@ -22,8 +21,9 @@ from cornea_stream.engines.protocol import Pending
 from cornea_stream.engines.staging import Staging
 from cornea_stream.errors import DeviceError
 from cornea_stream.frames import Frame, Image
-from cornea_stream.fuse import fuse
-from cornea_stream.model import CorneaNet
+from cornea_stream.network.checkpoint import Checkpoint
+from cornea_stream.network.fuse import fuse
+from cornea_stream.network.model import CorneaNet
 from cornea_stream.planes import Layout, Planes, native_planes
 from cornea_stream.preprocess import model_input
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from cornea_stream.errors import SourceError
 from cornea_stream.frames import Image, upright
-from cornea_stream.mask import iou
-from cornea_stream.measurement import measure
+from cornea_stream.masks.mask import iou
+from cornea_stream.masks.measurement import measure
 from cornea_stream.report.runs import Run
 from cornea_stream.source import open_source
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from cornea_stream.frames import Segmentation
-from cornea_stream.measurement import Measurement
+from cornea_stream.masks.measurement import Measurement
 from cornea_stream.scale import Scale, square_axes
 
 Row: TypeAlias = "tuple[float | int | bool | None, ...]"

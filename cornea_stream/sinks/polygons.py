@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cornea_stream.frames import Segmentation
-from cornea_stream.outline import pixel_outlines
+from cornea_stream.masks.outline import pixel_outlines
 from cornea_stream.sinks.files import complete, output_errors, part_path
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Protocol
 
 from cornea_stream.frames import Image, Segmentation
-from cornea_stream.mask import iou
-from cornea_stream.measurement import measure
+from cornea_stream.masks.mask import iou
+from cornea_stream.masks.measurement import measure
 from cornea_stream.scale import MAX_SPREAD, Scale, WhiteToWhite
 from cornea_stream.sinks.columns import COLUMNS, MM_COLUMNS, Column, Row, measured, millimetres
 from cornea_stream.sinks.files import complete, output_errors, part_path

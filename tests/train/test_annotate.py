@@ -13,7 +13,7 @@ from conftest import disc, read_video, write_video
 
 from cornea_stream.errors import OutputError, SourceError, UsageError
 from cornea_stream.job import run_source
-from cornea_stream.mask import iou
+from cornea_stream.masks.mask import iou
 from cornea_stream.run_types import RunOptions
 from cornea_stream.segmenter import Segmenter
 from cornea_train.annotate import annotate

@@ -16,9 +16,9 @@ import cv2
 import pytest
 import torch
 
-from cornea_stream.checkpoint import load_checkpoint
 from cornea_stream.errors import CheckpointError, OutputError, UsageError
-from cornea_stream.model import IMAGENET_MEAN, build_pspnet
+from cornea_stream.network.checkpoint import load_checkpoint
+from cornea_stream.network.model import IMAGENET_MEAN, build_pspnet
 from cornea_stream.segmenter import Segmenter
 from cornea_train.config import TrainConfig
 from cornea_train.network import build_network, load_encoder

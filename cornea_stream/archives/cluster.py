@@ -13,11 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cornea_stream.actor import Actor, News, Share, shares
+from cornea_stream.archives.actor import Actor, News, Share, shares
+from cornea_stream.archives.work import Results, Setup, Step, Unit, failure
 from cornea_stream.errors import EXIT_INTERNAL, CorneaStreamError, UsageError
 from cornea_stream.run_types import RunResult
 from cornea_stream.segmenter import MaskSettings
-from cornea_stream.work import Results, Setup, Step, Unit, failure
 
 CORES = 8
 """Cores of an actor where there is no GPU: about as many as one pipeline keeps busy."""

@@ -16,16 +16,23 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from cornea_stream import manifest
+from cornea_stream.archives.work import Executor, Results, Step, Unit, failure
 from cornea_stream.job import show
-from cornea_stream.join import join
+from cornea_stream.masks.smooth import WEIGHTS
 from cornea_stream.outputs import plan_outputs
-from cornea_stream.parts import PARTS, WHOLE, Part, can_be_joined, discard_parts, renumbering
 from cornea_stream.run_types import RunResult
+from cornea_stream.segments.join import join
+from cornea_stream.segments.parts import (
+    PARTS,
+    WHOLE,
+    Part,
+    can_be_joined,
+    discard_parts,
+    renumbering,
+)
 from cornea_stream.sinks.files import output_errors, write_file
-from cornea_stream.smooth import WEIGHTS
 from cornea_stream.source import open_source
 from cornea_stream.source.segments import Segment, plan_segments
-from cornea_stream.work import Executor, Results, Step, Unit, failure
 
 _DAMAGED = "damage or wrong times in the video"
 

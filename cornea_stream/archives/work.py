@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from cornea_stream.address import Address
-from cornea_stream.checkpoint import load_checkpoint
 from cornea_stream.errors import EXIT_INTERNAL, CorneaStreamError
 from cornea_stream.job import run_into
+from cornea_stream.network.checkpoint import load_checkpoint
 from cornea_stream.pipeline import Progress
 from cornea_stream.run_types import RunOptions, RunResult
-from cornea_stream.segment_job import run_segment
 from cornea_stream.segmenter import MaskSettings, Segmenter
+from cornea_stream.segments.segment_job import run_segment
 from cornea_stream.source.segments import Segment
 
 STEP_EVERY_S = 0.2

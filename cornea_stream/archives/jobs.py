@@ -20,10 +20,7 @@ from typing import TypeAlias
 
 import torch
 
-from cornea_stream.engines.device import choose_devices
-from cornea_stream.errors import EXIT_INTERNAL, CorneaStreamError
-from cornea_stream.run_types import RunResult
-from cornea_stream.work import (
+from cornea_stream.archives.work import (
     Executor,
     Here,
     Results,
@@ -35,6 +32,9 @@ from cornea_stream.work import (
     run_unit,
     seldom,
 )
+from cornea_stream.engines.device import choose_devices
+from cornea_stream.errors import EXIT_INTERNAL, CorneaStreamError
+from cornea_stream.run_types import RunResult
 
 _LOOK_FOR_STOP_S = 0.1
 _News: TypeAlias = Step | RunResult | str | CorneaStreamError | None

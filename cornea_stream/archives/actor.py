@@ -12,11 +12,11 @@ from typing import TypeAlias
 
 import torch
 
+from cornea_stream.archives.jobs import core_shares
+from cornea_stream.archives.work import Setup, Step, Unit, describe_engine, run_unit, seldom
 from cornea_stream.errors import CheckpointError, CorneaStreamError
-from cornea_stream.jobs import core_shares
 from cornea_stream.run_types import RunResult
 from cornea_stream.segmenter import MaskSettings
-from cornea_stream.work import Setup, Step, Unit, describe_engine, run_unit, seldom
 
 News: TypeAlias = Step | RunResult | str | CorneaStreamError | None
 """How far an actor is, a unit's result, the engine it loaded, why it cannot; None: it is lost."""

@@ -8,11 +8,11 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from cornea_stream.archives.work import Unit
 from cornea_stream.errors import OutputError
 from cornea_stream.report import Failure
 from cornea_stream.run_types import RunResult
 from cornea_stream.sinks.files import output_errors, write_file
-from cornea_stream.work import Unit
 
 NAME = "summary.csv"
 COLUMNS = ("source", "folder", "status", "frames", "seconds", "fps", "reason")

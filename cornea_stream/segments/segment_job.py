@@ -15,10 +15,10 @@ from cornea_stream import manifest
 from cornea_stream.errors import SourceError
 from cornea_stream.job import describe_paths
 from cornea_stream.outputs import open_sinks, plan_outputs
-from cornea_stream.parts import EMPTY, WHOLE, part_name
 from cornea_stream.pipeline import Progress, run_pipeline
 from cornea_stream.run_types import RunOptions, RunResult
 from cornea_stream.segmenter import Segmenter
+from cornea_stream.segments.parts import EMPTY, WHOLE, part_name
 from cornea_stream.sinks.files import write_file
 from cornea_stream.sinks.rows import RowsSink
 from cornea_stream.source.segment_source import SegmentSource

@@ -6,6 +6,8 @@ import contextlib
 import threading
 from collections.abc import Callable, Sequence
 
+from cornea_stream.archives.summary import Summary
+from cornea_stream.archives.work import Executor, Step, Unit, failure
 from cornea_stream.errors import (
     EXIT_INTERRUPTED,
     EXIT_OK,
@@ -16,8 +18,6 @@ from cornea_stream.errors import (
 from cornea_stream.job import settle
 from cornea_stream.run_types import RunResult
 from cornea_stream.segmenter import MaskSettings
-from cornea_stream.summary import Summary
-from cornea_stream.work import Executor, Step, Unit, failure
 
 
 def run_units(

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cornea_stream.frames import MediaInfo
-from cornea_stream.parts import ROWS, VIDEOS, Part, part_name
 from cornea_stream.run_types import RunOptions, RunResult
 from cornea_stream.scale import choose_scale
+from cornea_stream.segments.parts import ROWS, VIDEOS, Part, part_name
 from cornea_stream.sinks.concatenate import Piece, concatenate
 from cornea_stream.sinks.files import complete, output_errors, part_path
 from cornea_stream.sinks.png import frame_files, remove_others

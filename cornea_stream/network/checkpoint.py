@@ -28,7 +28,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from cornea_stream.errors import CheckpointError, OutputError
-from cornea_stream.model import ModelSpec, build_pspnet, prune_dead_layers
+from cornea_stream.network.model import ModelSpec, build_pspnet, prune_dead_layers
 
 SPEC_KEY = "cornea_stream"
 # What torch.load raises on files with bytes changed, found by tests/fuzz.
@@ -76,7 +76,7 @@ def default_checkpoint_path() -> Path:
 
     Raises CheckpointError when the installation lacks them.
     """
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     # A wheel holds them inside the package, a checkout (editable install) beside it.
     for folder in (package / "model_weights", package.parent / "model_weights"):
         path = folder / "cornea_default.safetensors"

@@ -1,0 +1,1 @@
+"""From logits to one smooth cornea, its outline and its measurements."""

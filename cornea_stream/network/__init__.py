@@ -1,0 +1,1 @@
+"""The PSPNet, its exact simplifications, and its weights on disk."""

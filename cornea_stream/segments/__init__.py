@@ -1,0 +1,1 @@
+"""Long videos in segments: dealt out, run apart, checked against each other and joined."""
