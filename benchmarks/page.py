@@ -13,7 +13,7 @@ from typing import Any
 HERE = Path(__file__).parent
 HEAD = """# Benchmarks
 
-Written by `python -m benchmarks.page` from the files in [results](results); every file names its
+Written by `python -m benchmarks.page` from the files in `results/`; every file names its
 machine and versions. Machines are noisy: compare within a table, and between tables not at all.
 The scripts run from the repository root with the development install of the README; VIDEO is any
 surgery video. `cornea-stream benchmark VIDEO --baseline` measures your own machine.
