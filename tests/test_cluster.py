@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from conftest import moving_discs, read_video, write_video
+from ray_cluster import ray_cluster
 
 from cornea_stream.archives.actor import shares
 from cornea_stream.archives.cluster import TRIES, RayCluster
@@ -61,14 +62,8 @@ def test_what_makes_no_sense_is_told_at_once(tiny_checkpoint: Path) -> None:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     """Two nodes of one core each, on loopback."""
-    from ray.cluster_utils import Cluster
-
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    node = {"num_cpus": 1, "object_store_memory": 80_000_000}
-    made = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
-    made.add_node(**node)
-    yield made
-    made.shutdown()
+    with ray_cluster(2) as made:
+        yield made
 
 
 @pytest.fixture
@@ -147,7 +142,11 @@ def test_the_command_line_stops_in_order_and_resumes(
         *("--ray", cluster.address, "--ray-cores", "1", "--checkpoint", str(tiny_checkpoint)),
     ]
     process = subprocess.Popen(
-        [*command, "--frames"], stderr=subprocess.PIPE, text=True, cwd=tmp_path
+        [*command, "--frames"],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
     )
     frames = [tmp_path / "out" / name / "frames" / "000010_mask.png" for name in "12"]
     deadline = time.monotonic() + 120
@@ -176,6 +175,30 @@ def test_the_command_line_stops_in_order_and_resumes(
         assert told["frames"] == min(25, len(read_video(unit.source)))
 
 
+@pytest.mark.slow
+def test_segments_of_one_video_on_two_nodes(tmp_path: Path, setup: Setup, cluster: Any) -> None:
+    path = write_video(tmp_path / "v.mp4", moving_discs(30) * 10, options={"g": "25"})
+    wanted = RunOptions(mask=True, metrics=True)
+    whole = Unit(path, tmp_path / "whole" / "v", wanted)
+    cut = Unit(path, tmp_path / "cut" / "v", wanted)
+    executor = RayCluster(setup, setup.mask_settings(), cluster.address, cores=1)
+    workers = set()
+    for unit, work in ((whole, executor), (cut, InSegments(executor, 2.0, smooth=False))):
+        ((done, result),) = work.run(
+            [unit], stop=threading.Event(), on_step=lambda step: workers.add(step.unit)
+        )
+        assert (done, result.status, result.frames) == (unit, "complete", 300)
+    assert workers == {whole, cut}
+    assert "2 actors" in executor.describe()
+    assert len(json.loads((cut.folder / "run.json").read_text())["segments"]["frames"]) == 6
+    table, joined = ((unit.folder / "metrics.csv").read_text() for unit in (whole, cut))
+    assert joined == table
+    masks, parts = (read_video(unit.folder / "mask.mkv") for unit in (whole, cut))
+    for (time_s, mask), (part_s, part) in zip(masks, parts, strict=True):
+        assert part_s == time_s
+        assert (part.to_ndarray() == mask.to_ndarray()).all()
+
+
 def test_a_node_that_is_killed_in_mid_run_loses_nothing(
     tmp_path: Path, setup: Setup, cluster: Any
 ) -> None:
@@ -201,27 +224,3 @@ def test_a_node_that_is_killed_in_mid_run_loses_nothing(
         told = json.loads((unit.folder / "run.json").read_text())
         assert (told["status"], told["frames"]) == ("complete", length)
         assert {path.name for path in unit.folder.iterdir()} == {"overlay.mp4", "run.json"}
-
-
-@pytest.mark.slow
-def test_segments_of_one_video_on_two_nodes(tmp_path: Path, setup: Setup, cluster: Any) -> None:
-    path = write_video(tmp_path / "v.mp4", moving_discs(30) * 10, options={"g": "25"})
-    wanted = RunOptions(mask=True, metrics=True)
-    whole = Unit(path, tmp_path / "whole" / "v", wanted)
-    cut = Unit(path, tmp_path / "cut" / "v", wanted)
-    executor = RayCluster(setup, setup.mask_settings(), cluster.address, cores=1)
-    workers = set()
-    for unit, work in ((whole, executor), (cut, InSegments(executor, 2.0, smooth=False))):
-        ((done, result),) = work.run(
-            [unit], stop=threading.Event(), on_step=lambda step: workers.add(step.unit)
-        )
-        assert (done, result.status, result.frames) == (unit, "complete", 300)
-    assert workers == {whole, cut}
-    assert "2 actors" in executor.describe()
-    assert len(json.loads((cut.folder / "run.json").read_text())["segments"]["frames"]) == 6
-    table, joined = ((unit.folder / "metrics.csv").read_text() for unit in (whole, cut))
-    assert joined == table
-    masks, parts = (read_video(unit.folder / "mask.mkv") for unit in (whole, cut))
-    for (time_s, mask), (part_s, part) in zip(masks, parts, strict=True):
-        assert part_s == time_s
-        assert (part.to_ndarray() == mask.to_ndarray()).all()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import socket
 import threading
 import time
 from collections import Counter, deque
@@ -14,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cornea_stream.archives.actor import Actor, News, Share, shares
+from cornea_stream.archives.connection import check_address, connect
 from cornea_stream.archives.work import Results, Setup, Step, Unit, failure
 from cornea_stream.errors import EXIT_INTERNAL, CorneaStreamError, UsageError
 from cornea_stream.run_types import RunResult
@@ -40,19 +39,15 @@ class RayCluster:
     ) -> None:
         """Take the plan for the segmenters, and what must decide the masks on every node.
 
-        `address`: HOST:PORT of a cluster, or "auto": the one that this machine belongs to, or else
-        one of this machine alone. `cores`: of each actor where there is no GPU.
+        `address`: HOST:PORT of a cluster, or "auto": the one of $RAY_ADDRESS or that this machine
+        belongs to, or else one of this machine alone. `cores`: of each actor where there is no GPU.
         Raises UsageError for a device with a number, since Ray deals the GPUs.
         """
         if setup.device not in ("auto", "cpu", "cuda"):
             raise UsageError(
                 f"Ray deals the GPUs itself: {setup.device}: use --device auto, cpu or cuda"
             )
-        if "://" in address:
-            raise UsageError(
-                f"not a cluster's address: {address}: run on a machine of the cluster, and give "
-                "auto or HOST:PORT"
-            )
+        check_address(address)
         self._setup, self._masks, self._address, self._cores = setup, masks, address, cores
         self._description = ""
 
@@ -66,7 +61,7 @@ class RayCluster:
         """
         if any(not isinstance(unit.source, Path) or unit.options.is_watched for unit in units):
             raise UsageError("live sources and streams stay on this machine: leave --ray out")
-        ray, is_mine = _connect(self._address)
+        ray, is_mine = connect(self._address)
         crew = _Crew(ray, self._setup, self._masks, self._cores)
         waiting, tries = deque(units), Counter[Unit]()
         engine, actors = "", 0
@@ -257,43 +252,3 @@ def _lost(unit: Unit) -> RunResult:
             "logs of the cluster; --resume takes it up again"
         ),
     )
-
-
-def _connect(address: str) -> tuple[Any, bool]:
-    """Return the module ray, connected, and whether that was done here. Raises UsageError."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # it would report over the network
-    # Words about dead processes would go to standard output; losses are told in results.
-    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".*")
-    try:
-        import ray
-    except ImportError as err:
-        raise UsageError("Ray is not installed: pip install 'cornea-stream[ray]'") from err
-    if ray.is_initialized():
-        return ray, False
-    if address != "auto":
-        _knock(address)
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    try:
-        try:
-            ray.init(address, **quiet)
-        except ConnectionError:
-            if address != "auto":
-                raise
-            ray.init("local", include_dashboard=False, **quiet)  # no cluster is here
-    except (ConnectionError, RuntimeError, ValueError) as err:
-        raise UsageError(
-            f"cannot join the Ray cluster: {address}: {' '.join(str(err).split())[:300]}"
-        ) from err
-    return ray, True
-
-
-def _knock(address: str) -> None:
-    """Raise UsageError where nothing listens; Ray itself would try for minutes."""
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=10).close()
-    except (OSError, ValueError) as err:
-        raise UsageError(
-            f"no Ray cluster answers at: {address}: {err}: give HOST:PORT as printed by: ray start "
-            "--head"
-        ) from err

@@ -1,0 +1,99 @@
+"""Joining a Ray cluster: only one that answers, or one of this machine's own."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from cornea_stream.errors import UsageError
+
+_KNOCK_S, _JOIN_S = 5.0, 15.0
+# Joining what is half dead waits for minutes, or ends the process: another goes ahead.
+_TRIAL = "import ray, sys; ray.init(sys.argv[1], log_to_driver=False, logging_level='CRITICAL')"
+log = logging.getLogger(__name__)
+
+
+def check_address(address: str) -> None:
+    """Raise UsageError where work cannot be sent to: another machine's client port."""
+    if "://" in address:
+        raise UsageError(
+            f"not a cluster's address: {address}: run on a machine of the cluster, and give "
+            "auto or HOST:PORT"
+        )
+
+
+def connect(address: str) -> tuple[Any, bool]:
+    """Return the module ray, connected, and whether that was done here.
+
+    For "auto" that is the cluster of $RAY_ADDRESS, or else the one that `ray start` made this
+    machine part of, if it answers, or else one of this machine alone, started now. A Ray that
+    another program started for itself is never joined.
+    Raises UsageError where Ray is missing or the cluster that was named does not answer.
+    """
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # it would report over the network
+    # Words about dead processes would go to standard output; losses are told in results.
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".*")
+    try:
+        import ray
+    except ImportError as err:
+        raise UsageError("Ray is not installed: pip install 'cornea-stream[ray]'") from err
+    if ray.is_initialized():
+        return ray, False
+    if address == "auto":
+        address = os.environ.get("RAY_ADDRESS") or "auto"
+        check_address(address)
+    if address == "auto":
+        address = _standing_cluster(ray) or "local"
+    elif address != "local" and (silence := _silence(address, ray)):
+        raise UsageError(
+            f"no Ray cluster answers at: {address}: {silence}: give HOST:PORT as printed by: ray "
+            "start --head"
+        )
+    own: dict[str, Any] = {"include_dashboard": False} if address == "local" else {}
+    try:
+        ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **own)
+    except (ConnectionError, RuntimeError, ValueError) as err:
+        raise UsageError(
+            f"cannot join the Ray cluster: {address}: {' '.join(str(err).split())[:300]}"
+        ) from err
+    return ray, True
+
+
+def _standing_cluster(ray: Any) -> str | None:
+    """Return the cluster that `ray start` noted on this machine, if it still answers."""
+    noted: str | None = ray._private.utils.read_ray_address()
+    if not noted:
+        return None
+    if silence := _silence(noted, ray):
+        log.warning(
+            "this machine's Ray cluster does not answer: %s: %s: starting one for this run",
+            noted, silence,
+        )  # fmt: skip
+        return None
+    return noted
+
+
+def _silence(address: str, ray: Any) -> str | None:
+    """Return why a cluster cannot be joined from this machine, None if it can be."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()
+    except (OSError, ValueError) as err:
+        return str(err)
+    here = Path(ray.__file__).parents[1]  # so that the same Ray is found there
+    try:
+        trial = subprocess.run(
+            [sys.executable, "-c", _TRIAL, address],
+            cwd=here, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=_JOIN_S, check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return f"it could not be joined within {_JOIN_S:g} s"
+    if trial.returncode:
+        return trial.stderr.strip().rpartition("\n")[2][:300] or "it could not be joined"
+    return None
