@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cornea_stream.errors import UsageError
+from cornea_stream.extras import require
 
 AUGMENTATIONS = ("none", "mild")
 SPLITS = ("case", "frame")
@@ -59,6 +60,7 @@ class TrainConfig:
 
     def check(self) -> None:
         """Raise UsageError for the first setting that makes no sense."""
+        require("matplotlib", "train", "training")
         for name in ("epochs", "batch_size", "accumulate", "image_size"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} must be 1 or more: {getattr(self, name)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 STATE = "training_state.pth"
 BEST = "best_model.pth"
+SPLIT = "split.json"
+METRICS, CURVES = "metrics.csv", "training_results.png"
+_EPOCH = re.compile(r"model_epoch_\d+\.pth")
 
 
 class Recorder:
@@ -43,8 +47,8 @@ class Recorder:
             gone = self.folder / f"model_epoch_{epoch - self.config.keep_last}.pth"
             with output_errors(gone):
                 gone.unlink(missing_ok=True)
-        write_file(self.folder / "metrics.csv", _as_csv(trainer.history))
-        plot_history(self.folder / "training_results.png", trainer.history)
+        write_file(self.folder / METRICS, _as_csv(trainer.history))
+        plot_history(self.folder / CURVES, trainer.history)
         if self._board is not None:
             for name, value in row.items():
                 self._board.add_scalar(name, value, epoch)
@@ -70,25 +74,36 @@ def _as_csv(history: list[Row]) -> bytes:
 
 
 def prepare_folder(config: TrainConfig) -> None:
-    """Make the output folder; an earlier run's files go only when the settings say so.
+    """Make the output folder.
 
-    Raises OutputError when there are such files and neither resume nor overwrite is set.
+    Raises OutputError when files that a run makes are there and neither resume nor overwrite is
+    set, whoever made them.
     """
     folder = config.output_dir
     with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    if config.resume:
-        return
-    of_a_run = [STATE, BEST, "metrics.csv"]
-    found = [name for name in of_a_run if (folder / name).exists()]
-    if found and not config.overwrite:
+    found = _files_of_a_run(folder)
+    if found and not (config.resume or config.overwrite):
         raise OutputError(
-            f"output exists: {folder / found[0]}: pass --resume to go on, --overwrite to start "
-            "anew, or another --output-dir"
+            f"output exists: {found[0]}: pass --resume to go on, --overwrite to start anew, or "
+            "another --output-dir"
         )
-    for path in [folder / name for name in of_a_run] + list(folder.glob("model_epoch_*.pth")):
+
+
+def clear_folder(folder: Path) -> None:
+    """Remove what an earlier run left, lest its epochs be taken for those of this one.
+
+    Raises OutputError.
+    """
+    for path in _files_of_a_run(folder):
         with output_errors(path):
-            path.unlink(missing_ok=True)
+            path.unlink()
+
+
+def _files_of_a_run(folder: Path) -> list[Path]:
+    named = [folder / name for name in (STATE, BEST, METRICS, CURVES, SPLIT)]
+    epochs = [path for path in sorted(folder.iterdir()) if _EPOCH.fullmatch(path.name)]
+    return [path for path in named if path.exists()] + epochs
 
 
 def read_state(path: Path, device: torch.device) -> dict[str, Any]:

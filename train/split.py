@@ -54,14 +54,26 @@ def make_split(pairs: Sequence[Pair], config: TrainConfig) -> Split:
 
 def write_split(path: Path, split: Split, pairs: Sequence[Pair]) -> None:
     """Write the names on both sides as JSON. Raises OutputError."""
-    content = {
+    try:
+        path.write_text(json.dumps(_names(split, pairs), indent=1) + "\n")
+    except OSError as err:
+        raise OutputError(f"cannot write output: {path}: {err.strerror}") from err
+
+
+def check_split(path: Path, split: Split, pairs: Sequence[Pair]) -> None:
+    """Raise UsageError where `write_split` wrote another split than this one."""
+    if _names(read_split(path, pairs), pairs) != _names(split, pairs):
+        raise UsageError(
+            f"cannot resume on other frames than the run had: {path}: give the data and the split "
+            "of that run, or start anew in another --output-dir"
+        )
+
+
+def _names(split: Split, pairs: Sequence[Pair]) -> dict[str, list[str]]:
+    return {
         "train": [pairs[i].name for i in split.train],
         "validation": [pairs[i].name for i in split.validation],
     }
-    try:
-        path.write_text(json.dumps(content, indent=1) + "\n")
-    except OSError as err:
-        raise OutputError(f"cannot write output: {path}: {err.strerror}") from err
 
 
 def read_split(path: Path, pairs: Sequence[Pair]) -> Split:

@@ -19,11 +19,17 @@ from cornea_train.distributed import World, join_world
 from cornea_train.losses import CorneaLoss
 from cornea_train.metrics import Tally
 from cornea_train.network import TrainNet, build_network
-from cornea_train.recorder import STATE, Recorder, prepare_folder, read_state
+from cornea_train.recorder import (
+    SPLIT,
+    STATE,
+    Recorder,
+    clear_folder,
+    prepare_folder,
+    read_state,
+)
 from cornea_train.sampler import DealtSampler
-from cornea_train.split import Split, make_split, write_split
+from cornea_train.split import Split, check_split, make_split, write_split
 
-SPLIT = "split.json"
 Row = dict[str, float]
 Batch = tuple[torch.Tensor, torch.Tensor]
 # Changing one of these between a run and its resumption would make it another run.
@@ -215,12 +221,14 @@ def train(config: TrainConfig, on_epoch: Callable[[Row, bool], None] | None = No
         trainer = Trainer(config, world, cache, split)
         if config.resume:
             trainer.restore(read_state(folder / STATE, world.device))
-        elif world.is_writer:
-            write_split(folder / SPLIT, split, cache.pairs)
+            check_split(folder / SPLIT, split, cache.pairs)
         recorder = Recorder(trainer) if world.is_writer else None
         while len(trainer.history) < config.epochs:
             row = trainer.run_epoch()
             if recorder:
+                if len(trainer.history) == 1:  # an earlier run goes when there is one in its place
+                    clear_folder(folder)
+                    write_split(folder / SPLIT, split, cache.pairs)
                 recorder.record()
                 if on_epoch:
                     on_epoch(row, trainer.best_epoch == len(trainer.history))

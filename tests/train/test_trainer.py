@@ -16,7 +16,7 @@ import cv2
 import pytest
 import torch
 
-from cornea_stream.errors import CheckpointError, OutputError, UsageError
+from cornea_stream.errors import CheckpointError, CorneaStreamError, OutputError, UsageError
 from cornea_stream.network.checkpoint import load_checkpoint
 from cornea_stream.network.model import IMAGENET_MEAN, build_pspnet
 from cornea_stream.segmenter import Segmenter
@@ -141,13 +141,41 @@ def test_earlier_runs_are_kept(config: TrainConfig) -> None:
     assert (config.output_dir / "best_model.pth").read_bytes() == before
     with pytest.raises(UsageError, match=r"cannot resume with lr 0\.5: the run had 0\.001"):
         train(replace(config, resume=True, lr=0.5))
+    with pytest.raises(UsageError, match="cannot resume on other frames"):
+        train(replace(config, resume=True, folds=5, fold=3))
+    for name in ("model_epoch_2.pth", "model_epoch_best_of_mine.pth"):
+        (config.output_dir / name).write_text("weights")
+    files = {path.name: path.stat().st_mtime_ns for path in config.output_dir.glob("*.*")}
+    for impossible in (
+        {"data_dir": config.output_dir},
+        {"folds": 9, "fold": 8},
+        {"init": config.data_dir},
+    ):
+        with pytest.raises(CorneaStreamError):
+            train(replace(config, overwrite=True, **impossible))  # type: ignore[arg-type]
+        assert {p.name: p.stat().st_mtime_ns for p in config.output_dir.glob("*.*")} == files
     train(replace(config, seed=9, overwrite=True))
     assert (config.output_dir / "best_model.pth").read_bytes() != before
+    epochs = {path.name for path in config.output_dir.glob("model_epoch_*")}
+    assert epochs == {"model_epoch_1.pth", "model_epoch_best_of_mine.pth"}
     with pytest.raises(CheckpointError, match="nothing to resume"):
         train(replace(config, resume=True, output_dir=config.output_dir / "new"))
     (config.output_dir / "training_state.pth").write_bytes(b"torn")
     with pytest.raises(CheckpointError, match="cannot resume from a damaged file"):
         train(replace(config, resume=True))
+
+
+@pytest.mark.parametrize(
+    "name", ["model_epoch_7.pth", "training_results.png", "split.json", "metrics.csv"]
+)
+def test_files_that_only_look_like_a_runs_are_kept(config: TrainConfig, name: str) -> None:
+    theirs = config.output_dir / name
+    theirs.parent.mkdir()
+    theirs.write_text("somebody's")
+    with pytest.raises(OutputError, match=f"output exists: .*{name}"):
+        train(replace(config, epochs=1, keep_last=1))
+    assert theirs.read_text() == "somebody's"
+    assert [path.name for path in theirs.parent.iterdir()] == [name]
 
 
 @pytest.mark.parametrize(
