@@ -87,7 +87,7 @@ def check_scale(white_to_white_mm: float | None, mm_per_px: float | None) -> Non
     if white_to_white_mm is not None and not low <= white_to_white_mm <= high:
         raise UsageError(
             f"white-to-white must lie between {low:g} and {high:g} mm: {white_to_white_mm:g}: "
-            f"the mean of healthy adults is {MEAN_WHITE_TO_WHITE_MM:g}"
+            f"the mean of healthy adults is {MEAN_WHITE_TO_WHITE_MM:g}: try that"
         )
     if mm_per_px is not None and not (mm_per_px > 0 and math.isfinite(mm_per_px)):
         raise UsageError(f"mm per pixel must be above 0: {mm_per_px:g}: try 0.02")

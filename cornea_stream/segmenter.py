@@ -224,7 +224,7 @@ def as_frame(
     if isinstance(picture, np.ndarray):
         if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
             raise UsageError(
-                f"pictures must be (H, W, 3) uint8 RGB: got {picture.shape} {picture.dtype}"
+                f"not a picture: {picture.shape} {picture.dtype}: give (H, W, 3) uint8 RGB"
             )
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
     return Frame(index, time_s if picture.time is None else picture.time, picture, received_s)

@@ -42,7 +42,7 @@ def parse_time(text: str) -> float:
         raise UsageError(f"not a time: {text!r}: give seconds (12.5) or HH:MM:SS.mmm")
     hours, minutes, seconds = (float(part or 0) for part in match.groups())
     if match.group(2) and seconds >= 60:
-        raise UsageError(f"not a time: {text!r}: seconds after a colon go up to 59.999")
+        raise UsageError(f"not a time: {text!r}: give seconds up to 59.999 after a colon")
     return sign * (3600 * hours + 60 * minutes + seconds)
 
 
@@ -88,7 +88,9 @@ def snapshot(
             raise OutputError(f"output exists: {file}: pass --overwrite or choose another -o")
     with open_source(video) as source:
         if not isinstance(source, VideoSource):
-            raise SourceError(f"not a video: {video}: for images use: cornea-stream run {video}")
+            raise SourceError(
+                f"not a video: {video}: give a video, or use: cornea-stream run {video}"
+            )
         frames = [source.frame_at(time_s) for time_s in wanted]
     results = []
     for time_s, folder, frame in zip(wanted, folders, frames, strict=True):

@@ -63,28 +63,41 @@ class TrainConfig:
         require("matplotlib", "train", "training")
         for name in ("epochs", "batch_size", "accumulate", "image_size"):
             if getattr(self, name) < 1:
-                raise UsageError(f"{name} must be 1 or more: {getattr(self, name)}")
+                raise UsageError(
+                    f"{name} must be 1 or more: {getattr(self, name)}: give a whole number"
+                )
         for name in ("lr", "min_lr"):
             if not 0 <= getattr(self, name) < 1:
-                raise UsageError(f"{name} must lie between 0 and 1: {getattr(self, name):g}")
+                raise UsageError(
+                    f"{name} must lie between 0 and 1: {getattr(self, name):g}: try 5e-5"
+                )
         if self.min_lr > self.lr:
             raise UsageError(f"min_lr is above lr: {self.min_lr:g} and {self.lr:g}: swap them")
         if not 0 <= self.dropout < 1:
-            raise UsageError(f"dropout must lie between 0 and 1: {self.dropout:g}")
+            raise UsageError(f"dropout must lie between 0 and 1: {self.dropout:g}: try 0.2")
         if not 3 <= self.encoder_depth <= 5:
-            raise UsageError(f"encoder_depth must be 3, 4 or 5: {self.encoder_depth}")
+            raise UsageError(
+                f"encoder_depth must be 3, 4 or 5: {self.encoder_depth}: use one of them"
+            )
         if self.image_size % 2**self.encoder_depth:
             raise UsageError(
-                f"image_size must be a multiple of {2**self.encoder_depth}: {self.image_size}"
+                f"image_size must be a multiple of {2**self.encoder_depth}: {self.image_size}: "
+                "try 512"
             )
         if self.augment not in AUGMENTATIONS:
             raise UsageError(f"unknown augment: {self.augment!r}: use {' or '.join(AUGMENTATIONS)}")
         if self.split not in SPLITS:
             raise UsageError(f"unknown split: {self.split!r}: use {' or '.join(SPLITS)}")
         if self.folds is not None and (self.folds < 2 or not 0 <= self.fold < self.folds):
-            raise UsageError(f"fold {self.fold} of {self.folds} makes no sense: folds count from 0")
+            raise UsageError(
+                f"no fold {self.fold} of {self.folds}: give 2 folds or more, and a fold from 0 on"
+            )
         if self.keep_last is not None and self.keep_last < 1:
-            raise UsageError(f"keep_last must be 1 or more: {self.keep_last}")
+            raise UsageError(
+                f"keep_last must be 1 or more: {self.keep_last}: leave it out to keep all"
+            )
         weights = (self.dice_weight, self.focal_weight, self.boundary_weight)
         if min(weights) < 0 or not any(weights):
-            raise UsageError(f"loss weights must be 0 or more and not all 0: {weights}")
+            raise UsageError(
+                f"loss weights must be 0 or more and not all 0: {weights}: try 0.5, 0.5 and 0"
+            )

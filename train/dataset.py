@@ -123,7 +123,10 @@ def open_cache(
         images = np.load(target / "images.npy", mmap_mode="r")
         masks = np.load(target / "masks.npy", mmap_mode="r")
     except OSError as err:
-        raise OutputError(f"cannot write the cache: {target}: {err.strerror or err}") from err
+        raise OutputError(
+            f"cannot write the cache: {target}: {err.strerror or err}: check free space and "
+            "permissions"
+        ) from err
     bad = {int(position): reason for position, reason in index["bad"].items()}
     problems += [Problem(pairs[position].name, reason) for position, reason in bad.items()]
     if len(problems) > max_bad:
@@ -135,7 +138,10 @@ def open_cache(
         )
     kept = [pair for position, pair in enumerate(pairs) if position not in bad]
     if not kept:
-        raise SourceError(f"no usable pair: {data_dir}: {problems[0].name}: {problems[0].reason}")
+        raise SourceError(
+            f"no usable pair: {data_dir}: {problems[0].name}: {problems[0].reason}: correct the "
+            "annotations"
+        )
     return Cache(images, masks, kept, problems)
 
 

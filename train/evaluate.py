@@ -143,7 +143,9 @@ def stability(video: Path, segmenter: Segmenter) -> Stability:
         if size is not None:
             places.append((size.centroid_x, size.centroid_y, float(size.area_px)))
     if not ious:
-        raise UsageError(f"stability needs two frames or more: {video} has {frames}")
+        raise UsageError(
+            f"steadiness needs two frames or more: {video} has {frames}: give a longer one"
+        )
     steps = np.abs(np.diff(np.array(places), axis=0)) if len(places) > 1 else np.zeros((1, 3))
     area = float(np.median([p[2] for p in places])) if places else 1.0
     return Stability(

@@ -74,7 +74,9 @@ def _export_published(checkpoint: Checkpoint, path: Path) -> str:
         try:
             torch.save(published_state_dict(checkpoint), part_path(path))
         except RuntimeError as err:  # torch wraps the system's errors
-            raise OutputError(f"cannot write output: {path}: {err}") from err
+            raise OutputError(
+                f"cannot write output: {path}: {err}: check free space and permissions"
+            ) from err
         part_path(path).replace(path)
     return "plain state dict of smp.PSPNet for raw 0–255 RGB"
 
@@ -145,7 +147,8 @@ def _export_onnx(checkpoint: Checkpoint, path: Path) -> str:
     if difference > _ONNX_TOLERANCE:
         part.unlink()
         raise OutputError(
-            f"ONNX output differs from torch by up to {difference:.3g}: {path} not written"
+            f"ONNX output differs from torch by up to {difference:.3g}: {path} not written: try "
+            "another version of onnxruntime"
         )
     with output_errors(path):
         part.replace(path)

@@ -77,7 +77,9 @@ def _initialised(config: TrainConfig) -> nn.Module:
             config.encoder_name, encoder_depth=config.encoder_depth, encoder_weights=named
         )
     except (ValueError, NotImplementedError) as err:
-        raise UsageError(f"encoder cannot be built: {config.encoder_name}: {err}") from err
+        raise UsageError(
+            f"encoder cannot be built: {config.encoder_name}: {err}: try resnet101"
+        ) from err
     except Exception as err:  # the hub's client raises errors of many libraries
         raise CheckpointError(
             f"encoder weights cannot be fetched: {named} for {config.encoder_name} "

@@ -45,7 +45,9 @@ def plot_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
         figure.savefig(part, dpi=110)
         os.replace(part, path)  # noqa: PTH105 (one call, with the error's own path)
     except OSError as err:
-        raise OutputError(f"cannot write output: {path}: {err.strerror or err}") from err
+        raise OutputError(
+            f"cannot write output: {path}: {err.strerror or err}: check free space and permissions"
+        ) from err
 
 
 def contact_sheet(

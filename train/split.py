@@ -57,7 +57,9 @@ def write_split(path: Path, split: Split, pairs: Sequence[Pair]) -> None:
     try:
         path.write_text(json.dumps(_names(split, pairs), indent=1) + "\n")
     except OSError as err:
-        raise OutputError(f"cannot write output: {path}: {err.strerror}") from err
+        raise OutputError(
+            f"cannot write output: {path}: {err.strerror}: check free space and permissions"
+        ) from err
 
 
 def check_split(path: Path, split: Split, pairs: Sequence[Pair]) -> None:
@@ -88,10 +90,10 @@ def read_split(path: Path, pairs: Sequence[Pair]) -> Split:
     if missing:
         raise UsageError(
             f"split file names {len(missing)} frames that are not usable here: {path}: "
-            f"first {missing[0]}"
+            f"first {missing[0]}: give the data that it was made from"
         )
     both = set(sides["train"]) & set(sides["validation"])
     if both or not all(sides.values()):
         problem = f"{len(both)} frames on both sides" if both else "an empty side"
-        raise UsageError(f"split file has {problem}: {path}")
+        raise UsageError(f"split file has {problem}: {path}: give the split.json of a run")
     return Split(*([position[n] for n in sides[side]] for side in ("train", "validation")))

@@ -69,7 +69,10 @@ class Actor:
         except CorneaStreamError as err:
             yield err
         except Exception as err:
-            yield CorneaStreamError(f"cannot load the model on {os.uname().nodename}: {err!r}")
+            yield CorneaStreamError(
+                f"cannot load the model on {os.uname().nodename}: {err!r}: try it there without "
+                "--ray"
+            )
 
     def work(self, unit: Unit) -> Generator[News, None, None]:
         """Yield steps, and at last the result."""

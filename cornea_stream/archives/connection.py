@@ -59,7 +59,8 @@ def connect(address: str) -> tuple[Any, bool]:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **own)
     except (ConnectionError, RuntimeError, ValueError) as err:
         raise UsageError(
-            f"cannot join the Ray cluster: {address}: {' '.join(str(err).split())[:300]}"
+            f"cannot join the Ray cluster: {address}: {' '.join(str(err).split())[:300]}: "
+            "look at it with: ray status"
         ) from err
     return ray, True
 

@@ -265,7 +265,7 @@ def _serve(connection: Connection, setup: Setup, cores: int) -> None:
         say(err)
         return
     except Exception as err:
-        say(CorneaStreamError(f"cannot load the model: {err!r}"))
+        say(CorneaStreamError(f"cannot load the model: {err!r}: try one process, without --jobs"))
         return
     say(describe_engine(segmenter))
     while unit := units.get():

@@ -231,7 +231,9 @@ def _timed_stream(name: str, items: Iterable[object]) -> Stage:
 
 def _stage(name: str, walls: list[float], cpu_s: float) -> Stage:
     if not walls:
-        raise UsageError(f"the video is too short to measure: more than {WARM_UP_FRAMES} frames")
+        raise UsageError(
+            f"the video is too short to measure: give one of more than {WARM_UP_FRAMES} frames"
+        )
     p50, p95 = np.percentile(walls, [50, 95])
     count = len(walls)
     return Stage(

@@ -48,5 +48,5 @@ def plain_loop(video: Path, weights: Checkpoint, device: str = "auto") -> float:
         writer.release()
         seconds = time.perf_counter() - began
     if not count:
-        raise UsageError(f"OpenCV reads no frame for the baseline: {video}")
+        raise UsageError(f"OpenCV reads no frame for the baseline: {video}: leave --baseline out")
     return count / seconds

@@ -66,7 +66,8 @@ class Checkpoint:
             reason = " ".join(str(err).split())
             raise CheckpointError(
                 f"weights do not fit PSPNet-{self.spec.encoder_name} "
-                f"(depth {self.spec.encoder_depth}): {self.path}: {_shorten(reason)}"
+                f"(depth {self.spec.encoder_depth}): {self.path}: {_shorten(reason)}: "
+                "pass weights of a one-class PSPNet"
             ) from err
         return model.eval()
 
@@ -103,7 +104,9 @@ def load_checkpoint(path: str | Path | None = None) -> Checkpoint:
         )
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as err:
-        raise CheckpointError(f"cannot read checkpoint: {path}: {err.strerror or err}") from err
+        raise CheckpointError(
+            f"cannot read checkpoint: {path}: {err.strerror or err}: check its permissions"
+        ) from err
     return Checkpoint(state_dict, spec, metadata, path, digest)
 
 
@@ -133,7 +136,9 @@ def save_checkpoint(
     except (OSError, RuntimeError, SafetensorError) as err:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise OutputError(f"cannot write checkpoint: {path}: {err}") from err
+        raise OutputError(
+            f"cannot write checkpoint: {path}: {err}: check free space and permissions"
+        ) from err
 
 
 def infer_spec(state_dict: Mapping[str, torch.Tensor]) -> ModelSpec:

@@ -26,7 +26,9 @@ def write_png(path: Path, image: Image) -> None:
         ".png", np.ascontiguousarray(pixels), [cv2.IMWRITE_PNG_COMPRESSION, 1]
     )
     if not done:
-        raise OutputError(f"cannot encode PNG: {path}: {image.shape} {image.dtype}")
+        raise OutputError(
+            f"cannot encode PNG: {path}: {image.shape} {image.dtype}: leave --frames out"
+        )
     write_file(path, encoded.tobytes())
 
 

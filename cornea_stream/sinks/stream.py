@@ -135,7 +135,7 @@ class StreamSink:
 
     def _cause(self, err: Exception) -> str:
         if isinstance(err, AbandonedError):
-            return "given up, because the receiver took nothing"
+            return "given up, because the receiver took nothing: check it"
         if isinstance(err, BrokenPipeError):
             if not self._relay:
                 return "the program that reads it has ended: let it read to the end"

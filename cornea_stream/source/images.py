@@ -60,7 +60,10 @@ class ImageSource(Closing):
         frames = self._decode(chosen)
         first = next(frames, None)
         if first is None:
-            raise SourceError("; ".join(self.warnings) or f"no image in the chosen range: {path}")
+            raise SourceError(
+                "; ".join(self.warnings)
+                or f"no image in the chosen range: {path}: check --start and --end"
+            )
         self._frames = itertools.chain([first], frames)
         self.info = MediaInfo(
             path=path,

@@ -55,7 +55,7 @@ def open_media(
         raise SourceError(
             f"not a readable video or image: {path}: {reason(err)}: the file is of another type "
             "(playlists are not followed), or damaged (an mp4 whose recording was cut off lacks "
-            "its index)"
+            "its index): copy it again, or convert it with the software of the recorder"
         ) from err
     limit_pictures(container, limit)
     return container

@@ -59,7 +59,7 @@ def convertible(video: av.VideoFrame) -> av.VideoFrame:
 def _pick_stream(container: InputContainer, path: Path | Address) -> VideoStream:
     streams = [s for s in container.streams.video if not s.disposition & _ATTACHED_PICTURE]
     if not streams:
-        raise SourceError(f"no video in this file: {path}: it holds no picture stream")
+        raise SourceError(f"no video in this file: {path}: give one with a picture stream")
     decodable = known(streams)
     if not decodable:
         raise SourceError(

@@ -131,7 +131,8 @@ class VideoSource(Closing):
         if following is None and time_s >= _end_of(found, self.info.rate):
             end = _end_of(found, self.info.rate)
             raise UsageError(
-                f"timestamp is beyond the end: {time_s:g} s: {self.path} lasts {end:.3f} s"
+                f"timestamp is beyond the end: {time_s:g} s: {self.path} lasts {end:.3f} s: "
+                "give an earlier one"
             )
         return found
 
@@ -147,7 +148,7 @@ class VideoSource(Closing):
             return f"no frame at or after {self._start_s:g} s: {self.path}: choose an earlier start"
         return (
             f"no frame can be decoded: {self.path} ({self._damage.packets} damaged packets): "
-            "the recording is damaged"
+            "the recording is damaged, copy it again"
         )
 
     def _last_until(
@@ -222,9 +223,9 @@ class VideoSource(Closing):
                 return
             except av.error.FFmpegError as err:
                 secret = isinstance(self.path, Address)  # FFmpeg's text holds the whole address
-                raise SourceError(f"reading failed: {self.path}: {reason(err)}") from (
-                    None if secret else err
-                )
+                raise SourceError(
+                    f"reading failed: {self.path}: {reason(err)}: check the disk or the connection"
+                ) from (None if secret else err)
             stamp = packet.pts if packet.pts is not None else packet.dts
             if stamp is not None and packet.time_base is not None:
                 time_s = float(stamp * packet.time_base)
