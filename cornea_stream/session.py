@@ -32,7 +32,7 @@ class Session(Closing):
 
     Masks are made in threads of the session, in the order of submission, each as soon as can be.
     `submit` may be called from any thread, but not from a future's callbacks: those run in a thread
-    of the session. A segmenter serves one session or stream at a time.
+    of the session. A segmenter serves one session at a time, and streams beside it.
     """
 
     def __init__(

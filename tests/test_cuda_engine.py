@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +83,36 @@ def test_batches_follow_each_other_through_the_same_buffers(
     pending = [engine.submit(images[a : a + n]) for a, n in zip(starts, counts, strict=True)]
     found = np.concatenate([one.result() for one in pending])
     np.testing.assert_allclose(found, reference, atol=2e-3)
+
+
+class Alone(torch.nn.Module):
+    """A network that fails when two threads are in it, as those who share a graph's memory do."""
+
+    def __init__(self, network: torch.nn.Module) -> None:
+        super().__init__()
+        self.network, self.busy = network, threading.Lock()
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        assert self.busy.acquire(blocking=False)
+        time.sleep(0.01)
+        self.busy.release()
+        return self.network(images)
+
+
+def test_streams_in_several_threads_stay_apart(
+    weights: Checkpoint, images: list[np.ndarray], reference: np.ndarray
+) -> None:
+    engine = TorchCUDAEngine(weights, device=CPU, precision="fp32", batch_size=1)
+    engine._network = Alone(engine._network)
+    engine._graphed = engine._graph()
+
+    def logits(order: list[int]) -> np.ndarray:
+        return np.concatenate([engine.submit([images[i]]).result() for i in order])
+
+    orders = [[0, 1, 2] * 2, [3, 4, 5] * 2, [5, 3, 1] * 2]
+    with ThreadPoolExecutor(3) as pool:
+        for found, order in zip(pool.map(logits, orders), orders, strict=True):
+            np.testing.assert_allclose(found, reference[order], atol=2e-3)
 
 
 def test_out_of_memory_halves_the_batch_and_loses_no_image(

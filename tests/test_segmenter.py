@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import av
@@ -9,9 +11,10 @@ import numpy as np
 import pytest
 from conftest import disc, moving_discs, write_video
 
-from cornea_stream import Segmenter, load_checkpoint
+from cornea_stream import Segmenter, Session, load_checkpoint
 from cornea_stream.errors import CheckpointError, SourceError, UsageError
 from cornea_stream.masks.mask import iou
+from cornea_stream.segmenter import as_frame
 
 
 def test_a_path_an_array_and_video_frames_give_the_same(
@@ -62,6 +65,33 @@ def test_a_stream_may_be_given_up(tiny_checkpoint: Path, backend: str) -> None:
         next(segmenter.stream(moving_discs(5)))
     again = [s.mask for s in segmenter.stream(moving_discs(5))]
     assert all(np.array_equal(a, b) for a, b in zip(again, expected, strict=True))
+
+
+@pytest.mark.parametrize("backend", ["torch", "openvino"])
+def test_streams_and_sessions_share_a_segmenter(tiny_checkpoint: Path, backend: str) -> None:
+    if backend == "openvino":
+        pytest.importorskip("openvino")
+    segmenter = Segmenter(
+        tiny_checkpoint, device="cpu", backend=backend, precision="fp32", raw=True
+    )
+    walks = [moving_discs(8), moving_discs(8)[::-1], [p[::-1].copy() for p in moving_discs(8)]]
+
+    def logits(walk: list[np.ndarray]) -> Iterator[np.ndarray]:
+        frames = (as_frame(i, picture, i / 25) for i, picture in enumerate(walk))
+        return (p.logits for p in segmenter.predict(map(segmenter.prepare, frames)))
+
+    alone = [list(logits(walk)) for walk in walks]
+    assert not np.allclose(alone[0], alone[1])
+    by_turns = zip(*map(logits, walks), strict=True)
+    for turn, expected in zip(by_turns, zip(*alone, strict=True), strict=True):
+        np.testing.assert_array_equal(turn, expected)
+    with Session(segmenter) as session, ThreadPoolExecutor(3) as pool:
+        futures = [session.submit(picture) for picture in walks[2][:1] * 2]
+        together = pool.map(lambda walk: list(logits(walk * 3)), walks)
+        for found, expected in zip(together, alone, strict=True):
+            np.testing.assert_array_equal(found, expected * 3)
+        mask = segmenter(walks[2][0]).mask
+        assert all(np.array_equal(future.result(30).mask, mask) for future in futures)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 6, 7])

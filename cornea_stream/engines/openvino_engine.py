@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import warnings
+import weakref
+from collections import deque
 from collections.abc import Sequence
-from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -65,17 +66,24 @@ class OpenVINOEngine:
             },
         )
         self.in_flight = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") + 1
-        self._requests = cycle([_Request(compiled) for _ in range(self.in_flight)])
+        self._compiled = compiled
+        self._idle: deque[_Request] = deque()
 
     def prepare(self, frame: Frame) -> Image:
         """Return the (H, W, 3) uint8 RGB input of a frame."""
         return model_input(frame, self._image_size)
 
-    def submit(self, inputs: Sequence[Image]) -> _Request:
-        """Start on 1 to `batch_size` images."""
-        request = next(self._requests)
+    def submit(self, inputs: Sequence[Image]) -> _Answer:
+        """Start on 1 to `batch_size` images; streams that share the engine do not meet."""
+        try:
+            request = self._idle.popleft()
+        except IndexError:
+            request = _Request(self._compiled)
         request.start(np.stack(inputs))
-        return request
+        answer = _Answer(request)
+        # Nobody can ask for its result any longer, also where a stream was given up.
+        weakref.finalize(answer, self._idle.append, request)
+        return answer
 
     def describe(self) -> dict[str, str | int]:
         """Return backend, device and precision in words, and the batch size."""
@@ -100,6 +108,16 @@ class _Request:
     def result(self) -> NDArray[np.float32]:
         self._request.wait()
         return np.array(self._request.get_output_tensor(0).data[:, 0], np.float32)
+
+
+class _Answer:
+    """What a request is at work on for one batch; it is free for another when this is gone."""
+
+    def __init__(self, request: _Request) -> None:
+        self._request = request
+
+    def result(self) -> NDArray[np.float32]:
+        return self._request.result()
 
 
 def convert(checkpoint: Checkpoint) -> Any:

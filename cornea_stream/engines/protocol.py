@@ -23,7 +23,10 @@ class Pending(Protocol):
 
 
 class Engine(Protocol[Input]):
-    """Runs the network on batches of frames, in the order in which they are submitted."""
+    """Runs the network on batches of frames, in the order in which they are submitted.
+
+    Several streams may share one, each in a thread of its own or by turns in one.
+    """
 
     @property
     def batch_size(self) -> int:
@@ -32,7 +35,7 @@ class Engine(Protocol[Input]):
 
     @property
     def in_flight(self) -> int:
-        """How many batches may be pending: the oldest must be taken before one more goes in."""
+        """How many batches of a stream may be pending: the oldest is taken before one more."""
         ...
 
     def prepare(self, frame: Frame) -> Input:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -75,6 +76,7 @@ class TorchCUDAEngine:
         )
         self._record = cuda_recorder(self._computing) if on_gpu else None
         self._on_cpu: dict[str, None] = {}
+        self._one_by_one = threading.Lock()  # graph and buffers are the same for all streams
         slots = [Staging(device, copying, self._computing) for _ in range(IN_FLIGHT)]
         self._slots = cycle(slots)
         with self._at_work():
@@ -95,7 +97,8 @@ class TorchCUDAEngine:
 
         Raises DeviceError when the GPU fails, or has no room for a single frame.
         """
-        parts = [self._submit_alike(list(part)) for _, part in groupby(inputs, _layout)]
+        with self._one_by_one:
+            parts = [self._submit_alike(list(part)) for _, part in groupby(inputs, _layout)]
         return parts[0] if len(parts) == 1 else Joined(parts)
 
     def preprocess(self, inputs: Sequence[CUDAInput]) -> torch.Tensor:
