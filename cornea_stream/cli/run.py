@@ -89,11 +89,11 @@ def run(
     ] = "libx264",
     crf: Annotated[
         float | None,
-        typer.Option(help="Quality; smaller is better.", show_default="20 for libx264"),
+        typer.Option(help="Quality; smaller is better.", show_default="22 for libx264"),
     ] = None,
     preset: Annotated[
         str | None,
-        typer.Option(help="The encoder's speed preset.", show_default="veryfast for libx264"),
+        typer.Option(help="The encoder's speed preset.", show_default="superfast for libx264"),
     ] = None,
     live: Annotated[
         bool | None,
