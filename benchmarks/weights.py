@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--real", type=Path)
     parser.add_argument("--video", type=Path)
     parser.add_argument("--checkpoint", type=Path)
-    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/weights.json"))
     parser.add_argument("--sheet", type=Path, default=Path("model_weights/examples.png"))
     options = parser.parse_args()
