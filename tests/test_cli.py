@@ -259,3 +259,20 @@ def test_images_on_the_command_line(tmp_path: Path, tiny_checkpoint: Path, call)
     )
     assert code == 0
     assert (tmp_path / "o" / "eye" / "overlay.png").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["-"], ["rtsp://127.0.0.1:9/x"], ["v.mp4", "--preview"], ["v.mp4", "-o", "udp://127.0.0.1:9"]],
+)
+def test_what_goes_frame_by_frame_is_not_cut(
+    call, video: Path, tmp_path: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+) -> None:  # type: ignore[no-untyped-def]  # fmt: skip
+    monkeypatch.chdir(video.rename(tmp_path / "v.mp4").parent)
+    code, out, err = call(
+        "run", *arguments, "--segment", "5m", "--checkpoint", tiny_checkpoint, "--quiet"
+    )
+    assert (code, out) == (2, "")
+    assert f"is not cut: {arguments[0]}: leave --segment out" in err
+    assert {path.name for path in tmp_path.iterdir()} == {"v.mp4"}

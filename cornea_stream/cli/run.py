@@ -221,8 +221,6 @@ def run(
         places = [(found.path, found.place) for found in find_sources(sources, folder)]
     if options.is_watched and len(places) > 1:
         raise typer.BadParameter(f"a stream or preview takes one source, not {len(places)}")
-    if options.is_watched and segment_s is not None:
-        raise typer.BadParameter("a stream or preview goes frame by frame: leave --segment out")
     options = replace(options, streams=claim_stdout(streams))
     units = [Unit(source, folder / place, options) for source, place in places]
     setup = Setup(

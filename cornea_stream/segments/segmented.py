@@ -17,6 +17,7 @@ from pathlib import Path
 
 from cornea_stream import manifest
 from cornea_stream.archives.work import Executor, Results, Step, Unit, failure
+from cornea_stream.errors import UsageError
 from cornea_stream.job import show
 from cornea_stream.masks.smooth import WEIGHTS
 from cornea_stream.outputs import plan_outputs
@@ -51,9 +52,16 @@ class InSegments:
     ) -> Results:
         """Yield each of the whole units with its result. Raises as the other executor does.
 
+        Raises UsageError for what goes frame by frame: live sources, streams and previews.
         Finished segments of a unit that does not come to its end are kept beside its outputs, for
         `resume`.
         """
+        for unit in units:
+            if not isinstance(unit.source, Path) or unit.options.is_watched:
+                raise UsageError(
+                    f"a live source, stream or preview is not cut: {unit.source}: leave --segment "
+                    "out"
+                )
         runs: list[SegmentedRun] = []
         for unit in units:
             if stop.is_set():
@@ -96,8 +104,7 @@ class SegmentedRun:
         self._frames: dict[Unit, int] = {}
         self._notes: list[str] = []
         options = unit.options
-        if not isinstance(unit.source, Path) or options.is_watched:
-            return
+        assert isinstance(unit.source, Path)
         self._path = unit.source
         with open_source(
             self._path,
