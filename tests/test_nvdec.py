@@ -72,7 +72,7 @@ def test_frames_are_those_of_the_cpu(video: Path) -> None:
 
 
 @pytest.mark.parametrize("fail_after", [0, 1, 13])
-@pytest.mark.parametrize("start_s", [None, 0.7])
+@pytest.mark.parametrize("start_s", [None, 1.1])
 def test_trouble_on_the_way_loses_and_repeats_no_frame(
     video: Path, monkeypatch: pytest.MonkeyPatch, fail_after: int, start_s: float | None
 ) -> None:

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from cornea_stream.frames import Frame
-from cornea_stream.source.damage import Damage
 from cornea_stream.source.media import MAX_MEGAPIXELS
 from cornea_stream.source.segments import Segment
-from cornea_stream.source.video import SEEK_MARGINS_S, VideoSource
+from cornea_stream.source.video import VideoSource
 
 
 class SegmentSource(VideoSource):
@@ -72,7 +71,9 @@ class SegmentSource(VideoSource):
         segment = self.segment
         number = itertools.count(segment.index - segment.before)
         begins = segment.index == 0  # the run's own beginning: as without segments
-        for frame in self._from_lead(start_s):
+        time_base = self._stream.time_base or Fraction(1, 90000)
+        lead_s = (start_s or 0.0) if begins else float(segment.lead * time_base)
+        for frame in self._decoded_until(lead_s):
             pts = frame.video.pts
             assert pts is not None
             if frame.time_s < (start_s or -math.inf) if begins else pts < segment.lead:
@@ -100,18 +101,3 @@ class SegmentSource(VideoSource):
             self.context += taken
         else:
             self._after += 1
-
-    def _from_lead(self, start_s: float | None) -> Iterator[Frame]:
-        """Decode from a keyframe that lies before all context, as far as the file's index helps."""
-        seek = self.segment.seek
-        if seek is None:
-            return self._decoded(start_s or 0.0)
-        # Half a tick more, so that rounding does not lead to the keyframe before.
-        seek_s = float((seek + Fraction(1, 2)) * (self._stream.time_base or Fraction(1, 90000)))
-        for margin in SEEK_MARGINS_S:
-            frames = self._decoded(max(0.0, seek_s - margin))
-            first = next(frames, None)
-            if first is not None and (first.video.pts or 0) <= self.segment.lead:
-                return itertools.chain([first], frames)
-            self._damage, self._retimed = Damage(), 0
-        return self._decoded(0.0)

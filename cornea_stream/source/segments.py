@@ -36,9 +36,8 @@ class Segment:
 
     Times are ticks of the stream's time base, numbers count decoded frames. `index` is the number
     of its first frame in the run. `before` frames, from `lead` on, and `after` frames, up to
-    `tail`, are read too, as context. `seek` is the keyframe to begin decoding at (None: where the
-    whole run begins). `head` and `foot` are times around its two ends: both neighbours must see
-    the same pictures there.
+    `tail`, are read too, as context. `head` and `foot` are times around its two ends: both
+    neighbours must see the same pictures there.
     """
 
     start: int
@@ -48,7 +47,6 @@ class Segment:
     before: int
     tail: int | None
     after: int
-    seek: int | None
     head: tuple[int, ...]
     foot: tuple[int, ...]
 
@@ -65,7 +63,7 @@ class Segment:
         """Return this segment and the one that follows as one."""
         return Segment(
             self.start, following.end, self.index, self.lead, self.before,
-            following.tail, following.after, self.seek, self.head, following.foot,
+            following.tail, following.after, self.head, following.foot,
         )  # fmt: skip
 
 
@@ -107,7 +105,7 @@ def plan_segments(
     bounds = [*_choose_cuts(chosen, keys, length_s / float(time_base), every), len(chosen)]
     return Plan(
         tuple(
-            _segment(chosen, keys, begin, end, before=(reach + 1) * every, after=reach * every)
+            _segment(chosen, begin, end, before=(reach + 1) * every, after=reach * every)
             for begin, end in pairwise(bounds)
         )
     )
@@ -163,13 +161,10 @@ def _next_taken(number: int, every: int) -> int:
     return -(-number // every) * every
 
 
-def _segment(
-    times: Times, keys: Sequence[int], begin: int, end: int, *, before: int, after: int
-) -> Segment:
+def _segment(times: Times, begin: int, end: int, *, before: int, after: int) -> Segment:
     """Return the segment of the frames numbered `begin` to `end` - 1, with its context."""
     lead = max(0, begin - max(before, _WITNESSES))
     tail = min(len(times), end + max(after, _WITNESSES))
-    key = bisect.bisect_right(keys, int(times[lead])) - 1
     return Segment(
         start=int(times[begin]),
         end=int(times[end]) if end < len(times) else None,
@@ -178,7 +173,6 @@ def _segment(
         before=begin - lead,
         tail=int(times[tail]) if tail < len(times) else None,
         after=tail - end,
-        seek=None if begin == 0 or key < 0 else keys[key],
         head=_around(times, begin),
         foot=_around(times, end),
     )

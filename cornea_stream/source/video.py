@@ -21,9 +21,9 @@ from cornea_stream.source.damage import Damage
 from cornea_stream.source.media import MAX_MEGAPIXELS, reason
 from cornea_stream.source.pictures import FALLBACK_RATE, convertible, describe, open_pictures
 
-# Seconds to step further back when a seek lands after the wanted time: the index of a file with
-# B-frames or open GOPs is in decoding order and can point past it.
-SEEK_MARGINS_S = (0.0, 1.0, 10.0, 100.0)
+# Seconds to step back, and further where a seek lands after the wanted time all the same: an index
+# in decoding order, or none, can point past it, and MPEG program streams begin with guessed times.
+_SEEK_MARGINS_S = (1.0, 10.0, 100.0)
 
 
 class VideoSource(Closing):
@@ -114,16 +114,7 @@ class VideoSource(Closing):
                 f"timestamp is negative: {time_s:g} s: give a time from 0 on, "
                 f"{self.path} lasts {self._measure_end():.3f} s"
             )
-        found: Frame | None = None
-        following: Frame | None = None
-        for margin in SEEK_MARGINS_S:
-            if time_s - margin <= 0:
-                break
-            found, following = self._last_until(time_s, self._decoded(time_s - margin))
-            if found:
-                break
-        if found is None:
-            found, following = self._last_until(time_s, self._decoded(0.0))
+        found, following = self._last_until(time_s, self._decoded_until(time_s))
         if found is None:
             if following is None:
                 raise SourceError(self._no_frame_message())
@@ -167,7 +158,7 @@ class VideoSource(Closing):
     def _selected(self, start_s: float | None) -> Iterator[Frame]:
         begin = (
             frame
-            for frame in self._decoded(start_s or 0.0)
+            for frame in self._decoded_until(start_s or 0.0)
             if start_s is None or frame.time_s >= start_s
         )
         for index, frame in enumerate(begin):
@@ -176,14 +167,35 @@ class VideoSource(Closing):
             if index % self._every == 0:
                 yield Frame(index, frame.time_s, frame.video)
 
+    def _decoded_until(self, time_s: float) -> Iterator[Frame]:
+        """Decode from a keyframe that is shown at or before `time_s`, from the first frame for 0.
+
+        From that keyframe on pictures and times are those of one pass over the whole file.
+        """
+        for margin in () if self._once else _SEEK_MARGINS_S:
+            if time_s - margin <= 0:
+                break
+            # Those shown before the keyframe may refer to pictures that were not decoded.
+            frames = itertools.dropwhile(
+                lambda frame: not frame.video.key_frame and frame.time_s <= time_s,
+                self._decoded(time_s - margin),
+            )
+            first = next(frames, None)
+            if first is not None and first.time_s <= time_s:
+                return itertools.chain([first], frames)
+            self._damage, self._retimed = Damage(), 0
+        return self._decoded(0.0)
+
     def _decoded(self, from_s: float) -> Iterator[Frame]:
-        """Decode from the keyframe at or before `from_s`, from the first frame for 0."""
+        """Decode from where a seek to `from_s` leads, from the first frame for 0."""
         self._rewind(from_s)
         time_base = self._stream.time_base or Fraction(1, 90000)
         step = max(1, round(1 / ((self._stream.average_rate or FALLBACK_RATE) * time_base)))
         last: int | None = None
         for index, video in enumerate(self._pictures()):
             pts = video.pts
+            if pts is None and last is None and from_s > 0:
+                return  # nothing tells where the seek has led
             if pts is None or (last is not None and pts <= last):
                 self._retimed += pts is not None or last is not None
                 pts = 0 if last is None else last + (step if pts is None else 1)
