@@ -24,6 +24,7 @@ from cornea_stream.sinks.mux import Muxer
 
 Packet: TypeAlias = "AnyPacket[VideoStream]"
 Ticks: TypeAlias = "NDArray[np.int64]"
+Stamps: TypeAlias = "tuple[Ticks, Ticks]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,9 @@ def concatenate(
     """
     options = {"movflags": "+faststart"} if path.suffix == ".mp4" else {}
     with output_errors(path):
-        times = [_times(piece, info.time_base) for piece in pieces]
-        stamps = zip(chain.from_iterable(times), _decode_times(times), strict=True)
+        told = [_stamps(piece, info.time_base) for piece in pieces]
+        shown = chain.from_iterable(times for times, _ in told)
+        stamps = zip(shown, _decode_times(told), strict=True)
         with av.open(f"file:{part_path(path)}", "w", options=options) as container:
             muxer = _CopyMuxer(
                 container, path.name, info, EncoderSettings(),
@@ -114,30 +116,36 @@ def _packets(piece: Piece) -> Iterator[Iterator[Packet]]:
         yield (packet for packet in container.demux(container.streams.video[0]) if packet.size)
 
 
-def _times(piece: Piece, time_base: Fraction) -> Ticks:
-    """Return when the packets of a piece are shown, in decoding order, in ticks of the source."""
+def _stamps(piece: Piece, time_base: Fraction) -> Stamps:
+    """Return when the packets of a piece are shown and decoded, in ticks of the source."""
     with _packets(piece) as packets:
-        ticks = [
-            piece.start + round(packet.pts * packet.time_base / time_base)
+        stamps = [
+            (packet.pts * packet.time_base, packet.dts * packet.time_base)
             for packet in packets
-            if packet.pts is not None
+            if packet.pts is not None and packet.dts is not None
         ]
-    return np.array(ticks, np.int64)
+    shown, decoded = (
+        np.array([piece.start + round(stamp / time_base) for stamp in column], np.int64)
+        for column in zip(*stamps, strict=True)
+    )
+    return shown, decoded
 
 
-def _decode_times(pieces: Sequence[Ticks]) -> Ticks:
-    """Return growing decoding times, none later than its packet is shown, for all pieces together.
+def _decode_times(pieces: Sequence[Stamps]) -> Ticks:
+    """Return the decoding times that one encoder would have given to all pieces together.
 
     Those of the pieces themselves may overlap where an encoder starts anew. A packet gets the time
-    at which the frame was shown that is as many frames back as the encoder ever runs ahead.
+    at which the frame was shown that is as many frames back as the encoder runs ahead; before the
+    first frame x264 goes on with the distances of the first ones.
     """
-    ahead = max(
-        int(np.max(np.arange(len(times)) - np.searchsorted(np.sort(times), times)))
-        for times in pieces
-    )
-    shown = np.concatenate([np.sort(times) for times in pieces])
-    if not ahead:
-        return shown
-    step = max(1, int(shown[ahead] - shown[0]) // ahead)
-    early = shown[0] - step * np.arange(ahead, 0, -1)
-    return np.concatenate([early, shown[:-ahead]])
+    shown: Ticks = np.concatenate([np.sort(times) for times, _ in pieces])
+    ahead = min(max(_run_ahead(*stamps) for stamps in pieces), len(shown) - 1)
+    early = shown[:ahead] - (shown[ahead] - shown[0])
+    return np.concatenate([early, shown[: len(shown) - ahead]])
+
+
+def _run_ahead(shown: Ticks, decoded: Ticks) -> int:
+    """Return by how many frames decoding runs ahead, in order as in time."""
+    in_order = np.arange(len(shown)) - np.searchsorted(np.sort(shown), shown)
+    in_time = np.count_nonzero(decoded < np.min(shown))
+    return max(int(np.max(in_order)), int(in_time))
