@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
 import struct
 import subprocess
 import sys
@@ -20,8 +22,10 @@ import torch
 from conftest import moving_discs, write_video
 from safetensors.torch import save_file
 
+from cornea_stream.archives.jobs import born_with, core_shares
 from cornea_stream.errors import CheckpointError, SourceError
 from cornea_stream.network.checkpoint import load_checkpoint
+from cornea_stream.sinks.relay import Relay
 from cornea_stream.source import open_source
 
 PLAYLISTS = {
@@ -150,3 +154,33 @@ def test_a_checkpoint_cannot_ask_for_an_enormous_network(
     save_file({"x": torch.zeros(1)}, path, metadata={"cornea_stream": header})
     with pytest.raises(CheckpointError):
         load_checkpoint(path).build()
+
+
+@pytest.fixture
+def trap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file that is there when a module in the current folder, named like a library, was run."""
+    sprung = tmp_path / "sprung"
+    for name in ("av", "numpy", "pickle", "signal"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(sprung)!r}, 'w').close()\n")
+    monkeypatch.setattr(sys, "path", [folder for folder in sys.path if folder])
+    monkeypatch.chdir(tmp_path)
+    return sprung
+
+
+def test_the_process_that_sends_runs_nothing_from_the_current_folder(trap: Path) -> None:
+    relay = Relay("udp://127.0.0.1:9", "mpegts", 5.0)
+    os.close(relay.fd)
+    assert relay.failure() == "Invalid data found when processing input"  # nothing was sent
+    assert not trap.exists()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 cannot be told")
+def test_workers_run_nothing_from_the_current_folder(trap: Path) -> None:
+    before = dict(os.environ)
+    worker = multiprocessing.get_context("spawn").Process(target=print)
+    with born_with(core_shares(1)[0]):
+        worker.start()
+    worker.join(60)
+    assert worker.exitcode == 0
+    assert not trap.exists()
+    assert dict(os.environ) == before

@@ -37,6 +37,7 @@ from cornea_stream.errors import EXIT_INTERNAL, CorneaStreamError
 from cornea_stream.run_types import RunResult
 
 _LOOK_FOR_STOP_S = 0.1
+_SAFE_PATH = "PYTHONSAFEPATH"
 _News: TypeAlias = Step | RunResult | str | CorneaStreamError | None
 """How far a worker is, a unit's result, the engine it loaded, why it cannot load; None: it died."""
 
@@ -140,7 +141,7 @@ class _Worker:
         self._process = context.Process(
             target=_serve, args=(theirs, setup, len(cores)), daemon=True
         )
-        with _born_with(cores):
+        with born_with(cores):
             self._process.start()
         theirs.close()
 
@@ -227,11 +228,14 @@ def _position(cpu: int) -> tuple[int, int, int]:
 
 
 @contextmanager
-def _born_with(cores: frozenset[int]) -> Iterator[None]:
+def born_with(cores: frozenset[int]) -> Iterator[None]:
     """Let processes started meanwhile have these cores only, and not hear the terminal's Ctrl-C.
 
-    A process that sets its cores itself does so too late: libraries count them on import.
+    A process that sets its cores itself does so too late: libraries count them on import. Nor do
+    they import modules that lie in the current folder, as Python from 3.11 on can be told.
     """
+    path = os.environ.get(_SAFE_PATH)
+    os.environ[_SAFE_PATH] = "1"
     resource_tracker.ensure_running()  # starting it would lift the mask
     before = os.sched_getaffinity(0) if sys.platform == "linux" else None
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -243,6 +247,10 @@ def _born_with(cores: frozenset[int]) -> Iterator[None]:
         if sys.platform == "linux" and before:
             os.sched_setaffinity(0, before)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        if path is None:
+            del os.environ[_SAFE_PATH]
+        else:
+            os.environ[_SAFE_PATH] = path
 
 
 def _serve(connection: Connection, setup: Setup, cores: int) -> None:

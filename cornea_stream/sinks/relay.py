@@ -27,6 +27,10 @@ _OPTIONS = {
 }
 
 
+# Modules come from where the owner has its own: Python would look in the current folder first.
+_BEGIN = f"import sys; sys.path[:] = sys.argv[1:]; from {__name__} import main; main()"
+
+
 @dataclass(frozen=True, slots=True)
 class _Order:
     """What the process is to do: the address in full, FFmpeg's format, and its patience."""
@@ -43,7 +47,7 @@ class Relay:
         """Start the process; it connects when the stream begins."""
         self._patience_s = patience_s
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__],
+            [sys.executable, "-c", _BEGIN, *sys.path],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C is for the owner, who ends the stream in order
         )  # fmt: skip
@@ -101,7 +105,8 @@ def _at_most(seconds: float) -> Iterator[None]:
     signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def _main() -> None:
+def main() -> None:
+    """Be the process: read the order from standard input, and then the stream."""
     line = b""
     while not line.endswith(b"\n") and (byte := os.read(0, 1)):
         line += byte
@@ -110,7 +115,3 @@ def _main() -> None:
     except (av.error.FFmpegError, OSError, ValueError) as err:
         # The system's words alone: the whole message quotes the address with its secrets.
         sys.exit(getattr(err, "strerror", None) or str(err))
-
-
-if __name__ == "__main__":
-    _main()
