@@ -220,7 +220,9 @@ def run(
     else:
         places = [(found.path, found.place) for found in find_sources(sources, folder)]
     if options.is_watched and len(places) > 1:
-        raise typer.BadParameter(f"a stream or preview takes one source, not {len(places)}")
+        raise typer.BadParameter(
+            f"a stream or preview takes one source, not {len(places)}: start one run for each"
+        )
     options = replace(options, streams=claim_stdout(streams))
     units = [Unit(source, folder / place, options) for source, place in places]
     setup = Setup(
@@ -262,7 +264,7 @@ def _parse_outputs(
 
     folders = [output for output in outputs if not is_target(output)]
     if len(folders) > 1 or len(set(outputs)) < len(outputs):
-        raise typer.BadParameter("-o takes one folder, and every stream once")
+        raise typer.BadParameter("-o takes one folder, and every stream once: leave the others out")
     streams = tuple(parse_target(o, stream_format) for o in outputs if is_target(o))
     return folders, streams
 
@@ -271,5 +273,5 @@ def _parse_batch_size(text: str) -> int | None:
     if text == "auto":
         return None
     if not text.isdigit() or text == "0":
-        raise typer.BadParameter(f"{text!r} is neither auto nor a number from 1 on")
+        raise typer.BadParameter(f"{text!r} is neither auto nor a number from 1 on: try auto")
     return int(text)

@@ -56,7 +56,7 @@ def check_encoder(
         trial = av.CodecContext.create(codec, "w")
     except (av.codec.codec.UnknownCodecError, ValueError) as err:
         raise UsageError(
-            f"unknown video encoder: {codec!r}: libx264, libx265 and libsvtav1 go well with mp4"
+            f"unknown video encoder: {codec!r}: try libx264, libx265 or libsvtav1"
         ) from err
     if not isinstance(trial, av.VideoCodecContext):
         raise UsageError(f"not a video encoder: {codec!r}: try libx264")
