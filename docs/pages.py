@@ -6,6 +6,7 @@ follows them, from file to file in the repository, and are turned into the site'
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 from pathlib import Path
@@ -23,6 +24,7 @@ PAGES = {
     "CHANGELOG.md": "changelog.md",
 }
 """Texts of the repository, and the pages that they become."""
+NOTEBOOKS = ROOT / "docs" / "tutorials"
 _HOMES = {page: text for text, page in PAGES.items()}
 _LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)")
 
@@ -31,6 +33,10 @@ def on_files(files: Any, config: Any) -> Any:
     """Add the repository's texts, and the files that they and the pages link to."""
     for text, page in PAGES.items():
         files.append(File.generated(config, page, content=(ROOT / text).read_text("utf-8")))
+    for notebook in sorted(NOTEBOOKS.glob("*.ipynb")):
+        files.append(
+            File.generated(config, f"tutorials/{notebook.stem}.md", content=_read(notebook))
+        )
     for file in [file for file in files if file.is_documentation_page()]:
         for target in _targets(file.src_uri, file.content_string):
             if target not in PAGES and not target.startswith("docs/") and (ROOT / target).is_file():
@@ -49,7 +55,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 
     def replace(match: re.Match[str]) -> str:
         target = _in_repository(uri, match[1])
-        there = PAGES.get(target, target.removeprefix("docs/"))
+        there = PAGES.get(target, target.removeprefix("docs/").replace(".ipynb", ".md"))
         return f"]({posixpath.relpath(there, posixpath.dirname(uri) or '.')}"
 
     markdown = _LINK.sub(replace, markdown)
@@ -64,6 +70,13 @@ def _in_repository(uri: str, link: str) -> str:
     """Return the path in the repository that a link on a page leads to."""
     home = _HOMES.get(uri, f"docs/{uri}")
     return posixpath.normpath(posixpath.join(posixpath.dirname(home), link))
+
+
+def _read(notebook: Path) -> str:
+    """Return a notebook as Markdown."""
+    cells = json.loads(notebook.read_text("utf-8"))["cells"]
+    texts = [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
+    return "\n\n".join(f"```python\n{t}\n```" if kind == "code" else t for kind, t in texts)
 
 
 def _commands() -> str:
