@@ -112,3 +112,23 @@ def test_every_error_says_what_to_do() -> None:
 
 def test_no_exception_has_outlived_its_message() -> None:
     assert set(REASONED) <= {text for _, text in ALL if not advises(text)}
+
+
+def test_the_messages_in_the_troubleshooting_table_are_real() -> None:
+    page = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
+    table = page[page.index("| message |") :]
+    listed = [
+        found
+        for row in table.splitlines()[2:]
+        for found in re.findall(r"`(.*?)`", row.split("|")[1])
+    ]
+    assert len(listed) > 20
+    reasons = (ROOT / "train" / "supervisely.py").read_text("utf-8")  # listed within an error
+    patterns = [re.escape(text.split(":")[0]).replace(r"\{\}", ".+") for _, text in ALL]
+    unknown = [
+        words
+        for words in listed
+        if not any(words in text for text in (reasons, *(text for _, text in ALL)))
+        and not any(re.fullmatch(p, words) for p in patterns if re.search("[a-z]", p))
+    ]
+    assert unknown == []
