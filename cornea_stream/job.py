@@ -16,8 +16,8 @@ from cornea_stream.frames import MediaInfo, source_name
 from cornea_stream.live import LiveTally
 from cornea_stream.outputs import check_targets, open_sinks, plan_outputs
 from cornea_stream.pipeline import Progress, run_pipeline
-from cornea_stream.report import REPORT, check_report, write_report
-from cornea_stream.report.sheet import SHEET, check_sheet, write_sheet
+from cornea_stream.report import REPORT, check_report, discard_report, write_report
+from cornea_stream.report.sheet import SHEET, check_sheet, discard_sheet, write_sheet
 from cornea_stream.run_types import RunOptions, RunResult
 from cornea_stream.segmenter import MaskSettings, Segmenter
 from cornea_stream.segments.parts import discard_parts
@@ -137,12 +137,20 @@ def run_into(
                 content = json.dumps(told, indent=2, default=str) + "\n"
                 write_file(folder / manifest.NAME, content.encode())
                 discard_parts(folder)
+            elif options.files:
+                manifest.give_up(folder)
     show(result, options)
     return result
 
 
 def show(result: RunResult, options: RunOptions) -> None:
-    """Make the summary and the report of a run that has ended, if wanted. Raises OutputError."""
+    """Make the summary and the report of a run that has ended, if wanted; none other stays.
+
+    Raises OutputError.
+    """
+    if result.folder:
+        discard_sheet(Path(result.folder))
+        discard_report(Path(result.folder))
     if options.summary and result.frames:
         picture = write_sheet(result.folder, overwrite=options.overwrite)
         result.outputs.append(picture.name)

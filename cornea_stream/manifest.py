@@ -48,6 +48,25 @@ def begin(folder: Path) -> None:
         part_path(path).write_text(json.dumps({"status": "running"}) + "\n")
 
 
+def give_up(folder: Path) -> None:
+    """Take the word of `begin` back where all that an earlier run made is still there as it was."""
+    if (folder / NAME).exists() and not is_mixed(folder):
+        part_path(folder / NAME).unlink(missing_ok=True)
+
+
+def is_mixed(folder: Path) -> bool:
+    """Whether a later run, cut off or still at work, has replaced some of what run.json tells of.
+
+    A run writes its run.json last, so what is younger is not its own.
+    """
+    told = read(folder)
+    if told is None or not part_path(folder / NAME).exists():
+        return False
+    written = (folder / NAME).stat().st_mtime_ns
+    outputs = [folder / str(name) for name in told.get("outputs", [])]
+    return any(not path.exists() or path.stat().st_mtime_ns > written for path in outputs)
+
+
 def is_own(folder: Path) -> bool:
     """Whether a run, complete or killed at any moment, made what is in `folder`."""
     return read(folder) is not None or part_path(folder / NAME).exists()
@@ -67,6 +86,7 @@ def find_complete(folder: Path, source: str, wanted: dict[str, Any]) -> dict[str
     found = read(folder)
     complete = (
         found is not None
+        and not part_path(folder / NAME).exists()  # a later run was cut off
         and found.get("status") == "complete"
         and found.get("fingerprint") == source
         and found.get("settings") == wanted

@@ -18,6 +18,7 @@ from conftest import audio_packets, disc, moving_discs, read_video, write_video
 from cornea_stream.errors import OutputError, SourceError, UsageError
 from cornea_stream.job import run_source
 from cornea_stream.masks.mask import iou
+from cornea_stream.report import write_report
 from cornea_stream.run_types import RunOptions, RunResult
 from cornea_stream.segmenter import Segmenter
 
@@ -309,6 +310,27 @@ def test_a_failure_leaves_earlier_outputs_and_no_new_ones(
         run(path, segmenter, RunOptions(mask=True, overwrite=True))
     after = {p.name: p.read_bytes() for p in out.iterdir() if ".part" not in p.name}
     assert after == before
+    assert run(path, segmenter, RunOptions(mask=True, resume=True))[0].status == "skipped"
+
+
+def test_a_run_cut_off_while_it_replaced_another_is_neither(
+    tmp_path: Path, segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_video(tmp_path / "v.mp4", moving_discs(6))
+    options = RunOptions(metrics=True)
+    run(path, segmenter, options)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("cornea_stream.job.write_file", killed)  # run.json, the last of all
+        with pytest.raises(KeyboardInterrupt):
+            run(path, segmenter, replace(options, opacity=1.0, overwrite=True))
+    with pytest.raises(SourceError, match="outputs of two runs are mixed"):
+        write_report(tmp_path / "out" / "v")
+    assert run(path, segmenter, replace(options, resume=True))[0].status == "complete"
+    write_report(tmp_path / "out" / "v")
 
 
 def test_resume_skips_what_is_complete_and_redoes_what_changed(

@@ -27,6 +27,7 @@ from cornea_stream.report.wording import clock, percent
 from cornea_stream.run_types import RunOptions
 from cornea_stream.segmenter import Segmenter
 from cornea_stream.sinks.files import part_path
+from cornea_train.annotate import annotate
 
 METRICS = RunOptions(metrics=True)
 
@@ -204,6 +205,19 @@ def test_an_interrupted_run_gets_its_report(tmp_path: Path, segmenter: Segmenter
     page = (Path(result.folder) / REPORT).read_text()
     assert "interrupted" in page
     assert "of about 300" in page
+
+
+def test_what_an_earlier_run_left_is_not_taken_for_this_ones(
+    video: Path, segmenter: Segmenter
+) -> None:
+    run(video, segmenter, RunOptions(mask=True, report=True))
+    out = run(video, segmenter, RunOptions(metrics=True, every=2, overwrite=True))
+    assert (out / "mask.mkv").exists()
+    assert not (out / REPORT).exists()
+    report = write_report(out)
+    assert "mask.mkv" not in report.path.read_text()
+    with pytest.raises(SourceError, match="no masks in this run"):
+        annotate([out], out / "annotations")
 
 
 def test_a_killed_run_is_shown_as_far_as_it_got(video: Path, segmenter: Segmenter) -> None:

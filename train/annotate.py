@@ -67,7 +67,16 @@ def annotate(
                 f"output exists: {target}: choose another -o (it may hold corrections)"
             )
     coco = CocoFile(polygons=polygons)
-    results = [_write(run, root, run.choose(spread, uncertain), coco, polygons) for run in opened]
+    try:
+        results = [
+            _write(run, root, run.choose(spread, uncertain), coco, polygons) for run in opened
+        ]
+        for target in targets:
+            with output_errors(target):
+                _part(target).rename(target)
+    finally:
+        for target in targets:
+            shutil.rmtree(_part(target), ignore_errors=True)
     _write_json(root / META, supervisely.project_meta())
     _write_json(root / COCO, coco.content())
     return results
@@ -113,8 +122,16 @@ class _Annotatable:
             open_source(self.source, start_s=start_s, max_megapixels=limit) as source,
             open_source(self.masks, max_megapixels=limit) as masks,
         ):
-            frames = iter(source)
-            for mask, time_s in zip(masks, self.records.time_s, strict=False):
+            frames, times = iter(source), self.records.time_s
+            begin: float | None = None
+            for time_s in times:
+                mask = next(iter(masks), None)
+                begin = mask.time_s if mask and begin is None else begin
+                if mask is None or abs(mask.time_s - begin - time_s + times[0]) > 2 * _SLACK_S:
+                    raise SourceError(
+                        f"table and masks are not of the same run: {self.masks}: no mask at "
+                        f"{time_s:.3f} s: run again with --overwrite"
+                    )
                 # Between them lie those that the run left out.
                 frame = next((f for f in frames if f.time_s >= time_s - _SLACK_S), None)
                 gray = np.asarray(mask.video.to_ndarray(format="gray"), np.uint8)
@@ -130,7 +147,8 @@ class _Annotatable:
 def _write(
     run: _Annotatable, root: Path, rows: set[int], coco: CocoFile, polygons: bool
 ) -> Annotated:
-    target, part = root / run.case, root / f"part_{run.case}"  # training reads case* only
+    target = root / run.case
+    part = _part(target)
     images, annotations = part / "img", part / "ann"
     with output_errors(part):
         shutil.rmtree(part, ignore_errors=True)
@@ -147,9 +165,11 @@ def _write(
             written, empty = written + 1, empty + (not mask.any())
         if row >= max(rows):
             break
-    with output_errors(target):
-        part.rename(target)
     return Annotated(target, written, empty)
+
+
+def _part(target: Path) -> Path:
+    return target.with_name(f".{target.name}.part")  # training reads case* only
 
 
 def _write_json(path: Path, content: object) -> None:

@@ -2,7 +2,7 @@
 
 from cornea_stream.report.archive import Failure, IndexEntry, write_index
 from cornea_stream.report.files import INDEX, REPORT
-from cornea_stream.report.page import Report, check_report, write_report
+from cornea_stream.report.page import Report, check_report, discard_report, write_report
 from cornea_stream.report.runs import find_runs, is_run
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "IndexEntry",
     "Report",
     "check_report",
+    "discard_report",
     "find_runs",
     "is_run",
     "write_index",

@@ -15,7 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from cornea_stream.errors import OutputError
-from cornea_stream.sinks.files import write_file
+from cornea_stream.sinks.files import output_errors, write_file
 
 REPORT, INDEX = "report.html", "index.html"
 _GENERATOR = '<meta name="generator" content="cornea-stream report">'
@@ -29,6 +29,13 @@ def check_replaceable(path: Path, overwrite: bool) -> None:
         raise OutputError(
             f"not a page of cornea-stream: {path}: pass --overwrite to replace it, or move it away"
         )
+
+
+def discard(path: Path) -> None:
+    """Remove a page that this program made; leave any other file. Raises OutputError."""
+    if _is_ours(path):
+        with output_errors(path):
+            path.unlink()
 
 
 def write_page(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cornea_stream import manifest
-from cornea_stream.report.files import REPORT, check_replaceable, write_page
+from cornea_stream.report.files import REPORT, check_replaceable, discard, write_page
 from cornea_stream.report.pictures import Pictures, address, choose_pictures, thumbnails
 from cornea_stream.report.records import Column, Records, load_records
 from cornea_stream.report.runs import Run, open_run
@@ -68,10 +68,15 @@ def check_report(folder: Path, overwrite: bool) -> None:
     check_replaceable(folder / REPORT, overwrite)
 
 
+def discard_report(folder: Path) -> None:
+    """Remove the report of an earlier run, whose frames and numbers are gone."""
+    discard(folder / REPORT)
+
+
 def outputs(run: Run) -> list[tuple[str, str]]:
     """Return name and address of the run's files that are there."""
     names = ["overlay.mp4", "overlay.png", "mask.mkv", "mask.png", "frames", "metrics.csv"]
-    found = [run.folder / name for name in [*names, manifest.NAME]]
+    found = [run.folder / name for name in names if run.made(name)] + [run.folder / manifest.NAME]
     return [(path.name, address(run.folder, path)) for path in found if path.exists()]
 
 

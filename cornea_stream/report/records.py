@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cornea_stream import manifest
 from cornea_stream.errors import SourceError
 from cornea_stream.frames import Image, upright
 from cornea_stream.masks.mask import iou
@@ -77,8 +78,13 @@ def load_records(run: Run) -> Records:
     """Return the run's measurements; those of a table that was not completed as far as they go.
 
     Without metrics.csv they are measured on the mask video, which does not hold the confidence.
-    Raises SourceError when there is neither, or nothing in it.
+    Raises SourceError when there is neither, or nothing in it, or what is of another run.
     """
+    if manifest.is_mixed(run.folder):
+        raise SourceError(
+            f"outputs of two runs are mixed: {run.folder}: a later run was cut off before it had "
+            "replaced all (or is at work): run again with --resume"
+        )
     table = run.find("metrics.csv")
     if table:
         rows = _read_table(table)

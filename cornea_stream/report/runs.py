@@ -48,12 +48,20 @@ class Run:
         start = self.settings.get("start_s")
         return float(start) if isinstance(start, int | float) else 0.0
 
+    def made(self, name: str) -> bool:
+        """Whether an output of this name is this run's, and not one that an earlier run left."""
+        outputs = self.told.get("outputs")
+        return not isinstance(outputs, list) or name in outputs
+
     def find(self, *names: str) -> Path | None:
-        """Return the first of these outputs that is there, a part file where it is not complete."""
-        for name in names:
-            for path in (self.folder / name, part_path(self.folder / name)):
-                if path.is_file() and path.stat().st_size:
-                    return path
+        """Return the first of these outputs that is there.
+
+        Of a run that did not end by itself that may be a part file.
+        """
+        for path in (self.folder / name for name in names if self.made(name)):
+            for found in (path,) if self.told else (path, part_path(path)):
+                if found.is_file() and found.stat().st_size:
+                    return found
         return None
 
 

@@ -17,7 +17,7 @@ from cornea_stream.report.runs import Run, open_run
 from cornea_stream.report.stills import frames_at, zero_of
 from cornea_stream.report.summary import least_certain, stretches_without_cornea, summarise
 from cornea_stream.report.wording import clock
-from cornea_stream.sinks.files import write_file
+from cornea_stream.sinks.files import output_errors, write_file
 
 SHEET = "summary.png"
 _SOFTWARE = "cornea-stream"
@@ -68,6 +68,14 @@ def check_sheet(folder: Path, overwrite: bool) -> None:
         raise OutputError(
             f"not a summary of cornea-stream: {path}: pass --overwrite to replace it, or move it"
         )
+
+
+def discard_sheet(folder: Path) -> None:
+    """Remove the summary of an earlier run; leave any other picture. Raises OutputError."""
+    path = folder / SHEET
+    if path.is_file() and _is_ours(path):
+        with output_errors(path):
+            path.unlink()
 
 
 def _is_ours(path: Path) -> bool:

@@ -129,7 +129,7 @@ def test_frames_that_a_live_run_dropped_are_passed_over(run_dir: Path, tmp_path:
     masks = masks_of(run_dir)
     write_video(
         run_dir / "mask.mkv", [np.dstack([masks[i]] * 3) for i in kept], codec="ffv1",
-        pix_fmt="gray", rate=12,
+        pix_fmt="gray", pts=[40 * i for i in kept],
     )  # fmt: skip
     annotate([run_dir], tmp_path / "a", spread=COUNT, uncertain=0)
     pairs, _ = find_pairs(tmp_path / "a")
@@ -226,6 +226,17 @@ def test_nothing_is_replaced_and_mistakes_are_told(
         annotate([run_dir, run_dir], tmp_path / "b")
     with pytest.raises(SourceError, match="no run in this folder"):
         annotate([tmp_path], tmp_path / "b")
+    masks = (run_dir / "mask.mkv").read_bytes()
+    for others in ([40 * i for i in range(20)], [20 * i for i in range(COUNT)]):
+        write_video(
+            run_dir / "mask.mkv", [picture(0)] * len(others), pts=others, codec="ffv1",
+            pix_fmt="gray",
+        )  # fmt: skip
+        with pytest.raises(SourceError, match="table and masks are not of the same run"):
+            annotate([run_dir], tmp_path / "b")
+        assert not list((tmp_path / "b").iterdir())
+        (tmp_path / "b").rmdir()
+    (run_dir / "mask.mkv").write_bytes(masks)
     told = (run_dir / "run.json").read_text()
     (run_dir / "run.json").write_text(json.dumps({**json.loads(told), "source": {"path": None}}))
     with pytest.raises(SourceError, match="live source"):
