@@ -13,6 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import product
 from pathlib import Path
 
 import cv2
@@ -141,19 +142,33 @@ def test_a_packed_checkpoint_may_not_grow(tmp_path: Path) -> None:
         {"psp_out_channels": 10**9},
         {"image_size": [10**6, 10**6]},
         {"image_size": [0, 64]},
+        {"image_size": [-64, 64]},
+        {"image_size": [60, 64]},
+        {"image_size": [float("inf"), 64]},
+        {"std": [0, 0, 0]},
+        {"mean": [float("nan"), 0, 0]},
         {"encoder_depth": 99},
         {"encoder_name": "../../etc/passwd"},
         {"encoder_name": "tu-vit_giant_patch14_clip_224"},
     ],
 )
 def test_a_checkpoint_cannot_ask_for_an_enormous_network(
-    tmp_path: Path, spec: dict[str, object]
+    tmp_path: Path, tiny_checkpoint: Path, spec: dict[str, object]
 ) -> None:
-    header = json.dumps({"spec": {"image_size": [64, 64]} | spec})
-    path = tmp_path / "greedy.safetensors"
-    save_file({"x": torch.zeros(1)}, path, metadata={"cornea_stream": header})
-    with pytest.raises(CheckpointError):
-        load_checkpoint(path).build()
+    """Its weights are those of a small one, which the honest spec takes."""
+    weights = load_checkpoint(tiny_checkpoint)
+    for asked, suffix in product((spec, {}), ("safetensors", "pth")):
+        path, wanted = tmp_path / f"w.{suffix}", weights.spec.to_dict() | asked
+        if suffix == "pth":
+            torch.save({"model": weights.state_dict, "spec": wanted}, path)
+        else:
+            header = json.dumps({"spec": wanted})
+            save_file(weights.state_dict, path, metadata={"cornea_stream": header})
+        if asked:
+            with pytest.raises(CheckpointError, match=r"not PSPNet weights|do not fit PSPNet"):
+                load_checkpoint(path).build()
+        else:
+            load_checkpoint(path).build()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cornea_stream.errors import UsageError
 from cornea_stream.extras import require
+from cornea_stream.network.model import MAX_SIDE
 
 AUGMENTATIONS = ("none", "mild")
 SPLITS = ("case", "frame")
@@ -79,10 +80,10 @@ class TrainConfig:
             raise UsageError(
                 f"encoder_depth must be 3, 4 or 5: {self.encoder_depth}: use one of them"
             )
-        if self.image_size % 2**self.encoder_depth:
+        if self.image_size % 2**self.encoder_depth or self.image_size > MAX_SIDE:
             raise UsageError(
-                f"image_size must be a multiple of {2**self.encoder_depth}: {self.image_size}: "
-                "try 512"
+                f"image_size must be a multiple of {2**self.encoder_depth} up to {MAX_SIDE}: "
+                f"{self.image_size}: try 512"
             )
         if self.augment not in AUGMENTATIONS:
             raise UsageError(f"unknown augment: {self.augment!r}: use {' or '.join(AUGMENTATIONS)}")

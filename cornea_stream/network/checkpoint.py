@@ -217,7 +217,7 @@ def _read_safetensors(path: Path) -> _Content:
         raise CheckpointError(
             f"damaged or truncated safetensors file: {path}: {err}: get the file again"
         ) from err
-    except (ValueError, KeyError, TypeError) as err:
+    except (ValueError, KeyError, TypeError, OverflowError) as err:
         raise CheckpointError(
             f"not PSPNet weights: {path}: {_shorten(str(err))}: expected a one-class PSPNet"
         ) from err
@@ -240,7 +240,7 @@ def _read_pth(path: Path) -> _Content:
         ) from err
     try:
         return _interpret_pth(content)
-    except (ValueError, TypeError) as err:
+    except (ValueError, TypeError, OverflowError) as err:
         raise CheckpointError(
             f"not PSPNet weights: {path}: {_shorten(str(err))}: expected a state dict of "
             'smp.PSPNet("resnet101", classes=1) or a checkpoint from cornea-stream train'

@@ -116,13 +116,25 @@ def _matrices(
     grids: Sequence[tuple[int, int]], size: tuple[int, int]
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return pooling, (height·width, cells of all grids), and upsampling, its counterpart back."""
-    places = torch.eye(size[0] * size[1]).reshape(-1, 1, *size)
-    pooling = [functional.adaptive_avg_pool2d(places, grid).flatten(1) for grid in grids]
+    # Both work on rows and columns apart, so each matrix is a product of two small ones.
+    pooling = [
+        torch.kron(
+            *(
+                functional.adaptive_avg_pool1d(torch.eye(side)[:, None], cells)[:, 0]
+                for side, cells in zip(size, grid, strict=True)
+            )
+        )
+        for grid in grids
+    ]
     upsampling = [
-        functional.interpolate(
-            torch.eye(rows * columns).reshape(-1, 1, rows, columns),
-            size=size, mode="bilinear", align_corners=True,
-        ).flatten(1)
-        for rows, columns in grids
-    ]  # fmt: skip
+        torch.kron(
+            *(
+                functional.interpolate(
+                    torch.eye(cells)[:, None], side, mode="linear", align_corners=True
+                )[:, 0]
+                for side, cells in zip(size, grid, strict=True)
+            )
+        )
+        for grid in grids
+    ]
     return torch.cat(pooling, dim=1), torch.cat(upsampling)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -12,6 +13,8 @@ IMAGENET_MEAN = (123.675, 116.28, 103.53)
 """Mean RGB of ImageNet in 0–255 units (torchvision's 0.485, 0.456, 0.406 times 255)."""
 IMAGENET_STD = (58.395, 57.12, 57.375)
 """Standard deviation of ImageNet in 0–255 units (0.229, 0.224, 0.225 times 255)."""
+MAX_SIDE, MAX_CHANNELS = 2048, 4096
+"""Pixels of a side of the input, and channels of the pyramid: more would eat the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class ModelSpec:
     def from_dict(cls, values: dict[str, Any]) -> ModelSpec:
         """Rebuild a spec from `to_dict`; unknown keys are ignored.
 
-        Raises ValueError when a value is of the wrong kind.
+        Raises ValueError when a value is of the wrong kind or makes no sense.
         """
         known: dict[str, Any] = {}
         for field in fields(cls):
@@ -54,7 +57,26 @@ class ModelSpec:
                 raise ValueError(f"{field.name} must be {type(default).__name__}, got {value!r}")
             else:
                 known[field.name] = value
-        return cls(**known)
+        spec = cls(**known)
+        spec._check()
+        return spec
+
+    def _check(self) -> None:
+        """Raise ValueError for numbers of which no network can be made that fits into memory."""
+        if not 3 <= self.encoder_depth <= 5:
+            raise ValueError(f"encoder_depth must be 3, 4 or 5, got {self.encoder_depth}")
+        stride = 2**self.encoder_depth
+        if any(side % stride or not 0 < side <= MAX_SIDE for side in self.image_size):
+            raise ValueError(
+                f"image_size must be multiples of {stride} up to {MAX_SIDE}, got {self.image_size}"
+            )
+        if not 0 < self.psp_out_channels <= MAX_CHANNELS:
+            raise ValueError(
+                f"psp_out_channels must lie between 1 and {MAX_CHANNELS}, got "
+                f"{self.psp_out_channels}"
+            )
+        if not all(map(math.isfinite, (*self.mean, *self.std))) or min(self.std) <= 0:
+            raise ValueError(f"mean and std must be finite, std above 0, got {self.std}")
 
 
 def build_pspnet(
