@@ -15,6 +15,7 @@ from conftest import Image, disc, moving_discs, read_video, write_video
 
 from cornea_stream.errors import SourceError
 from cornea_stream.job import run_source
+from cornea_stream.preprocess import model_input
 from cornea_stream.run_types import RunOptions
 from cornea_stream.segmenter import Segmenter
 from cornea_stream.source import open_source
@@ -94,24 +95,24 @@ def test_pixel_formats_end_to_end(tmp_path: Path, segmenter: Segmenter, pix_fmt:
 @pytest.mark.parametrize("matrix", [1, 5, 9])  # BT.709, BT.601, BT.2020
 @pytest.mark.parametrize("value_range", [1, 2])  # limited, full
 def test_colour_tags_decide_the_rgb(tmp_path: Path, matrix: int, value_range: int) -> None:
-    """A saturated green comes back as itself, whatever matrix and range carried it."""
-    green = np.zeros((64, 96, 3), np.uint8)
-    green[..., 1] = 200
+    """An orange comes back as itself, to users and to the network, whatever carried it."""
+    orange = np.full((64, 96, 3), (200, 120, 40), np.uint8)
     path = tmp_path / "v.mkv"
     with av.open(str(path), "w") as container:
         stream = container.add_stream("ffv1", rate=25)
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv444p"
         context = stream.codec_context
         context.colorspace, context.color_range = matrix, value_range
-        frame = av.VideoFrame.from_ndarray(green, format="rgb24").reformat(
+        frame = av.VideoFrame.from_ndarray(orange, format="rgb24").reformat(
             format="yuv444p", dst_colorspace=matrix, dst_color_range=value_range
         )
         frame.colorspace, frame.color_range = matrix, value_range
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     with open_source(path) as source:
-        found = next(iter(source)).rgb()
-    assert np.abs(found.astype(int) - green).max() <= 4
+        shown = next(iter(source))
+    for found in (shown.rgb(), model_input(shown, (32, 48))):
+        assert np.abs(found.astype(int) - orange[0, 0]).max() <= 4
 
 
 def test_open_gop_and_b_frames(tmp_path: Path) -> None:
@@ -203,17 +204,29 @@ def test_the_picture_stream_is_found(tmp_path: Path) -> None:
         assert [frame.size for frame in source] == [(64, 96)] * 3
 
 
-def test_cover_art_is_no_video(tmp_path: Path) -> None:
-    path = tmp_path / "song.mkv"
-    cv2.imwrite(str(tmp_path / "cover.png"), levels(1)[0])
+@pytest.mark.parametrize("suffix", ["mkv", "mp4", "mp3"])
+def test_cover_art_is_no_video(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"song.{suffix}"
+    cover = cv2.imencode(".png", levels(1)[0])[1].tobytes()
     with av.open(str(path), "w") as container:
-        sound = container.add_stream("flac", rate=48000)
-        container.add_attachment("cover.png", "image/png", (tmp_path / "cover.png").read_bytes())
-        tone = av.AudioFrame.from_ndarray(np.zeros((1, 4608), np.int16), "s16", "mono")
+        sound = container.add_stream("libmp3lame", rate=48000)
+        if suffix == "mkv":
+            container.add_attachment("cover.png", "image/png", cover)
+        else:
+            sleeve = container.add_stream("png", rate=25)
+            sleeve.width, sleeve.height, sleeve.pix_fmt = 96, 64, "rgb24"
+            sleeve.disposition = av.stream.Disposition.attached_pic
+            packet = av.Packet(cover)
+            packet.stream, packet.pts, packet.dts = sleeve, 0, 0
+            container.mux(packet)
+        tone = av.AudioFrame.from_ndarray(np.zeros((1, 1152), np.int16), "s16p", "mono")
         tone.sample_rate = 48000
         container.mux(sound.encode(tone))
         container.mux(sound.encode(None))
-    with pytest.raises(SourceError, match=r"no video in this file: .*song\.mkv"):
+    with av.open(str(path)) as container:
+        (picture,) = container.streams.video
+        assert picture.disposition == av.stream.Disposition.attached_pic
+    with pytest.raises(SourceError, match=rf"no video in this file: .*song\.{suffix}"):
         open_source(path)
 
 

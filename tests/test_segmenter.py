@@ -28,6 +28,8 @@ def test_a_path_an_array_and_video_frames_give_the_same(
     for index, (a, b, c) in enumerate(zip(from_path, from_arrays, from_frames, strict=True)):
         assert np.array_equal(a.mask, b.mask)
         assert np.array_equal(a.mask, c.mask)
+        for found in (a, b, c):
+            assert np.array_equal(found.frame.rgb(), moving_discs(5)[index])
         assert a.frame.index == b.frame.index == index
         assert a.frame.time_s == pytest.approx(b.frame.time_s, abs=1e-3)
         assert iou(a.mask, disc(160, 120, 50 + 3 * index, 60, 28)[1]) > 0.93
