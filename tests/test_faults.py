@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import random
 import resource
 import shutil
@@ -97,31 +95,44 @@ def test_an_encoder_that_fails_does_not_spoil_the_other_file(
     assert len(read_video(folder / "mask.part.mkv")) == 80
 
 
+SLOW_PROGRAM = """
+import time
+from cornea_stream.cli import main
+from cornea_stream.engines.torch_cpu import TorchCPUEngine
+
+submit = TorchCPUEngine.submit
+TorchCPUEngine.submit = lambda *arguments: time.sleep(0.5) or submit(*arguments)
+main()
+"""
+
+
 def test_ctrl_c_twice_gives_up_at_once(tmp_path: Path, tiny_checkpoint: Path) -> None:
-    pictures = moving_discs(30) * 100
-    source = write_video(tmp_path / "v.mp4", pictures, options={"preset": "ultrafast"})
+    """Finishing what is in flight would take ten seconds and leave a finished video."""
+    source = write_video(tmp_path / "v.mp4", moving_discs(60))
+    arguments = command(source, tmp_path / "out", tiny_checkpoint, "--backend", "torch")[3:]
     process = subprocess.Popen(
-        command(source, tmp_path / "out", tiny_checkpoint, "--frames"), stderr=subprocess.PIPE,
-        text=True, env=os.environ | {"COLUMNS": "200"},
+        [sys.executable, "-c", SLOW_PROGRAM, *arguments],
+        stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     folder = tmp_path / "out" / "v"
-    deadline = time.monotonic() + 120
-    while not (folder / "frames/000020_mask.png").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    for _ in range(40):
-        if process.poll() is not None:
-            break
+    try:
+        deadline = time.monotonic() + 120
+        while not (folder / "overlay.part.mp4").exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
         process.send_signal(signal.SIGINT)
-        time.sleep(0.005)
-    _, err = process.communicate(timeout=60)
+        assert process.stderr is not None
+        assert "Ctrl-C again to give up" in process.stderr.readline()
+        for _ in range(20):  # the second gives up, and the clean-up is not for the others to end
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                time.sleep(0.005)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
     assert process.returncode == 130, err
     assert "Traceback" not in err
-    names = {path.name for path in folder.iterdir()}
-    if "overlay.mp4" in names:  # the first Ctrl-C was quick enough to end it in order
-        told = json.loads((folder / "run.json").read_text())
-        assert len(read_video(folder / "overlay.mp4")) == told["frames"]
-    else:
-        assert "overlay.part.mp4" in names
+    assert {path.name for path in folder.iterdir()} == {"overlay.part.mp4", "run.part.json"}
 
 
 class ShakyEngine(BrightnessEngine):
@@ -218,6 +229,21 @@ def test_random_delays_and_faults_never_lose_a_frame_or_hang(
         if not failed:
             assert sink.closed
     assert threading.active_count() < 12
+
+
+@pytest.mark.parametrize("stage", ["decode", "submit", "write", "close"])
+def test_a_fault_at_the_last_frame_is_told(segmenter: Segmenter, stage: str) -> None:
+    last = 9
+    at = {"submit": 1 + last // ShakyEngine.batch_size, "decode": last + 1}.get(stage, last)
+    now = iter(lambda: 0.0, None)
+    segmenter.engine = ShakyEngine(now, at if stage == "submit" else None)
+    sink = SlowSink(now, at, stage)
+    source = frames(last + 2, at) if stage == "decode" else frames(last + 1)
+    error = within(30, partial(run_pipeline, source, segmenter, [("sink", sink)]))
+    assert isinstance(error, BoomError)
+    assert str(error) == stage
+    assert sink.aborted
+    assert not sink.closed
 
 
 @pytest.mark.slow
