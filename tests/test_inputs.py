@@ -81,13 +81,19 @@ def test_dv(tmp_path: Path) -> None:
     ["yuv420p", "yuvj420p", "yuv422p", "yuv444p", "nv12", "gray", "yuv420p10le", "yuv422p10le"],
 )
 def test_pixel_formats_end_to_end(tmp_path: Path, segmenter: Segmenter, pix_fmt: str) -> None:
-    codec = "ffv1" if pix_fmt in ("yuv422p10le",) else "libx264"
+    codec = "ffv1" if pix_fmt in ("gray", "yuv422p10le") else "libx264"  # which has no gray
     path = write_video(tmp_path / "v.mkv", moving_discs(4), pix_fmt=pix_fmt, codec=codec)
     result = run_source(path, tmp_path / "out", segmenter, RunOptions(mask=True))
     masks = read_video(Path(result.folder) / "mask.mkv")
-    assert len(masks) == len(read_video(Path(result.folder) / "overlay.mp4")) == 4
-    for index, (_, mask) in enumerate(masks):
-        truth = disc(160, 120, 50 + 3 * index, 60, 28)[1]
+    overlays = read_video(Path(result.folder) / "overlay.mp4")
+    for index, ((_, mask), (_, overlay)) in enumerate(zip(masks, overlays, strict=True)):
+        picture, truth = disc(160, 120, 50 + 3 * index, 60, 28)
+        if pix_fmt == "gray":
+            picture = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[..., None].repeat(3, axis=2)
+        image = overlay.to_ndarray(format="rgb24").astype(int)
+        assert np.abs(image[100:] - picture[100:]).max() < 6  # below the disc all is as it was
+        green = np.add(picture[60, 50], (0, 255, 0)) / 2
+        assert np.abs(image[60, 60 + 3 * index] - green).max() < 6
         pixels = mask.to_ndarray()
         assert (np.logical_and(pixels, truth).sum() / np.logical_or(pixels, truth).sum()) > 0.93
 
@@ -278,6 +284,34 @@ def test_codecs_that_nobody_knows(tmp_path: Path, segmenter: Segmenter) -> None:
     path.write_bytes(content.replace(b"avc1", b"zzzz"))
     with pytest.raises(SourceError, match=r"unknown codec: .*eye\.mp4"):
         open_source(path)
+
+
+@pytest.mark.parametrize("turned", [90, 180, 270])
+def test_turned_videos_show_what_was_filmed(
+    tmp_path: Path, segmenter: Segmenter, turned: int
+) -> None:
+    """The input as players show it, upright, against the frames and the outputs as they do."""
+    stored, mask = disc(160, 120, 45, 75, 28)
+    path = write_video(
+        tmp_path / "v.mp4", [stored] * 2, prepare=lambda s: s.set_display_rotation(turned)
+    )
+    picture, truth = (np.rot90(image, turned // 90).astype(int) for image in (stored, mask))
+    with open_source(path) as source:
+        for frame in source:
+            assert np.abs(frame.rgb() - picture).mean() < 2
+    folder = Path(run_source(path, tmp_path / "o", segmenter, RunOptions(mask=True)).folder)
+    with open_source(folder / "mask.mkv") as source:
+        for frame in source:
+            assert np.abs(frame.rgb()[..., 0] - truth).mean() < 8
+    with open_source(folder / "overlay.mp4") as source:
+        for frame in source:
+            image = frame.rgb()
+            inside, legend = truth > 0, np.s_[:16, :70]
+            green = np.add(picture, (0, 255, 0)) / 2
+            wanted = np.where(inside[..., None], green, picture)
+            assert image[legend].max() > 240 > 30 > image[legend].min()
+            image[legend] = wanted[legend]
+            assert np.abs(image - wanted).mean() < 4
 
 
 @pytest.mark.parametrize(("tag", "turned"), [(44, 0), (100, 90)])

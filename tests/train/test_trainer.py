@@ -182,6 +182,7 @@ def test_files_that_only_look_like_a_runs_are_kept(config: TrainConfig, name: st
     ("settings", "message"),
     [({"epochs": 0}, "epochs must be 1 or more"), ({"lr": 2.0}, "lr must lie"),
      ({"lr": 1e-7}, "min_lr is above lr"), ({"image_size": 100}, "multiple of 8"),
+     ({"image_size": 4096}, "up to 2048"),
      ({"augment": "wild"}, "unknown augment"), ({"split": "eye"}, "unknown split"),
      ({"folds": 3, "fold": 3}, "fold 3 of 3"), ({"encoder_depth": 2}, "must be 3, 4 or 5"),
      ({"encoder_name": "resnet9000"}, "resnet9000"), ({"keep_last": 0}, "keep_last"),
