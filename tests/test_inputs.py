@@ -78,7 +78,17 @@ def test_dv(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "pix_fmt",
-    ["yuv420p", "yuvj420p", "yuv422p", "yuv444p", "nv12", "gray", "yuv420p10le", "yuv422p10le"],
+    [
+        "yuv420p",
+        "yuvj420p",
+        "yuv422p",
+        "yuvj422p",
+        "yuv444p",
+        "nv12",
+        "gray",
+        "yuv420p10le",
+        "yuv422p10le",
+    ],
 )
 def test_pixel_formats_end_to_end(tmp_path: Path, segmenter: Segmenter, pix_fmt: str) -> None:
     codec = "ffv1" if pix_fmt in ("gray", "yuv422p10le") else "libx264"  # which has no gray
