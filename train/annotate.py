@@ -123,11 +123,12 @@ class _Annotatable:
             open_source(self.masks, max_megapixels=limit) as masks,
         ):
             frames, times = iter(source), self.records.time_s
-            begin: float | None = None
+            shift_s = None
             for time_s in times:
                 mask = next(iter(masks), None)
-                begin = mask.time_s if mask and begin is None else begin
-                if mask is None or abs(mask.time_s - begin - time_s + times[0]) > 2 * _SLACK_S:
+                if mask and shift_s is None:
+                    shift_s = time_s - mask.time_s
+                if not mask or abs(mask.time_s + (shift_s or 0.0) - time_s) > 2 * _SLACK_S:
                     raise SourceError(
                         f"table and masks are not of the same run: {self.masks}: no mask at "
                         f"{time_s:.3f} s: run again with --overwrite"

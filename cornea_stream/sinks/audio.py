@@ -5,19 +5,25 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import av
 from av.audio.stream import AudioStream
 from av.bitstream import BitStreamFilterContext
-from av.container import OutputContainer
+from av.container import InputContainer, OutputContainer
 from av.packet import Packet as AnyPacket
+from av.video.stream import VideoStream
 
+from cornea_stream.errors import SourceError
+from cornea_stream.source.joints import Joints
 from cornea_stream.source.media import known, open_media
+from cornea_stream.source.pictures import pick_stream
 
 Packet: TypeAlias = "AnyPacket[AudioStream]"
 # The header of rtsp would be sent to a server; it holds what rtp holds.
 _TRIED_AS = {"rtsp": "rtp"}
+_MOST_HELD = 1000
+"""Packets that wait for a picture of their recording, some 20 s of sound; then the sound ends."""
 
 
 class AudioCopy:
@@ -25,7 +31,8 @@ class AudioCopy:
 
     The file is opened a second time, so that the pictures' way through the pipeline stays free of
     packets; `copy_until` keeps both interleaved. Packets before `start_s` or from `end_s` on are
-    left out, and `shift_s` is subtracted from the times of the rest.
+    left out, and `shift_s` is subtracted from the times of the rest. Where the pictures' times jump
+    back, as in recordings that were joined, the sound's move with them.
     """
 
     def __init__(
@@ -63,7 +70,7 @@ class AudioCopy:
         """Copy the packets that begin before `time_s` seconds (of the source's time)."""
         while self._next is not None and _time_of(self._next) < time_s:
             packet = self._next
-            self._shift(packet)
+            _move(packet, -self._shift_s)
             for copy in self._filter.filter(packet) if self._filter else [packet]:
                 copy.stream = self._stream
                 self._output.mux(copy)
@@ -76,24 +83,62 @@ class AudioCopy:
     def _wanted(self, stream: AudioStream) -> Iterator[Packet]:
         if self._start_s > 0:
             self._input.seek(int(self._start_s * av.time_base))
-        packets = self._input.demux(stream)
-        while True:
+        last: int | None = None
+        for packet in self._counted_on(stream):
+            if _time_of(packet) < self._start_s:
+                continue
+            if self._end_s is not None and _time_of(packet) >= self._end_s:
+                return
+            # Where two recordings meet the sound of the first may be longer than its pictures.
+            if last is None or _dts(packet) > last:
+                last = _dts(packet)
+                yield packet
+
+    def _counted_on(self, stream: AudioStream) -> Iterator[Packet]:
+        """Yield the packets with times, moved as the pictures of the same recording are."""
+        pictures = _pictures_of(self._input)
+        joints = Joints(pictures) if pictures else None
+        held: list[Packet] = []  # until a picture of the same recording comes
+        recording, last_s = 0, float("nan")
+        packets: Iterator[Any] = self._input.demux([s for s in (stream, pictures) if s])
+        while len(held) < _MOST_HELD:
             try:
                 packet = next(packets)
             except (StopIteration, av.error.FFmpegError):
                 return  # a damaged end of the audio ends the audio, not the pictures
-            if packet.dts is None or packet.pts is None or _time_of(packet) < self._start_s:
+            if packet.dts is None or packet.pts is None:
                 continue
-            if self._end_s is not None and _time_of(packet) >= self._end_s:
-                return
-            yield packet
+            if packet.stream is pictures:
+                assert joints is not None
+                joints.shift(packet.pts)
+            else:
+                if joints and joints.is_jump(_time_of(packet) - last_s):
+                    recording += 1
+                last_s = _time_of(packet)
+                held.append(packet)
+            if joints is None or recording < len(joints.shifts):
+                for waiting in held:
+                    _move(waiting, joints.shift_s(recording) if joints else 0.0)
+                yield from held
+                held = []
 
-    def _shift(self, packet: Packet) -> None:
-        ticks = round(self._shift_s / packet.time_base) if self._shift_s else 0
-        assert packet.pts is not None
-        assert packet.dts is not None
-        packet.pts -= ticks
-        packet.dts -= ticks
+
+def _pictures_of(container: InputContainer) -> VideoStream | None:
+    """Return the stream whose times the sound goes by."""
+    try:
+        return pick_stream(container, Path())
+    except SourceError:
+        return None
+
+
+def _move(packet: Packet, seconds: float) -> None:
+    ticks = round(seconds / packet.time_base) if seconds else 0
+    packet.dts, packet.pts = _dts(packet) + ticks, (packet.pts or 0) + ticks
+
+
+def _dts(packet: Packet) -> int:
+    assert packet.dts is not None
+    return packet.dts
 
 
 def _is_wrapped(template: AudioStream) -> bool:

@@ -17,8 +17,9 @@ from cornea_stream.errors import SourceError, UsageError
 from cornea_stream.frames import Frame, MediaInfo
 from cornea_stream.source.clock import TIME_BASE, LiveClock
 from cornea_stream.source.damage import Damage
+from cornea_stream.source.joints import FALLBACK_RATE
 from cornea_stream.source.media import MAX_MEGAPIXELS
-from cornea_stream.source.pictures import FALLBACK_RATE, convertible, describe, open_pictures
+from cornea_stream.source.pictures import convertible, describe, open_pictures
 from cornea_stream.source.streams import why_it_ended
 
 RECONNECT_S = 30.0

@@ -14,10 +14,10 @@ from av.video.stream import VideoStream
 from cornea_stream.address import Address
 from cornea_stream.errors import SourceError
 from cornea_stream.frames import MediaInfo, quarter_turn
+from cornea_stream.source.joints import FALLBACK_RATE
 from cornea_stream.source.media import check_size, known, open_media
 from cornea_stream.source.streams import open_address
 
-FALLBACK_RATE = Fraction(25)
 _ATTACHED_PICTURE = av.stream.Disposition.attached_pic
 
 
@@ -37,7 +37,7 @@ def open_pictures(
     else:
         container = open_media(path, max_megapixels=max_megapixels, hwaccel=hwaccel)
     try:
-        stream = _pick_stream(container, path)
+        stream = pick_stream(container, path)
         check_size(stream, path, max_megapixels)
     except BaseException:
         container.close()
@@ -56,7 +56,8 @@ def convertible(video: av.VideoFrame) -> av.VideoFrame:
     return video
 
 
-def _pick_stream(container: InputContainer, path: Path | Address) -> VideoStream:
+def pick_stream(container: InputContainer, path: Path | Address) -> VideoStream:
+    """Return the first stream of pictures that can be decoded. Raises SourceError."""
     streams = [s for s in container.streams.video if not s.disposition & _ATTACHED_PICTURE]
     if not streams:
         raise SourceError(f"no video in this file: {path}: give one with a picture stream")

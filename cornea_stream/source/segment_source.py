@@ -62,7 +62,7 @@ class SegmentSource(VideoSource):
         return {
             "taken": self.taken,
             "last_time_s": self._last_s,
-            "mended": self._damage.packets + self._retimed,
+            "mended": self._damage.packets + self._retimed + self._joined,
             "whole_context": (self._before, self._after) == planned,
             "seen": {str(pts): list(found) for pts, found in self._seen.items()},
         }

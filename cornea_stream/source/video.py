@@ -18,8 +18,9 @@ from cornea_stream.closing import Closing
 from cornea_stream.errors import SourceError, UsageError
 from cornea_stream.frames import Frame
 from cornea_stream.source.damage import Damage
+from cornea_stream.source.joints import Joints
 from cornea_stream.source.media import MAX_MEGAPIXELS, reason
-from cornea_stream.source.pictures import FALLBACK_RATE, convertible, describe, open_pictures
+from cornea_stream.source.pictures import convertible, describe, open_pictures
 
 # Seconds to step back, and further where a seek lands after the wanted time all the same: an index
 # in decoding order, or none, can point past it, and MPEG program streams begin with guessed times.
@@ -53,7 +54,7 @@ class VideoSource(Closing):
         self._start_s, self._end_s, self._every = start_s, end_s, every
         self._strict = strict
         self._damage = Damage()
-        self._retimed = 0
+        self._retimed = self._joined = 0
         self._container, self._stream = self._open()
         self._once = isinstance(path, Address) and path.scheme == "stdin"
         try:
@@ -96,6 +97,11 @@ class VideoSource(Closing):
         found = []
         if self._damage.packets:
             found.append(f"{self._damage}: skipped")
+        if self._joined:
+            found.append(
+                f"times jump {self._joined} times, as where recordings were joined: they are "
+                "counted on there"
+            )
         if self._retimed:
             found.append(f"{self._retimed} frames had missing or repeated times and were retimed")
         return found
@@ -183,22 +189,25 @@ class VideoSource(Closing):
             first = next(frames, None)
             if first is not None and first.time_s <= time_s:
                 return itertools.chain([first], frames)
-            self._damage, self._retimed = Damage(), 0
+            self._damage, self._retimed, self._joined = Damage(), 0, 0
         return self._decoded(0.0)
 
     def _decoded(self, from_s: float) -> Iterator[Frame]:
         """Decode from where a seek to `from_s` leads, from the first frame for 0."""
         self._rewind(from_s)
-        time_base = self._stream.time_base or Fraction(1, 90000)
-        step = max(1, round(1 / ((self._stream.average_rate or FALLBACK_RATE) * time_base)))
+        joints = Joints(self._stream)
+        time_base = joints.time_base
         last: int | None = None
         for index, video in enumerate(self._pictures()):
             pts = video.pts
             if pts is None and last is None and from_s > 0:
                 return  # nothing tells where the seek has led
+            if pts is not None:
+                pts += joints.shift(pts)
+                self._joined = len(joints.shifts) - 1
             if pts is None or (last is not None and pts <= last):
                 self._retimed += pts is not None or last is not None
-                pts = 0 if last is None else last + (step if pts is None else 1)
+                pts = 0 if last is None else last + (joints.step if pts is None else 1)
             video.pts = last = pts
             video.time_base = time_base
             yield Frame(index, float(pts * time_base), video)
