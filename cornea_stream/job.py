@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -75,19 +76,22 @@ def run_into(
     tally = LiveTally() if _is_live(path, options) else None
     if skipped := settle(path, folder, options, segmenter.mask_settings):
         return skipped
-    with open_source(
-        path,
-        start_s=options.start_s,
-        end_s=options.end_s,
-        every=options.every,
-        strict=options.strict,
-        max_megapixels=options.max_megapixels,
-        live=tally is not None,
-        reconnect_s=options.reconnect_s,
-        stop=stop,
-        on_note=on_note,
-        decoder=options.decoder,
-    ) as source:
+    with (
+        open_source(
+            path,
+            start_s=options.start_s,
+            end_s=options.end_s,
+            every=options.every,
+            strict=options.strict,
+            max_megapixels=options.max_megapixels,
+            live=tally is not None,
+            reconnect_s=options.reconnect_s,
+            stop=stop,
+            on_note=on_note,
+            decoder=options.decoder,
+        ) as source,
+        contextlib.ExitStack() as held,
+    ):
         # Before the work: the file may change meanwhile.
         fingerprint = None if isinstance(path, Address) else manifest.fingerprint(path)
         targets = plan_outputs(folder, path, options)
@@ -96,7 +100,7 @@ def run_into(
             streams=[*map(str, options.streams)],
         )  # fmt: skip
         if options.files:
-            manifest.begin(folder)
+            held.enter_context(manifest.at_work(folder))
         clock = time.perf_counter()
 
         def note(progress: Progress) -> None:

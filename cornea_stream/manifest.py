@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from cornea_stream.about import machine, versions
+from cornea_stream.errors import OutputError
 from cornea_stream.frames import MediaInfo
 from cornea_stream.run_types import RunOptions, RunResult
 from cornea_stream.segmenter import MaskSettings, Segmenter
@@ -46,6 +50,41 @@ def begin(folder: Path) -> None:
     with output_errors(path):
         folder.mkdir(parents=True, exist_ok=True)
         part_path(path).write_text(json.dumps({"status": "running"}) + "\n")
+
+
+@contextmanager
+def at_work(folder: Path) -> Iterator[None]:
+    """Begin, and keep other processes away meanwhile, however this one ends.
+
+    Raises OutputError, also where another process is at work.
+    """
+    path = folder / NAME
+    with output_errors(path):
+        folder.mkdir(parents=True, exist_ok=True)
+        held = part_path(path).open("a", encoding="utf-8")
+    with held:
+        if not _lock(held):
+            raise OutputError(
+                f"another run is at work there: {folder}: wait for its end or choose another -o"
+            )
+        begin(folder)
+        yield
+
+
+def _lock(held: IO[str]) -> bool:
+    """Lock an open file; False where another process has it."""
+    try:
+        import fcntl
+    except ImportError:  # Windows: nothing keeps runs apart there
+        return True
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    named = Path(held.name)  # the other may just have made its run.json of it
+    return named.exists() and os.path.samestat(os.fstat(held.fileno()), named.stat())
 
 
 def give_up(folder: Path) -> None:

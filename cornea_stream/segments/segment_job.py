@@ -53,35 +53,42 @@ def run_segment(
     if earlier := manifest.find_complete(folder, fingerprint, key["settings"]):
         result.frames = earlier["evidence"]["taken"]
         return result
-    manifest.begin(folder)
-    told: dict[str, Any] = {"status": "complete", "outputs": [], "warnings": [], "evidence": EMPTY}
-    result.status = "complete"
-    if source := _open(path, options, segment):
-        with source:
+    with manifest.at_work(folder):
+        told: dict[str, Any] = {
+            "status": "complete",
+            "outputs": [],
+            "warnings": [],
+            "evidence": EMPTY,
+        }
+        result.status = "complete"
+        if source := _open(path, options, segment):
+            with source:
 
-            def note(progress: Progress) -> None:
-                if on_progress:
-                    own = min(max(progress.frames - source.context, 0), source.taken)
-                    on_progress(replace(progress, frames=own))
+                def note(progress: Progress) -> None:
+                    if on_progress:
+                        own = min(max(progress.frames - source.context, 0), source.taken)
+                        on_progress(replace(progress, frames=own))
 
-            with open_sinks(folder, source.info, options, encoder, segment) as (sinks, warners):
-                run_pipeline(source, segmenter, sinks, stop=stop, on_progress=note)
-            result.warnings = [text for warner in warners for text in warner.warnings]
-            for rows in (sink for _, sink in sinks if isinstance(sink, RowsSink)):
-                result.warnings += rows.warnings
-            result.outputs = [
-                part_name(target.name) for target in plan_outputs(folder, path, options)
-            ]
-            result.frames, result.seconds = source.taken, time.perf_counter() - clock
-            result.paths = describe_paths(source, segmenter)
-            if options.overlay:
-                result.paths["encode"] = encoder.codec
-            if stop and stop.is_set():
-                result.status = "interrupted"
-            told = manifest.describe(result, source.info, fingerprint, segmenter, options, started)
-            told["evidence"] = source.evidence
-    content = json.dumps(told | key, indent=2, default=str) + "\n"
-    write_file(folder / manifest.NAME, content.encode())
+                with open_sinks(folder, source.info, options, encoder, segment) as (sinks, warners):
+                    run_pipeline(source, segmenter, sinks, stop=stop, on_progress=note)
+                result.warnings = [text for warner in warners for text in warner.warnings]
+                for rows in (sink for _, sink in sinks if isinstance(sink, RowsSink)):
+                    result.warnings += rows.warnings
+                result.outputs = [
+                    part_name(target.name) for target in plan_outputs(folder, path, options)
+                ]
+                result.frames, result.seconds = source.taken, time.perf_counter() - clock
+                result.paths = describe_paths(source, segmenter)
+                if options.overlay:
+                    result.paths["encode"] = encoder.codec
+                if stop and stop.is_set():
+                    result.status = "interrupted"
+                told = manifest.describe(
+                    result, source.info, fingerprint, segmenter, options, started
+                )
+                told["evidence"] = source.evidence
+        content = json.dumps(told | key, indent=2, default=str) + "\n"
+        write_file(folder / manifest.NAME, content.encode())
     return result
 
 
