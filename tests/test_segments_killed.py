@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from conftest import moving_discs, write_video
-from test_segments import OPEN_GOP, assert_equal
+from segments_compared import OPEN_GOP, assert_equal
 
 from cornea_stream.run_types import RunResult
 from cornea_stream.segments.parts import PARTS

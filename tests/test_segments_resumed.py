@@ -1,0 +1,173 @@
+"""Segmented runs that are stopped, interrupted while joining, or taken up again."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import write_video
+from segments_compared import (
+    EVERYTHING,
+    OPEN_GOP,
+    X264,
+    Given,
+    assert_equal,
+    damage,
+    eyes,
+    in_segments,
+    segments_of,
+)
+
+from cornea_stream.archives.batch import run_units
+from cornea_stream.archives.work import Here, Step, Unit
+from cornea_stream.job import run_source
+from cornea_stream.segmenter import Segmenter
+from cornea_stream.segments import join, segmented
+from cornea_stream.segments.parts import PARTS
+from cornea_stream.segments.segmented import InSegments
+
+
+def test_finished_segments_are_not_done_again(tmp_path: Path, segmenter: Segmenter) -> None:
+    segmenter.smooth = True
+    path = write_video(tmp_path / "v.mp4", eyes(), options=OPEN_GOP, audio="aac")
+    whole = run_source(path, tmp_path / "whole", segmenter, EVERYTHING)
+    folder = tmp_path / "cut" / "v"
+
+    def give_up(step: Step) -> None:
+        if step.progress and step.progress.frames == 45:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        in_segments(path, segmenter, on_step=give_up)
+    assert sorted(p.name for p in folder.iterdir()) == [PARTS, "run.part.json"]
+    parts = sorted((folder / PARTS).iterdir())
+    manifests = [part / "run.json" for part in parts if (part / "run.json").exists()]
+    assert len(manifests) == 2
+    stamps = [path.stat().st_mtime_ns for path in manifests]
+    seen: list[int] = []
+
+    def look(step: Step) -> None:
+        if step.progress:
+            seen.append(step.progress.frames)
+            assert [path.stat().st_mtime_ns for path in manifests] == stamps
+
+    cut = in_segments(path, segmenter, replace(EVERYTHING, resume=True), on_step=look)
+    assert seen[0] >= 40
+    assert segments_of(cut) == [20, 20, 20]
+    assert_equal(whole, cut)
+
+
+def test_stopping_keeps_finished_segments(tmp_path: Path, segmenter: Segmenter) -> None:
+    path = write_video(tmp_path / "v.mp4", eyes(), options=X264)
+    stop = threading.Event()
+    whole = run_source(path, tmp_path / "whole", segmenter, EVERYTHING)
+    cut = in_segments(
+        path, segmenter, stop=stop,
+        on_step=lambda s: stop.set() if s.progress and s.progress.frames == 25 else None,
+    )  # fmt: skip
+    folder = Path(cut.folder)
+    assert (cut.status, cut.outputs) == ("interrupted", [])
+    assert 25 <= cut.frames < 60
+    assert sorted(p.name for p in folder.iterdir()) == [PARTS, "run.part.json"]
+    assert_equal(whole, in_segments(path, segmenter, replace(EVERYTHING, resume=True)))
+
+
+@pytest.mark.parametrize("broken", ["concatenate", "_join_rows", "_move_pngs", "discard_parts"])
+def test_joining_that_was_interrupted_is_done_again(
+    tmp_path: Path, segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    path = write_video(tmp_path / "v.mp4", eyes(), options=X264, audio="aac")
+    whole = run_source(path, tmp_path / "whole", segmenter, EVERYTHING)
+    module = segmented if broken == "discard_parts" else join
+    original, calls = getattr(module, broken), itertools.count()
+
+    def interrupted(*args: Any, **more: Any) -> Any:
+        if broken == "discard_parts":
+            if next(calls) == 0:  # left from an earlier run
+                return original(*args, **more)
+        elif broken == "_move_pngs":
+            original(args[0][:2], args[1][:2], *args[2:])
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as context:
+        context.setattr(module, broken, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            in_segments(path, segmenter)
+    decoded = []
+    again = in_segments(path, segmenter, replace(EVERYTHING, resume=True), on_step=decoded.append)
+    assert decoded == []
+    if broken == "discard_parts":  # all was there already
+        assert again.status == "skipped"
+        again.status, again.warnings, again.scale = whole.status, whole.warnings, whole.scale
+    assert_equal(whole, again)
+
+
+def test_earlier_outputs_stay_until_all_is_joined(tmp_path: Path, segmenter: Segmenter) -> None:
+    path = write_video(tmp_path / "v.mp4", eyes(), options=X264)
+    first = in_segments(path, segmenter)
+    folder = Path(first.folder)
+    before = {p: p.stat().st_mtime_ns for p in folder.rglob("*")}
+
+    def look(step: Step) -> None:
+        assert {p: p.stat().st_mtime_ns for p in before} == before
+
+    del before[folder / "frames"]
+    unit = Unit(path, folder, EVERYTHING)
+    executor = InSegments(Here(Given(segmenter)), 0.5, smooth=False)
+    (refused,), code = run_units(
+        [unit], executor, segmenter.mask_settings,
+        stop=threading.Event(), on_step=look, on_result=lambda unit, result: None,
+    )  # fmt: skip
+    assert code == 5
+    assert "--overwrite" in (refused.error or "")
+    look(Step(unit, None))
+    wanted = replace(EVERYTHING, overwrite=True, every=2)
+    again = in_segments(path, segmenter, wanted, on_step=look)
+    assert_equal(run_source(path, tmp_path / "whole", segmenter, wanted), again)
+
+
+def test_strict_stops_at_damage(tmp_path: Path, segmenter: Segmenter) -> None:
+    rng = np.random.default_rng(0)
+    noisy = [np.maximum(p, rng.integers(0, 90, p.shape, np.uint8)) for p in eyes(80)]
+    path = write_video(tmp_path / "v.mp4", noisy, options={**X264, "crf": "30"})
+    damage(path, 0.5, 5000)
+    unit = Unit(path, tmp_path / "cut" / "v", replace(EVERYTHING, strict=True))
+    (result,), code = run_units(
+        [unit], InSegments(Here(Given(segmenter)), 0.5, smooth=False), segmenter.mask_settings,
+        stop=threading.Event(), on_step=lambda step: None, on_result=lambda unit, result: None,
+    )  # fmt: skip
+    assert code == 3
+    assert "damaged near" in (result.error or "")
+    assert result.folder == str(unit.folder)
+
+
+def test_damage_ends_work_on_segments_and_is_remembered(
+    tmp_path: Path, segmenter: Segmenter
+) -> None:
+    rng = np.random.default_rng(0)
+    noisy = [np.maximum(p, rng.integers(0, 90, p.shape, np.uint8)) for p in eyes(80)]
+    path = write_video(tmp_path / "v.mp4", noisy, options={**X264, "crf": "30"})
+    damage(path, 0.2, 3000)
+    folder = tmp_path / "cut" / "v"
+    begun: list[int] = []
+
+    def give_up(step: Step) -> None:
+        if step.progress is None and step.unit.segment is None and begun:
+            raise KeyboardInterrupt  # the whole is begun
+        begun.append(step.progress.frames if step.progress else 0)
+
+    with pytest.raises(KeyboardInterrupt):
+        in_segments(path, segmenter, on_step=give_up)
+    assert len(list((folder / PARTS).glob("*/run.json"))) < 3
+    begun.clear()
+    cut = in_segments(
+        path, segmenter, replace(EVERYTHING, resume=True), on_step=lambda s: begun.append(1)
+    )
+    assert cut.frames <= len(begun) <= cut.frames + 1
+    said = "not cut into segments: damage or wrong times in the video"
+    assert_equal(run_source(path, tmp_path / "whole", segmenter, EVERYTHING), cut, said)
