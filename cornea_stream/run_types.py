@@ -12,7 +12,7 @@ from cornea_stream.scale import Scale, check_scale
 from cornea_stream.sinks import EncoderSettings, PreviewSettings, StreamTarget, check_encoder
 from cornea_stream.source import check_decoder
 from cornea_stream.source.live import RECONNECT_S
-from cornea_stream.source.media import MAX_MEGAPIXELS
+from cornea_stream.source.media import MAX_MEGAPIXELS, pixel_limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,9 @@ class RunOptions:
             require("matplotlib", "plots", "--summary")
         if not 0 <= self.opacity <= 1:
             raise UsageError(f"opacity must lie between 0 and 1: {self.opacity:g}: try 0.5")
-        if self.reconnect_s < 0:
-            raise UsageError(f"reconnect timeout is negative: {self.reconnect_s:g} s: try 30")
+        if not self.reconnect_s >= 0:  # NaN neither
+            raise UsageError(f"reconnect timeout must be 0 or more: {self.reconnect_s:g} s: try 30")
+        pixel_limit(self.max_megapixels)
         parse_colour(self.color)
         if self.streams:
             self._check_streams()

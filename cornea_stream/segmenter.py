@@ -23,6 +23,9 @@ from cornea_stream.network.checkpoint import Checkpoint, load_checkpoint
 from cornea_stream.source import open_source
 from cornea_stream.stages import Ahead, Feed
 
+MAX_BATCH = 1024
+"""Beyond this nothing is faster anywhere, and the frames of a batch wait in memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class MaskSettings:
@@ -88,8 +91,8 @@ class Segmenter:
             raise UsageError("calibration is for int8 only: add --precision int8")
         if not 0 < threshold < 1:
             raise UsageError(f"threshold must lie between 0 and 1: {threshold:g}: try 0.5")
-        if batch_size is not None and batch_size < 1:
-            raise UsageError(f"batch size must be 1 or more: {batch_size}: give a whole number")
+        if batch_size is not None and not 1 <= batch_size <= MAX_BATCH:
+            raise UsageError(f"batch size must lie between 1 and {MAX_BATCH}: {batch_size}: try 8")
         loaded = checkpoint if isinstance(checkpoint, Checkpoint) else load_checkpoint(checkpoint)
         self.checkpoint = loaded
         self.threshold = threshold

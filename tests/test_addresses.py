@@ -215,5 +215,5 @@ def test_a_size_limit_holds_for_streams(web: Web, tmp_path: Path) -> None:
 
 
 def test_options_that_make_no_sense() -> None:
-    with pytest.raises(UsageError, match="reconnect timeout is negative"):
+    with pytest.raises(UsageError, match="reconnect timeout must be 0 or more"):
         RunOptions(reconnect_s=-1).check()

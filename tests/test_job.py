@@ -390,6 +390,10 @@ def test_impossible_options_are_refused_before_any_work(
         (RunOptions(preset="warp"), "libx264 refuses these settings"),
         (RunOptions(codec="mpeg4", crf=3), "mpeg4 has no option --crf"),
         (RunOptions(color="mud"), "unknown color"),
+        (RunOptions(reconnect_s=float("nan")), "reconnect timeout must be 0 or more: nan"),
+        (RunOptions(max_megapixels=float("nan")), "max megapixels must lie between 0 and 2147"),
+        (RunOptions(max_megapixels=float("inf")), "max megapixels must lie between 0 and 2147"),
+        (RunOptions(max_megapixels=-1), "max megapixels must lie between 0 and 2147"),
     ):
         with pytest.raises(UsageError, match=message):
             run(path, segmenter, options)

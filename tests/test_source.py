@@ -244,3 +244,15 @@ def test_a_truncated_recording_gives_what_is_there(tmp_path: Path) -> None:
     cut.write_bytes(whole.read_bytes()[: int(0.6 * whole.stat().st_size)])
     with open_source(cut) as source:
         assert 10 < len(list(source)) < 50
+
+
+@pytest.mark.parametrize(
+    ("bounds", "message"),
+    [({"start_s": 1e23}, r"no frame at or after 1e\+23 s"), ({"end_s": 0}, "no frame before 0 s")],
+)
+def test_a_range_without_frames_is_told(
+    tmp_path: Path, bounds: dict[str, float], message: str
+) -> None:
+    path = write_video(tmp_path / "v.mp4", moving_discs(2))
+    with pytest.raises(SourceError, match=message):
+        open_source(path, **bounds)  # type: ignore[arg-type]

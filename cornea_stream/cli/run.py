@@ -272,6 +272,6 @@ def _parse_outputs(
 def _parse_batch_size(text: str) -> int | None:
     if text == "auto":
         return None
-    if not text.isdigit() or text == "0":
+    if not (text.isascii() and text.isdigit()) or text == "0":
         raise typer.BadParameter(f"{text!r} is neither auto nor a number from 1 on: try auto")
     return int(text)

@@ -13,10 +13,11 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from cornea_stream.address import Address
-from cornea_stream.errors import SourceError
+from cornea_stream.errors import SourceError, UsageError
 
 MAX_MEGAPIXELS = 64.0
 """Largest picture that is decoded unless told otherwise: 8K has 33, and a bomb has billions."""
+_FFMPEG_MEGAPIXELS = 2147  # its own limit, 2**31 pixels
 # Formats that only name other files, or addresses, to read from.
 _POINTING_ELSEWHERE = frozenset(
     {"concat", "dash", "hls", "imf", "rtsp", "sdp", "vobsub", "webm_dash_manifest"}
@@ -87,7 +88,12 @@ def reason(err: BaseException) -> str:
 
 
 def pixel_limit(max_megapixels: float) -> dict[str, str]:
-    """Return the option that makes FFmpeg refuse larger pictures."""
+    """Return the option that makes FFmpeg refuse larger pictures. Raises UsageError."""
+    if not 0 < max_megapixels <= _FFMPEG_MEGAPIXELS:
+        raise UsageError(
+            f"max megapixels must lie between 0 and {_FFMPEG_MEGAPIXELS}: {max_megapixels:g}: "
+            f"try {MAX_MEGAPIXELS:g}"
+        )
     return {"max_pixels": str(round(max_megapixels * 1e6))}
 
 

@@ -143,6 +143,8 @@ class VideoSource(Closing):
     def _no_frame_message(self) -> str:
         if self._start_s:
             return f"no frame at or after {self._start_s:g} s: {self.path}: choose an earlier start"
+        if self._end_s is not None and not self._damage.packets:
+            return f"no frame before {self._end_s:g} s: {self.path}: choose a later end"
         return (
             f"no frame can be decoded: {self.path} ({self._damage.packets} damaged packets): "
             "the recording is damaged, copy it again"
@@ -226,8 +228,8 @@ class VideoSource(Closing):
             try:
                 self._container.seek(int(from_s / time_base), stream=self._stream, backward=True)
                 return
-            except av.error.FFmpegError:
-                pass  # no index: start over and decode up to the wanted time
+            except (av.error.FFmpegError, OverflowError):
+                pass  # no index, or no time: start over and decode up to the wanted time
         self._container.close()
         self._container, self._stream = self._open()
 
