@@ -221,7 +221,10 @@ def test_awkward_file_names(tmp_path: Path, tiny_checkpoint: Path, call, name: s
     assert "complete" in out
 
 
-def test_ctrl_c_leaves_a_video_that_plays(tmp_path: Path, tiny_checkpoint: Path) -> None:
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_leaves_a_video_that_plays(
+    tmp_path: Path, tiny_checkpoint: Path, ending: signal.Signals
+) -> None:
     source = tmp_path / "long.mp4"
     write_video(source, moving_discs(30) * 100, options={"preset": "ultrafast"})
     process = subprocess.Popen(
@@ -233,7 +236,7 @@ def test_ctrl_c_leaves_a_video_that_plays(tmp_path: Path, tiny_checkpoint: Path)
     deadline = time.monotonic() + 120
     while not (frames / "000020_overlay.png").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-    os.kill(process.pid, signal.SIGINT)
+    process.send_signal(ending)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     told = json.loads((tmp_path / "out" / "long" / "run.json").read_text())

@@ -96,13 +96,16 @@ def print_json(results: Sequence[RunResult]) -> None:
 def _stop_on_interrupt(console: Console) -> Iterator[threading.Event]:
     """Turn the first Ctrl-C into an orderly stop; a second one interrupts at once.
 
-    Once stopped the process is about to end, so Ctrl-C is not given back.
+    So with SIGTERM, by which systems end what they run. Once stopped the process is about to end,
+    so neither is given back.
     """
     stop = threading.Event()
+    signals = (signal.SIGINT, signal.SIGTERM)
 
     def handle(number: int, frame: FrameType | None) -> None:
         if stop.is_set():
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a third must not interrupt the clean-up
+            for one in signals:
+                signal.signal(one, signal.SIG_IGN)  # a third must not interrupt the clean-up
             raise KeyboardInterrupt
         stop.set()
         console.print("Stopping: finishing the frames in flight (Ctrl-C again to give up)…")
@@ -110,12 +113,13 @@ def _stop_on_interrupt(console: Console) -> Iterator[threading.Event]:
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = signal.signal(signal.SIGINT, handle)
+    before = [signal.signal(one, handle) for one in signals]
     try:
         yield stop
     finally:
         if not stop.is_set():
-            signal.signal(signal.SIGINT, before)
+            for one, handler in zip(signals, before, strict=True):
+                signal.signal(one, handler)
 
 
 def _places(result: RunResult) -> list[str]:
