@@ -77,6 +77,8 @@ def find_address(source: str | Path | Address) -> Address | None:
         usable = parts.port is None or parts.port > 0
     except ValueError:
         usable = False
+    if usable and has_torn_password(text):
+        raise UsageError(torn_password(scheme))
     if not usable or not (parts.hostname or parts.port):
         raise UsageError(
             f"not a usable {scheme}:// address: write {scheme}://HOST:PORT/PATH, with %xx for "
@@ -103,6 +105,23 @@ def address_name(label: str) -> str:
     scheme, _, rest = label.rpartition("://")
     plain = re.sub(r"[^A-Za-z0-9._]+", "-", rest.removeprefix("/dev/")).strip("-.")
     return f"{scheme}-{plain}" if rest.startswith(":") else plain
+
+
+def has_torn_password(text: str) -> bool:
+    """Whether a / ? or # may end the authority of an address in the middle of a password.
+
+    What stands before it would be taken for host and port, and the rest be shown.
+    """
+    authority = urlsplit(text).netloc
+    return ":" in authority and "@" not in authority and "@" in text
+
+
+def torn_password(scheme: str) -> str:
+    """Return the message for an address with such a password."""
+    return (
+        f"not a usable {scheme}:// address: there is an @ behind its host: write %2F, %3F and %23 "
+        "for / ? and # in a password, and %40 for an @ in a path"
+    )
 
 
 def _host(netloc: str) -> str:

@@ -20,6 +20,7 @@ from cornea_stream.errors import SourceError, UsageError
 from cornea_stream.job import run_source
 from cornea_stream.run_types import RunOptions
 from cornea_stream.segmenter import Segmenter
+from cornea_stream.sinks.target import parse_target
 from cornea_stream.source import open_source
 
 VFR = [0, 40, 81, 200, 240, 333, 500, 507, 940, 1000]
@@ -53,13 +54,16 @@ def test_paths_are_no_addresses(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["rtsp://me:p/w@host/x", "rtsp://me:p#w@host/x", "rtsp:///x", "http://h:0/", "file:///p/w"],
-)
+    ["rtsp://me:p/w@host/x", "rtsp://me:p#w@host/x", "rtsp:///x", "http://h:0/", "file:///p/w",
+     "rtsp://me:7/p/w@host/x", "rtmp://me:77?p/w@host/x", "rtsp://me:7#p/w@host/x"],
+)  # fmt: skip
 def test_unusable_addresses_are_refused_without_showing_them(text: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        find_address(text)
-    assert "p/w" not in str(caught.value)
-    assert "p#w" not in str(caught.value)
+    for parse in (find_address, parse_target):
+        with pytest.raises(UsageError) as caught:
+            parse(text)
+        assert "p/w" not in str(caught.value)
+        assert "p#w" not in str(caught.value)
+        assert "me" not in str(caught.value).split()
 
 
 # --- the web

@@ -7,6 +7,7 @@ import sys
 from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
+from cornea_stream.address import has_torn_password, torn_password
 from cornea_stream.errors import UsageError
 
 PIPE_CONTAINERS = ("matroska", "mpegts")
@@ -64,6 +65,8 @@ def parse_target(output: str, pipe_container: str = "matroska") -> StreamTarget:
         usable = bool(parts.hostname) and (parts.port is not None or scheme != "udp")
     except ValueError:
         usable = False
+    if usable and has_torn_password(output):
+        raise UsageError(torn_password(scheme))
     if not usable:
         raise UsageError(f"not a usable {scheme}:// address: write {scheme}://HOST:PORT/PATH")
     return StreamTarget(scheme + output[len(scheme) :], _CONTAINERS[scheme])
