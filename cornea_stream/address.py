@@ -18,6 +18,7 @@ NETWORK = ("rtsp", "rtmp", "udp", "http", "https")
 """Schemes of addresses on the network."""
 _ENDLESS = ("rtsp", "rtmp", "udp", "camera")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+:/+)(?:[^\s/@]*@)?([^\s?#]*[^\s?#:])(?:[?#]\S*|:)?")
 _CAMERA = re.compile(r"/dev/(video\d+|v4l/.+)")
 
 
@@ -105,6 +106,13 @@ def address_name(label: str) -> str:
     scheme, _, rest = label.rpartition("://")
     plain = re.sub(r"[^A-Za-z0-9._]+", "-", rest.removeprefix("/dev/")).strip("-.")
     return f"{scheme}-{plain}" if rest.startswith(":") else plain
+
+
+def without_secrets(text: str) -> str:
+    """Return a text with its addresses, as they are or as paths, without user and query."""
+    return _ADDRESS.sub(
+        lambda found: found[1] + found[2] + (":" if found[0][-1] == ":" else ""), text
+    )
 
 
 def has_torn_password(text: str) -> bool:

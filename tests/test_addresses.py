@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from conftest import moving_discs, read_video, write_video
 
-from cornea_stream.address import find_address, lone_address
+from cornea_stream.address import find_address, lone_address, without_secrets
+from cornea_stream.cli import main
 from cornea_stream.errors import SourceError, UsageError
 from cornea_stream.job import run_source
 from cornea_stream.run_types import RunOptions
@@ -221,3 +222,29 @@ def test_a_size_limit_holds_for_streams(web: Web, tmp_path: Path) -> None:
 def test_options_that_make_no_sense() -> None:
     with pytest.raises(UsageError, match="reconnect timeout must be 0 or more"):
         RunOptions(reconnect_s=-1).check()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("frame", "rtsp://me:pw@host/x?t=pw", "-t", "1"), ("benchmark", "http://me:pw@host/x.mp4"),
+     ("export", "https://me:pw@host/x.pth?t=pw", "-o", "x.pth"),
+     ("run", "x.mp4", "--ray", "http://me:pw@host")],
+)  # fmt: skip
+def test_commands_that_take_no_address_show_none_of_its_secrets(
+    arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["cornea-stream", *arguments, "--verbose"])
+    with pytest.raises(SystemExit):
+        main()
+    told = capsys.readouterr().err
+    assert "host" in told
+    assert "pw" not in told
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [("not found: rtsp:/a:b@h/x?t=1: check", "not found: rtsp:/h/x: check"),
+     ("C:/a@b: gone", "C:/a@b: gone"), ("at http://h:80: no", "at http://h:80: no")],
+)  # fmt: skip
+def test_what_is_told_of_an_address(told: str, kept: str) -> None:
+    assert without_secrets(told) == kept

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from cornea_stream.address import without_secrets
 from cornea_stream.cli.annotate import annotate
 from cornea_stream.cli.benchmark import benchmark
 from cornea_stream.cli.demo import demo
@@ -73,7 +74,7 @@ def _fail(message: str, error: BaseException | None, code: int) -> None:
     if error is not None and "--verbose" in sys.argv:
         import traceback
 
-        traceback.print_exception(error)
+        sys.stderr.write(without_secrets("".join(traceback.format_exception(error))))
     with contextlib.suppress(BrokenPipeError):
-        typer.secho(f"Error: {message}", fg=typer.colors.RED, err=True)
+        typer.secho(f"Error: {without_secrets(message)}", fg=typer.colors.RED, err=True)
     sys.exit(code)
