@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -129,6 +130,23 @@ def test_earlier_outputs_stay_until_all_is_joined(tmp_path: Path, segmenter: Seg
     wanted = replace(EVERYTHING, overwrite=True, every=2)
     again = in_segments(path, segmenter, wanted, on_step=look)
     assert_equal(run_source(path, tmp_path / "whole", segmenter, wanted), again)
+
+
+def test_segments_of_a_source_that_changed_are_not_joined(
+    tmp_path: Path, segmenter: Segmenter
+) -> None:
+    """As a recording that is copied anew, or still written, while it is worked on."""
+    path = write_video(tmp_path / "v.mp4", eyes(), options=X264)
+
+    def touch(step: Step) -> None:
+        if step.progress and step.progress.frames == 30:
+            os.utime(path)
+
+    with pytest.raises(AssertionError, match="the source changed during the run"):
+        in_segments(path, segmenter, on_step=touch)
+    assert not list((tmp_path / "cut" / "v").glob("*.mp4"))
+    result = in_segments(path, segmenter, replace(EVERYTHING, resume=True))
+    assert result.status == "complete"
 
 
 def test_strict_stops_at_damage(tmp_path: Path, segmenter: Segmenter) -> None:

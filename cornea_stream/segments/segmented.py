@@ -18,6 +18,7 @@ from pathlib import Path
 from cornea_stream import manifest
 from cornea_stream.archives.work import Executor, Results, Step, Unit, failure
 from cornea_stream.errors import UsageError
+from cornea_stream.errors import SourceError
 from cornea_stream.job import show
 from cornea_stream.masks.smooth import WEIGHTS
 from cornea_stream.outputs import plan_outputs
@@ -215,6 +216,11 @@ class SegmentedRun:
                 self._end()
                 return replace(result, folder=str(self.unit.folder))
         parts = [part for part in map(self._part, self.waiting) if part]
+        if len({part.told["fingerprint"] for part in parts}) > 1:
+            self._end()
+            raise SourceError(
+                f"the source changed during the run: {self._path}: run again with --resume"
+            )
         if self._is_known_damaged() or any(part.mended for part in parts):
             self._deal(self._leave_whole(_DAMAGED))
             return None
