@@ -17,8 +17,7 @@ from pathlib import Path
 
 from cornea_stream import manifest
 from cornea_stream.archives.work import Executor, Results, Step, Unit, failure
-from cornea_stream.errors import UsageError
-from cornea_stream.errors import SourceError
+from cornea_stream.errors import SourceError, UsageError
 from cornea_stream.job import show
 from cornea_stream.masks.smooth import WEIGHTS
 from cornea_stream.outputs import plan_outputs
