@@ -29,13 +29,22 @@ MAX_BATCH = 1024
 
 @dataclass(frozen=True, slots=True)
 class MaskSettings:
-    """What decides a mask beside the frame; `checkpoint` is the SHA-256 of the weights."""
+    """What decides a mask beside the frame; `checkpoint` is the SHA-256 of the weights.
+
+    `calibration` is the path of the pictures that int8 was calibrated on, None for generated ones.
+    """
 
     checkpoint: str
     precision: str
     threshold: float
     raw_mask: bool
     smooth: bool
+    calibration: str | None = None
+
+    @staticmethod
+    def calibrated_on(path: str | Path | None) -> str | None:
+        """Return what `calibration` is for a path, the same wherever it is given from."""
+        return None if path is None else str(Path(path).resolve())
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +108,7 @@ class Segmenter:
         self.precision = precision
         self.raw = raw
         self.smooth = smooth
+        self.calibration = calibration
         self.in_session = threading.Lock()
         self.engine: Engine[Any] = build_engine(
             loaded,
@@ -115,8 +125,9 @@ class Segmenter:
     def mask_settings(self) -> MaskSettings:
         """What decides the masks, as asked for."""
         return MaskSettings(
-            self.checkpoint.sha256, self.precision, self.threshold, self.raw, self.smooth
-        )
+            self.checkpoint.sha256, self.precision, self.threshold, self.raw, self.smooth,
+            MaskSettings.calibrated_on(self.calibration),
+        )  # fmt: skip
 
     def __call__(self, image: Image | av.VideoFrame | Frame) -> Segmentation:
         """Segment one picture: (H, W, 3) uint8 RGB, an `av.VideoFrame` or a `Frame`."""

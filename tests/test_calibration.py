@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 from conftest import write_video
 
+from cornea_stream.archives.work import Setup
 from cornea_stream.calibration import FRAMES, calibration_images
 from cornea_stream.errors import UsageError
+from cornea_stream.job import run_source
+from cornea_stream.run_types import RunOptions
 from cornea_stream.segmenter import Segmenter
 
 
@@ -48,3 +51,18 @@ def test_a_folder_of_many_images_is_thinned_evenly(tmp_path: Path) -> None:
 def test_calibration_without_int8_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="add --precision int8"):
         Segmenter(calibration=tmp_path, precision="bf16")
+
+
+def test_resume_tells_masks_of_other_calibrations_apart(
+    tmp_path: Path, tiny_checkpoint: Path, segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = write_video(tmp_path / "v.mp4", grays(3))
+    statuses = []
+    for calibration in (None, "a.mp4", tmp_path / "a.mp4", "b.mp4"):
+        segmenter.calibration = calibration
+        found = run_source(path, tmp_path / "out", segmenter, RunOptions(resume=True))
+        statuses.append(found.status)
+        setup = Setup(tiny_checkpoint, calibration=calibration and Path(calibration))
+        assert setup.mask_settings() == segmenter.mask_settings
+    assert statuses == ["complete", "complete", "skipped", "complete"]

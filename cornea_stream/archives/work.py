@@ -87,7 +87,10 @@ class Setup:
         Raises CheckpointError.
         """
         weights = load_checkpoint(self.checkpoint).sha256
-        return MaskSettings(weights, self.precision, self.threshold, self.raw, self.smooth)
+        return MaskSettings(
+            weights, self.precision, self.threshold, self.raw, self.smooth,
+            MaskSettings.calibrated_on(self.calibration),
+        )  # fmt: skip
 
 
 Results: TypeAlias = Generator[tuple[Unit, RunResult], None, None]
