@@ -156,6 +156,19 @@ def test_giving_up_leaves_a_summary_too(units: list[Unit], setup: Setup) -> None
     assert statuses == ["complete", "complete", "not done", "not done"]
 
 
+def test_a_summary_that_cannot_be_written_for_a_moment_stops_nothing(
+    units: list[Unit], setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path, content: bytes) -> None:
+        monkeypatch.undo()
+        raise OutputError(f"cannot write output: {path}: no space left: free some")
+
+    monkeypatch.setattr("cornea_stream.archives.summary.write_file", fail)
+    _, code, found = run(units, setup)
+    assert code == 0
+    assert [row["status"] for row in found] == ["complete"] * len(units)
+
+
 def test_a_file_of_the_user_s_is_no_summary(tmp_path: Path, units: list[Unit]) -> None:
     (tmp_path / "summary.csv").write_text("my,own,notes\n")
     with pytest.raises(OutputError, match="not a summary of this program"):

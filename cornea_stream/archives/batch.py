@@ -42,7 +42,8 @@ def run_units(
         results[unit] = result
         on_result(unit, result)
         if summary:
-            summary.write(results)
+            with contextlib.suppress(OutputError):  # the other sources go on; the last write tells
+                summary.write(results)
 
     try:
         for unit in units:
