@@ -76,7 +76,7 @@ def program(config: TrainConfig, *more: str) -> list[str]:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("augment", ["none", "mild"])
+@pytest.mark.parametrize("augment", [pytest.param("none", marks=pytest.mark.slow), "mild"])
 def test_a_killed_run_resumes_to_the_bit(config: TrainConfig, augment: str) -> None:
     whole = replace(config, epochs=12, augment=augment, output_dir=config.output_dir / "whole")
     killed = replace(whole, output_dir=config.output_dir / "killed")
