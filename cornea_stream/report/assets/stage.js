@@ -11,6 +11,8 @@ function makeStage(data) {
   const mainAt = data.overlay || data.original;
   const still = main.tagName === "IMG";
   const moved = () => stage.onmove();
+  let wanted = null;  // where to seek to, until the main video is there,
+  let asked = null;   // and where it was last sent
   let other = data.overlay && $("original");
 
   function tell(sentence) {
@@ -47,13 +49,20 @@ function makeStage(data) {
       screen.style.setProperty("--share", `${event.target.value}%`));
   }
 
+  /* One seek at a time: Chromium may show the frame before when it is sent on while it seeks. */
+  function goOn() {
+    if (wanted === null || main.seeking) return;
+    if (wanted === asked) wanted = asked = null;
+    else main.currentTime = asked = wanted;
+  }
+
   /* Where the other video should be now; a small lag is caught up by playing faster or slower. */
   function keepStep() {
     if (!other || other.readyState < 1) return;
-    const wanted = stage.time() - data.original.zero_s;
-    const lag = wanted - other.currentTime;
+    const due = stage.time() - data.original.zero_s;
+    const lag = due - other.currentTime;
     if (main.paused || Math.abs(lag) > 0.3) {
-      if (Math.abs(lag) > 0.0005 && !other.seeking) other.currentTime = wanted;
+      if (Math.abs(lag) > 0.0005 && !other.seeking) other.currentTime = due;
       other.playbackRate = main.playbackRate;
     } else {
       other.playbackRate = main.playbackRate * (1 + Math.max(-0.5, Math.min(0.5, 2 * lag)));
@@ -69,10 +78,11 @@ function makeStage(data) {
 
   const stage = {
     onmove: () => {},
-    time: () => main.currentTime + mainAt.zero_s,
+    time: () => (wanted ?? main.currentTime) + mainAt.zero_s,
     playing: () => !main.paused,
     seek(time_s) {
-      main.currentTime = Math.max(0, time_s - mainAt.zero_s);
+      wanted = Math.max(0, time_s - mainAt.zero_s);
+      goOn();
       keepStep();
       moved();
     },
@@ -82,6 +92,8 @@ function makeStage(data) {
   };
   if (still) return null;
 
+  main.addEventListener("seeked", goOn);
+  main.addEventListener("loadeddata", () => { asked = null; goOn(); });  // asked for before: not told of
   for (const name of ["play", "pause", "seeking", "seeked", "ended", "loadeddata"]) main.addEventListener(name, tick);
   if (other) for (const name of ["loadedmetadata", "seeked"]) other.addEventListener(name, keepStep);
   main.addEventListener("play", () => { $("play").textContent = "Pause"; });
