@@ -194,6 +194,33 @@ def test_every_row_shows_its_frame(
     assert f"frame {rows[12][0]} " in told
 
 
+def test_keys_in_quick_succession_send_the_video_on_only_when_it_has_arrived(
+    tab: Tab, folder: Path
+) -> None:
+    page = tab.open(folder / "report.html")
+    ready(page)
+    sent = page.evaluate("""() => {
+        const video = document.getElementById("overlay"), sent = [];
+        const own = Object.getOwnPropertyDescriptor(HTMLMediaElement.prototype, "currentTime");
+        Object.defineProperty(video, "currentTime", {
+            get: () => own.get.call(video),
+            set(time) { sent.push(video.seeking); own.set.call(video, time); },
+        });
+        window.sent = sent;
+        const key = () => new KeyboardEvent("keydown", { key: "ArrowRight", bubbles: true });
+        const charts = document.getElementById("charts");
+        for (let times = 0; times < 9; times++) charts.dispatchEvent(key());
+        return sent;
+    }""")
+    assert sent == [False]
+    wait(page, "Math.abs(document.getElementById('overlay').currentTime - 9 / 25 - 0.005) < 0.001")
+    settled(page)
+    assert page.evaluate("window.sent") == [False, False]
+    assert "frame 9 " in page.locator("#readout").inner_text()
+    wipe(page, 0)
+    assert_disc_at(page, green, middle_of(9))
+
+
 def test_playing_moves_the_cursor_and_the_original(tab: Tab, folder: Path) -> None:
     page = tab.open(folder / "report.html")
     ready(page)
