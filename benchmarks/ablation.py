@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.cross_validation import fitted
 from benchmarks.report import save
 from benchmarks.weights import iou_by_surgery, means
-from cornea_stream.segmenter import Segmenter
+from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.synthetic import generate_empty, generate_frame
 from cornea_train.default_weights import HELD_OUT, VALIDATION_SEED
 from cornea_train.evaluate import stability

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.report import save
-from cornea_stream.frames import Image
-from cornea_stream.masks.mask import iou
-from cornea_stream.segmenter import Segmenter
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.media.frame import Image
+from cornea_stream.postprocess.mask import iou
 
 
 def masks(segmenter: Segmenter, video: Path) -> Iterator[Image]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.report import save
 from benchmarks.weights import Scores, iou_by_surgery, means
-from cornea_stream.segmenter import Segmenter
+from cornea_stream.inference.segmenter import Segmenter
 from cornea_train import default_weights
 from cornea_train.dataset import find_pairs
 

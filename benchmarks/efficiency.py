@@ -13,8 +13,8 @@ from pathlib import Path
 
 from benchmarks.media import reencoded
 from benchmarks.report import save
-from cornea_stream.benchmark import run_benchmark
-from cornea_stream.source import open_source
+from cornea_stream.diagnostics.benchmark import run_benchmark
+from cornea_stream.sources import open_source
 
 
 def main() -> None:

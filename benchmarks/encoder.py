@@ -19,9 +19,9 @@ import numpy as np
 
 from benchmarks.media import RATE, reencoded
 from benchmarks.report import save
-from cornea_stream.colour import parse_colour
-from cornea_stream.overlay import YuvPainter
-from cornea_stream.segmenter import Segmenter
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.media.color import parse_colour
+from cornea_stream.media.overlay import YuvPainter
 
 SIZE = (1024, 768)
 SETTINGS = [

@@ -49,7 +49,7 @@ if [ -z "$video" ]; then
   video="$out/clip.mp4"
   step clip 45 python3 -c "
 import pathlib, sys
-from cornea_stream.demo import write_clip
+from cornea_stream.synthetic.demo import write_clip
 write_clip(pathlib.Path(sys.argv[1]), seconds=6, seed=7, overwrite=True)" "$video"
 fi
 mapfile -t gpu_tests < <(grep -lE 'mark\.gpu' tests/test_*.py)

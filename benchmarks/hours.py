@@ -21,8 +21,8 @@ from matplotlib.figure import Figure
 from benchmarks.media import write_looped
 from benchmarks.report import save
 from benchmarks.resident import Samples, growth_per_minute, sampled
-from cornea_stream.network.checkpoint import save_checkpoint
-from cornea_stream.network.model import ModelSpec, build_pspnet
+from cornea_stream.models.checkpoint import save_checkpoint
+from cornea_stream.models.pspnet import ModelSpec, build_pspnet
 
 SIZE, RATE = (160, 120), 25
 SINKS = ("--mask", "--metrics", "--polygons")

@@ -28,11 +28,11 @@ import torch
 
 from benchmarks.media import reencoded
 from benchmarks.report import save
-from cornea_stream.benchmark import plain_loop
-from cornea_stream.job import run_source
-from cornea_stream.network.checkpoint import Checkpoint, load_checkpoint
-from cornea_stream.run_types import RunOptions
-from cornea_stream.segmenter import Segmenter
+from cornea_stream.diagnostics.benchmark import plain_loop
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.models.checkpoint import Checkpoint, load_checkpoint
+from cornea_stream.runs.options import RunOptions
+from cornea_stream.runs.run import run_source
 
 Contestant = Callable[[Path], float]
 PLAIN = "plain OpenCV loop, fp32"

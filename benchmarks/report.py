@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from cornea_stream.about import machine, versions
+from cornea_stream.runs.environment import machine, versions
 
 
 def save(path: Path, result: Mapping[str, object]) -> None:

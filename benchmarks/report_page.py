@@ -23,10 +23,10 @@ from playwright.sync_api import sync_playwright
 
 from benchmarks.media import RATE, reencoded
 from benchmarks.report import save
-from cornea_stream import manifest
-from cornea_stream.demo import write_clip
 from cornea_stream.report import write_report
+from cornea_stream.runs import manifest
 from cornea_stream.sinks.table import CSV_COLUMNS
+from cornea_stream.synthetic.demo import write_clip
 
 FRAMES, SIZE = 18_000, (1024, 768)
 ROUNDS, CLIP_FRAMES = 5, 100

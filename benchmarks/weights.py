@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.report import save
-from cornea_stream.segmenter import Segmenter
+from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.synthetic import generate_empty, generate_frame
 from cornea_train.dataset import find_pairs, load_pair
 from cornea_train.default_weights import MISDRAWN, VALIDATION_SEED, registered

@@ -11,33 +11,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cornea_stream.frames import Frame, MediaInfo, Segmentation
-    from cornea_stream.job import run_source
-    from cornea_stream.masks.measurement import Measurement, measure
-    from cornea_stream.network.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+    from cornea_stream.inference.segmenter import Segmenter
+    from cornea_stream.inference.session import Session
+    from cornea_stream.media.frame import Frame, MediaInfo, Segmentation
+    from cornea_stream.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+    from cornea_stream.postprocess.measurement import Measurement, measure
     from cornea_stream.report import write_report
-    from cornea_stream.run_types import RunOptions, RunResult
-    from cornea_stream.segmenter import Segmenter
-    from cornea_stream.session import Session
-    from cornea_stream.snapshots import snapshot
-    from cornea_stream.source import open_source
+    from cornea_stream.runs.options import RunOptions, RunResult
+    from cornea_stream.runs.run import run_source
+    from cornea_stream.runs.snapshot import snapshot
+    from cornea_stream.sources import open_source
 
 _HOMES = {
-    "Checkpoint": "network.checkpoint",
-    "load_checkpoint": "network.checkpoint",
-    "save_checkpoint": "network.checkpoint",
-    "Frame": "frames",
-    "MediaInfo": "frames",
-    "Segmentation": "frames",
-    "RunOptions": "run_types",
-    "RunResult": "run_types",
-    "run_source": "job",
-    "Measurement": "masks.measurement",
-    "measure": "masks.measurement",
-    "Segmenter": "segmenter",
-    "Session": "session",
-    "snapshot": "snapshots",
-    "open_source": "source",
+    "Checkpoint": "models.checkpoint",
+    "load_checkpoint": "models.checkpoint",
+    "save_checkpoint": "models.checkpoint",
+    "Frame": "media.frame",
+    "MediaInfo": "media.frame",
+    "Segmentation": "media.frame",
+    "RunOptions": "runs.options",
+    "RunResult": "runs.options",
+    "run_source": "runs.run",
+    "Measurement": "postprocess.measurement",
+    "measure": "postprocess.measurement",
+    "Segmenter": "inference.segmenter",
+    "Session": "inference.session",
+    "snapshot": "runs.snapshot",
+    "open_source": "sources",
     "write_report": "report",
 }
 

@@ -13,6 +13,8 @@ Messages read `what: which thing: what to do`.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 
 class CorneaStreamError(Exception):
     """Base of every error that this package raises on purpose."""
@@ -56,3 +58,9 @@ EXIT_OK = 0
 EXIT_INTERNAL = 1
 EXIT_PARTIAL = 6
 EXIT_INTERRUPTED = 130
+
+
+def require(module: str, extra: str, what: str) -> None:
+    """Raise UsageError, naming the extra to install, if `what` needs a `module` not there."""
+    if find_spec(module) is None:
+        raise UsageError(f"{what} needs {module}: pip install 'cornea-stream[{extra}]'")

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from cornea_stream import Segmenter, snapshot
-from cornea_stream.demo import write_clip
+from cornea_stream.synthetic.demo import write_clip
 
 HERE = Path(__file__).parent
 WIDTH, HEIGHT = 416, 312

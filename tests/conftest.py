@@ -14,11 +14,11 @@ import torch
 from browser import Tab, launch, open_tab
 from numpy.typing import NDArray
 
-from cornea_stream.frames import Frame
-from cornea_stream.network.checkpoint import save_checkpoint
-from cornea_stream.network.model import ModelSpec, build_pspnet
-from cornea_stream.preprocess import model_input
-from cornea_stream.segmenter import Segmenter
+from cornea_stream.engines.preprocess import model_input
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.media.frame import Frame
+from cornea_stream.models.checkpoint import save_checkpoint
+from cornea_stream.models.pspnet import ModelSpec, build_pspnet
 
 SHARED = Path(__file__).parents[2] / "shared"
 REAL_CLIP = SHARED / "media" / "cataract_clip_1080p.mp4"

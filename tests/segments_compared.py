@@ -13,13 +13,13 @@ import av
 import numpy as np
 from conftest import Image, audio_packets, disc, read_video
 
-from cornea_stream.archives.batch import run_units
-from cornea_stream.archives.work import Here, Setup, Step, Unit
-from cornea_stream.frames import source_name
-from cornea_stream.job import run_source
-from cornea_stream.run_types import RunOptions, RunResult
-from cornea_stream.segmenter import Segmenter
-from cornea_stream.segments.segmented import InSegments
+from cornea_stream.batch.run_batch import run_units
+from cornea_stream.batch.task import Here, Setup, Step, Unit
+from cornea_stream.chunks.run_chunks import InSegments
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.media.frame import source_name
+from cornea_stream.runs.options import RunOptions, RunResult
+from cornea_stream.runs.run import run_source
 
 EVERYTHING = RunOptions(mask=True, frames=True, metrics=True, polygons=True, white_to_white_mm=11.7)
 X264 = {"g": "10", "bf": "3", "sc_threshold": "0", "crf": "12"}

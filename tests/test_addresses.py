@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 from conftest import moving_discs, read_video, write_video
 
-from cornea_stream.address import find_address, lone_address, without_secrets
 from cornea_stream.cli import main
 from cornea_stream.errors import SourceError, UsageError
-from cornea_stream.job import run_source
-from cornea_stream.run_types import RunOptions
-from cornea_stream.segmenter import Segmenter
-from cornea_stream.sinks.target import parse_target
-from cornea_stream.source import open_source
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.media.address import find_address, lone_address, without_secrets
+from cornea_stream.runs.options import RunOptions
+from cornea_stream.runs.run import run_source
+from cornea_stream.sinks.stream.target import parse_target
+from cornea_stream.sources import open_source
 
 VFR = [0, 40, 81, 200, 240, 333, 500, 507, 940, 1000]
 

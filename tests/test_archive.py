@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cornea_stream.archives.archive import find_sources
+from cornea_stream.batch.discover import find_sources
 from cornea_stream.errors import SourceError, UsageError
 
 OUT = "output"

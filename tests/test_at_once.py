@@ -10,14 +10,14 @@ import pytest
 from conftest import moving_discs, read_video, write_video
 
 from cornea_stream.errors import OutputError
-from cornea_stream.job import run_source
-from cornea_stream.run_types import RunOptions
-from cornea_stream.segmenter import Segmenter
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.runs.options import RunOptions
+from cornea_stream.runs.run import run_source
 
 HOLD = """
 import sys
 from pathlib import Path
-from cornea_stream import manifest
+from cornea_stream.runs import manifest
 with manifest.at_work(Path(sys.argv[1])):
     print("at work", flush=True)
     sys.stdin.read()

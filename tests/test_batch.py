@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from conftest import moving_discs, write_video
 
-from cornea_stream.archives import work
-from cornea_stream.archives.batch import run_units
-from cornea_stream.archives.summary import Summary
-from cornea_stream.archives.work import Here, Setup, Step, Unit
+from cornea_stream.batch import task
+from cornea_stream.batch.run_batch import run_units
+from cornea_stream.batch.summary_csv import Summary
+from cornea_stream.batch.task import Here, Setup, Step, Unit
 from cornea_stream.errors import OutputError
-from cornea_stream.run_types import RunOptions, RunResult
-from cornea_stream.segmenter import Segmenter
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.runs.options import RunOptions, RunResult
 
 
 @pytest.fixture
@@ -77,7 +77,9 @@ def test_resume_opens_nothing_and_loads_nothing_for_what_is_complete(
     units = [replace(unit, options=RunOptions(resume=True)) for unit in units]
     first = run(units, setup)[2]
     monkeypatch.setattr(Setup, "build", lambda setup: pytest.fail("loads the network"))
-    monkeypatch.setattr("cornea_stream.job.open_source", lambda *_, **__: pytest.fail("opens it"))
+    monkeypatch.setattr(
+        "cornea_stream.runs.run.open_source", lambda *_, **__: pytest.fail("opens it")
+    )
     results, code, found = run(units, setup)
     assert code == 0
     assert {result.status for result in results.values()} == {"skipped"}
@@ -106,14 +108,14 @@ def test_resume_redoes_what_changed_in_input_settings_or_weights(
 def test_an_unexpected_exception_is_that_source_s_failure(
     units: list[Unit], setup: Setup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    honest = work.run_into
+    honest = task.run_into
 
     def shaky(path: Path, *more: object, **options: object) -> RunResult:
         if path.stem == "c":
             raise ZeroDivisionError("a bug")
         return honest(path, *more, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(work, "run_into", shaky)
+    monkeypatch.setattr(task, "run_into", shaky)
     results, code, found = run(units, setup)
     assert code == 6
     assert [row["status"] for row in found] == ["complete", "complete", "failed", "complete"]
@@ -163,7 +165,7 @@ def test_a_summary_that_cannot_be_written_for_a_moment_stops_nothing(
         monkeypatch.undo()
         raise OutputError(f"cannot write output: {path}: no space left: free some")
 
-    monkeypatch.setattr("cornea_stream.archives.summary.write_file", fail)
+    monkeypatch.setattr("cornea_stream.batch.summary_csv.write_file", fail)
     _, code, found = run(units, setup)
     assert code == 0
     assert [row["status"] for row in found] == ["complete"] * len(units)

@@ -11,13 +11,13 @@ import pytest
 import torch
 from conftest import moving_discs, write_video
 
-from cornea_stream.benchmark import Stage, bound, plain_loop, run_benchmark
-from cornea_stream.benchmark.inference import configurations, measure
 from cornea_stream.cli import main
-from cornea_stream.engines.torch_cuda import TorchCUDAEngine
+from cornea_stream.diagnostics.benchmark import Stage, bound, plain_loop, run_benchmark
+from cornea_stream.diagnostics.benchmark.inference import configurations, measure
+from cornea_stream.engines.cuda.engine import TorchCUDAEngine
 from cornea_stream.errors import UsageError
-from cornea_stream.network.checkpoint import Checkpoint, load_checkpoint
-from cornea_stream.source import open_source
+from cornea_stream.models.checkpoint import Checkpoint, load_checkpoint
+from cornea_stream.sources import open_source
 
 
 def stage(name: str, fps: float, cpu_ms: float) -> Stage:
@@ -66,7 +66,7 @@ def test_what_a_gpu_does_before_the_network_is_a_stage_of_its_own(
             checkpoint, device=torch.device("cpu"), precision="fp32", batch_size=4
         )
 
-    monkeypatch.setattr("cornea_stream.segmenter.build_engine", build)
+    monkeypatch.setattr("cornea_stream.inference.segmenter.build_engine", build)
     found = run_benchmark(video, checkpoint=tiny_checkpoint, input_size=32, every_engine=False)
     assert [s.name for s in found.stages] == [
         "decode", "preprocess", "device input", "infer", "mask", "overlay", "encode",

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from conftest import write_video
 
-from cornea_stream.archives.work import Setup
-from cornea_stream.calibration import FRAMES, calibration_images
+from cornea_stream.batch.task import Setup
 from cornea_stream.errors import UsageError
-from cornea_stream.job import run_source
-from cornea_stream.run_types import RunOptions
-from cornea_stream.segmenter import Segmenter
+from cornea_stream.inference.calibration import FRAMES, calibration_images
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.runs.options import RunOptions
+from cornea_stream.runs.run import run_source
 
 
 def grays(count: int) -> list[np.ndarray]:

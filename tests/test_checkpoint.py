@@ -11,8 +11,8 @@ from conftest import TINY_SPEC
 from safetensors.torch import save_file
 
 from cornea_stream.errors import CheckpointError, OutputError
-from cornea_stream.network.checkpoint import infer_spec, load_checkpoint, save_checkpoint
-from cornea_stream.network.model import build_pspnet
+from cornea_stream.models.checkpoint import infer_spec, load_checkpoint, save_checkpoint
+from cornea_stream.models.pspnet import build_pspnet
 
 
 def test_published_state_dict_takes_raw_rgb_at_512(published_checkpoint: Path) -> None:

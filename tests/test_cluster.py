@@ -19,12 +19,12 @@ import pytest
 from conftest import moving_discs, read_video, write_video
 from ray_cluster import ray_cluster
 
-from cornea_stream.archives.actor import shares
-from cornea_stream.archives.cluster import TRIES, RayCluster
-from cornea_stream.archives.work import Setup, Step, Unit
+from cornea_stream.batch.ray.actor import shares
+from cornea_stream.batch.ray.cluster import TRIES, RayCluster
+from cornea_stream.batch.task import Setup, Step, Unit
+from cornea_stream.chunks.run_chunks import InSegments
 from cornea_stream.errors import CheckpointError, UsageError
-from cornea_stream.run_types import RunOptions, RunResult
-from cornea_stream.segments.segmented import InSegments
+from cornea_stream.runs.options import RunOptions, RunResult
 
 pytest.importorskip("ray")
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from ray_cluster import ray_cluster
 
-from cornea_stream.archives import connection
+from cornea_stream.batch.ray import connection
 from cornea_stream.errors import UsageError
 
 pytest.importorskip("ray")

@@ -17,16 +17,16 @@ import torch
 from test_device_input import noise
 
 from cornea_stream.engines import build_engine
-from cornea_stream.engines.batch_size import best_batch_size
-from cornea_stream.engines.graph import GraphedNetwork
-from cornea_stream.engines.torch_cuda import TorchCUDAEngine
+from cornea_stream.engines.cuda.batch_size import best_batch_size
+from cornea_stream.engines.cuda.engine import TorchCUDAEngine
+from cornea_stream.engines.cuda.graph import GraphedNetwork
+from cornea_stream.engines.preprocess import model_input
 from cornea_stream.errors import DeviceError
-from cornea_stream.frames import Frame
-from cornea_stream.masks.mask import iou
-from cornea_stream.network.checkpoint import Checkpoint, load_checkpoint
-from cornea_stream.planes import Planes
-from cornea_stream.preprocess import model_input
-from cornea_stream.segmenter import Segmenter
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.media.frame import Frame
+from cornea_stream.media.planes import Planes
+from cornea_stream.models.checkpoint import Checkpoint, load_checkpoint
+from cornea_stream.postprocess.mask import iou
 from cornea_stream.synthetic import generate_frame
 
 CPU = torch.device("cpu")

@@ -11,15 +11,15 @@ import pytest
 import torch
 from conftest import REAL_CLIP, Image, disc, needs_real_clip, write_video
 
-from cornea_stream.engines.device_input import device_input
-from cornea_stream.engines.torch_cuda import TorchCUDAEngine
-from cornea_stream.frames import Frame
-from cornea_stream.masks.mask import iou
-from cornea_stream.network.checkpoint import load_checkpoint
-from cornea_stream.planes import Planes, native_planes, view
-from cornea_stream.preprocess import model_input
-from cornea_stream.segmenter import Segmenter
-from cornea_stream.source import open_source
+from cornea_stream.engines.cuda.device_input import device_input
+from cornea_stream.engines.cuda.engine import TorchCUDAEngine
+from cornea_stream.engines.preprocess import model_input
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.media.frame import Frame
+from cornea_stream.media.planes import Planes, native_planes, view
+from cornea_stream.models.checkpoint import load_checkpoint
+from cornea_stream.postprocess.mask import iou
+from cornea_stream.sources import open_source
 from cornea_stream.synthetic import generate_clip
 
 CPU = torch.device("cpu")

@@ -9,9 +9,9 @@ import torch
 from conftest import moving_discs, write_video
 
 from cornea_stream.errors import UsageError
-from cornea_stream.job import run_source
-from cornea_stream.run_types import RunOptions
-from cornea_stream.segmenter import Segmenter
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.runs.options import RunOptions
+from cornea_stream.runs.run import run_source
 from cornea_stream.sinks import check_encoder, encoder
 
 no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there may be an encoder here")

@@ -13,17 +13,17 @@ import numpy as np
 import pytest
 import torch
 
-from cornea_stream.engines import Engine, build_engine
+from cornea_stream.engines import Engine, build_engine, quantize
 from cornea_stream.engines.device import choose_devices
-from cornea_stream.engines.several import SeveralEngines
+from cornea_stream.engines.multi_device import SeveralEngines
 from cornea_stream.engines.torch_cpu import TorchCPUEngine
 from cornea_stream.errors import UsageError
-from cornea_stream.frames import Frame
-from cornea_stream.masks.mask import iou
-from cornea_stream.network.checkpoint import Checkpoint, load_checkpoint
-from cornea_stream.network.fuse import fuse
-from cornea_stream.network.model import build_pspnet
-from cornea_stream.segmenter import Segmenter
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.media.frame import Frame
+from cornea_stream.models.checkpoint import Checkpoint, load_checkpoint
+from cornea_stream.models.fuse import fuse
+from cornea_stream.models.pspnet import build_pspnet
+from cornea_stream.postprocess.mask import iou
 from cornea_stream.synthetic import generate_frame
 
 
@@ -143,11 +143,10 @@ def test_int8_is_checked_kept_and_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     pytest.importorskip("nncf")
-    from cornea_stream.engines import quantise
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     calibration = [generate_frame(5000 + i, *weights.spec.image_size)[0] for i in range(12)]
-    monkeypatch.setattr(quantise, "MIN_AGREEMENT", 0.5)
+    monkeypatch.setattr(quantize, "MIN_AGREEMENT", 0.5)
     engine = build_engine(weights, device="cpu", precision="int8", calibration=calibration)
     assert "int8 (IoU with fp32 " in str(engine.describe()["precision"])
     assert agreement(logits_of(engine, images), reference) > 0.8
@@ -157,11 +156,11 @@ def test_int8_is_checked_kept_and_refused(
     def no_second_time(*_: object) -> None:
         raise AssertionError("quantised again")
 
-    monkeypatch.setattr(quantise, "_quantise", no_second_time)
+    monkeypatch.setattr(quantize, "_quantise", no_second_time)
     again = build_engine(weights, device="cpu", precision="int8", calibration=calibration)
     np.testing.assert_allclose(logits_of(again, images), logits_of(engine, images), atol=1e-3)
     assert (kept / "int8.xml").stat().st_mtime_ns == before
-    monkeypatch.setattr(quantise, "MIN_AGREEMENT", 1.01)
+    monkeypatch.setattr(quantize, "MIN_AGREEMENT", 1.01)
     with pytest.raises(UsageError, match="int8 agrees with fp32 at a mean IoU of"):
         build_engine(weights, device="cpu", precision="int8", calibration=calibration)
 

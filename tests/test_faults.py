@@ -21,10 +21,10 @@ from hypothesis import strategies as st
 from test_pipeline import BoomError, ListSink, frames
 
 from cornea_stream.errors import OutputError
-from cornea_stream.job import run_source
-from cornea_stream.pipeline import Progress, run_pipeline
-from cornea_stream.run_types import RunOptions
-from cornea_stream.segmenter import Segmenter
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.pipeline.pipeline import Progress, run_pipeline
+from cornea_stream.runs.options import RunOptions
+from cornea_stream.runs.run import run_source
 from cornea_stream.sinks import MaskVideoSink
 
 FINAL = {"overlay.mp4", "mask.mkv", "metrics.csv", "run.json"}

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from conftest import Image, disc, moving_discs, read_video, write_video
 
+from cornea_stream.engines.preprocess import model_input
 from cornea_stream.errors import SourceError
-from cornea_stream.job import run_source
-from cornea_stream.preprocess import model_input
-from cornea_stream.run_types import RunOptions
-from cornea_stream.segmenter import Segmenter
-from cornea_stream.source import open_source
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.runs.options import RunOptions
+from cornea_stream.runs.run import run_source
+from cornea_stream.sources import open_source
 
 COUNT = 12
 

@@ -13,10 +13,10 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from cornea_stream import installation
 from cornea_stream.cli import app
+from cornea_stream.diagnostics import installation
+from cornea_stream.diagnostics.installation import describe_installation
 from cornea_stream.errors import UsageError
-from cornea_stream.installation import describe_installation
 
 
 def test_facts_are_those_of_this_machine() -> None:

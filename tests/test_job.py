@@ -16,11 +16,11 @@ import pytest
 from conftest import audio_packets, disc, moving_discs, read_video, write_video
 
 from cornea_stream.errors import OutputError, SourceError, UsageError
-from cornea_stream.job import run_source
-from cornea_stream.masks.mask import iou
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.postprocess.mask import iou
 from cornea_stream.report import write_report
-from cornea_stream.run_types import RunOptions, RunResult
-from cornea_stream.segmenter import Segmenter
+from cornea_stream.runs.options import RunOptions, RunResult
+from cornea_stream.runs.run import run_source
 
 VFR = [0, 40, 81, 200, 240, 333, 500, 507, 940, 1000]
 COLUMNS = (
@@ -324,7 +324,7 @@ def test_a_run_cut_off_while_it_replaced_another_is_neither(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("cornea_stream.job.write_file", killed)  # run.json, the last of all
+        patched.setattr("cornea_stream.runs.run.write_file", killed)  # run.json, the last of all
         with pytest.raises(KeyboardInterrupt):
             run(path, segmenter, replace(options, opacity=1.0, overwrite=True))
     with pytest.raises(SourceError, match="outputs of two runs are mixed"):

@@ -18,10 +18,10 @@ import pytest
 import torch
 from conftest import moving_discs, read_video, write_video
 
-from cornea_stream.archives.jobs import Processes, core_shares, worker_devices
-from cornea_stream.archives.work import Setup, Step, Unit
+from cornea_stream.batch.process_pool import Processes, core_shares, worker_devices
+from cornea_stream.batch.task import Setup, Step, Unit
 from cornea_stream.errors import CheckpointError
-from cornea_stream.run_types import RunOptions, RunResult
+from cornea_stream.runs.options import RunOptions, RunResult
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def setup(tiny_checkpoint: Path) -> Setup:
 def test_cores_are_dealt_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
     # As Linux counts them: 0 and 4 are the two threads of one core.
-    monkeypatch.setattr("cornea_stream.archives.jobs._position", lambda cpu: (0, cpu % 4, cpu))
+    monkeypatch.setattr("cornea_stream.batch.process_pool._position", lambda cpu: (0, cpu % 4, cpu))
     assert core_shares(2) == [{0, 4, 1, 5}, {2, 6, 3, 7}]
     for count in range(1, 9):
         shares = core_shares(count)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from conftest import audio_packets, moving_discs, read_video, write_video
 
-from cornea_stream.job import run_source
-from cornea_stream.run_types import RunOptions
-from cornea_stream.segmenter import Segmenter
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.runs.options import RunOptions
+from cornea_stream.runs.run import run_source
 
 
 @pytest.mark.parametrize("earlier_s", [0, 100])

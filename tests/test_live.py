@@ -35,15 +35,15 @@ from live_sources import (
 from test_pipeline import ListSink, frames
 
 from cornea_stream.errors import SourceError, UsageError
-from cornea_stream.frames import Frame
-from cornea_stream.job import run_source
-from cornea_stream.live import LiveTally, Percentiles
-from cornea_stream.pipeline import run_pipeline
-from cornea_stream.run_types import RunOptions, RunResult
-from cornea_stream.segmenter import Segmenter
-from cornea_stream.source import open_source, streams
-from cornea_stream.source.clock import TIME_BASE, LiveClock
-from cornea_stream.stages import Mailbox
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.media.frame import Frame
+from cornea_stream.pipeline.live_statistics import LiveTally, Percentiles
+from cornea_stream.pipeline.pipeline import run_pipeline
+from cornea_stream.pipeline.queues import Mailbox
+from cornea_stream.runs.options import RunOptions, RunResult
+from cornea_stream.runs.run import run_source
+from cornea_stream.sources import open_source, streams
+from cornea_stream.sources.timestamps import TIME_BASE, LiveClock
 
 # --- times and counts
 
@@ -329,7 +329,7 @@ def test_a_source_that_stays_away_ends_the_recording_in_order(
 def test_a_stop_ends_the_waiting_for_a_source_at_once(
     rtsp: RtspServer, tmp_path: Path, segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cornea_stream.source.live._FIRST_PAUSE_S", 1e6)
+    monkeypatch.setattr("cornea_stream.sources.live._FIRST_PAUSE_S", 1e6)
     run = run_live(rtsp.url, tmp_path / "out", segmenter, reconnect_s=1e6)
     run.wait_for_more(5)
     rtsp.kill()

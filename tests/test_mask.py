@@ -10,7 +10,14 @@ from conftest import disc
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cornea_stream.masks.mask import _scaled, cornea_mask, iou, logit, raw_mask, upsample_logits
+from cornea_stream.postprocess.mask import (
+    _scaled,
+    cornea_mask,
+    iou,
+    logit,
+    raw_mask,
+    upsample_logits,
+)
 
 
 def logits_of(mask: np.ndarray, strength: float = 5.0) -> np.ndarray:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from cornea_stream.masks.measurement import measure
+from cornea_stream.postprocess.measurement import measure
 
 
 def ellipse(

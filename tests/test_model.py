@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from cornea_stream.masks.mask import upsample_logits
-from cornea_stream.network.checkpoint import load_checkpoint
-from cornea_stream.network.model import (
+from cornea_stream.models.checkpoint import load_checkpoint
+from cornea_stream.models.pspnet import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     CorneaNet,
@@ -18,6 +17,7 @@ from cornea_stream.network.model import (
     build_pspnet,
     prune_dead_layers,
 )
+from cornea_stream.postprocess.mask import upsample_logits
 
 
 def parameters(model: torch.nn.Module) -> int:

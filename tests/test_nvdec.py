@@ -13,12 +13,12 @@ import torch
 from conftest import moving_discs, read_video, write_video
 
 from cornea_stream.errors import SourceError, UsageError
-from cornea_stream.frames import Frame
-from cornea_stream.job import run_source
-from cornea_stream.planes import view
-from cornea_stream.run_types import RunOptions
-from cornea_stream.segmenter import Segmenter
-from cornea_stream.source import NvdecSource, VideoSource, open_source
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.media.frame import Frame
+from cornea_stream.media.planes import view
+from cornea_stream.runs.options import RunOptions
+from cornea_stream.runs.run import run_source
+from cornea_stream.sources import NvdecSource, VideoSource, open_source
 
 no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 

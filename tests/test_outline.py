@@ -12,11 +12,11 @@ from conftest import disc, moving_discs, read_video, write_video
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cornea_stream.job import run_source
-from cornea_stream.masks.mask import iou
-from cornea_stream.masks.outline import edge_outlines, pixel_outlines
-from cornea_stream.run_types import RunOptions
-from cornea_stream.segmenter import Segmenter
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.postprocess.contours import edge_outlines, pixel_outlines
+from cornea_stream.postprocess.mask import iou
+from cornea_stream.runs.options import RunOptions
+from cornea_stream.runs.run import run_source
 
 
 def filled(shape: tuple[int, ...], polygons: list[np.ndarray]) -> np.ndarray:

@@ -10,11 +10,11 @@ import pytest
 from av.video.reformatter import ColorRange, Colorspace
 from conftest import disc, write_video
 
-from cornea_stream.colour import NAMED, parse_colour, rgb_to_yuv
 from cornea_stream.errors import UsageError
-from cornea_stream.frames import Frame, Segmentation
-from cornea_stream.overlay import YuvPainter, paint_rgb
-from cornea_stream.source import open_source
+from cornea_stream.media.color import NAMED, parse_colour, rgb_to_yuv
+from cornea_stream.media.frame import Frame, Segmentation
+from cornea_stream.media.overlay import YuvPainter, paint_rgb
+from cornea_stream.sources import open_source
 
 GREEN = NAMED["green"]
 

@@ -11,9 +11,9 @@ import av
 import pytest
 from conftest import moving_discs
 
-from cornea_stream.frames import Frame, Segmentation
-from cornea_stream.pipeline import Progress, run_pipeline
-from cornea_stream.segmenter import Segmenter
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.media.frame import Frame, Segmentation
+from cornea_stream.pipeline.pipeline import Progress, run_pipeline
 
 
 class BoomError(Exception):

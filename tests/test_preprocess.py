@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from conftest import disc, write_video
 
-from cornea_stream.preprocess import model_input
-from cornea_stream.source import open_source
+from cornea_stream.engines.preprocess import model_input
+from cornea_stream.sources import open_source
 
 
 @pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le"])

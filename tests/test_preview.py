@@ -24,10 +24,10 @@ from conftest import disc, moving_discs, write_video
 
 from cornea_stream.cli import main
 from cornea_stream.errors import OutputError
-from cornea_stream.frames import Frame, MediaInfo, Segmentation
-from cornea_stream.job import run_source
-from cornea_stream.run_types import RunOptions
-from cornea_stream.segmenter import Segmenter
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.media.frame import Frame, MediaInfo, Segmentation
+from cornea_stream.runs.options import RunOptions
+from cornea_stream.runs.run import run_source
 from cornea_stream.sinks import Preview, PreviewSettings
 
 INFO = MediaInfo(Path("a <b>.mp4"), "video", 160, 120, "yuv420p", Fraction(1, 1000), Fraction(25))

@@ -21,12 +21,12 @@ from test_stream import Reader, check_that_frames_come_at_once
 
 from cornea_stream.cli import main
 from cornea_stream.errors import OutputError
-from cornea_stream.job import run_source
-from cornea_stream.run_types import RunOptions
-from cornea_stream.segmenter import Segmenter
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.runs.options import RunOptions
+from cornea_stream.runs.run import run_source
 from cornea_stream.sinks import stream
-from cornea_stream.sinks.target import parse_target
-from cornea_stream.source import pace
+from cornea_stream.sinks.stream.target import parse_target
+from cornea_stream.sources import pacing
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 COUNT = 40
@@ -159,7 +159,7 @@ def test_only_what_is_paced_waits(
     tmp_path: Path, video: Path, segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = Clock()
-    monkeypatch.setattr(pace, "time", clock)
+    monkeypatch.setattr(pacing, "time", clock)
     stop = threading.Event()
     monkeypatch.setattr(stop, "wait", clock.wait)
     address = f"udp://127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
@@ -284,8 +284,8 @@ class Clock:
 
 def test_a_file_is_read_as_fast_as_it_plays(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock()
-    monkeypatch.setattr(pace, "time", clock)
-    paced = pace.Paced(frames(10), clock)  # type: ignore[arg-type]
+    monkeypatch.setattr(pacing, "time", clock)
+    paced = pacing.Paced(frames(10), clock)  # type: ignore[arg-type]
     given = [(clock.now_s - 100, frame.time_s) for frame in paced]
     assert [at for at, _ in given] == pytest.approx([time_s for _, time_s in given])
     assert paced.warnings == []
@@ -293,8 +293,8 @@ def test_a_file_is_read_as_fast_as_it_plays(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_what_cannot_keep_up_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(cost_s=1.0)
-    monkeypatch.setattr(pace, "time", clock)
-    paced = pace.Paced(frames(10), clock)  # type: ignore[arg-type]
+    monkeypatch.setattr(pacing, "time", clock)
+    paced = pacing.Paced(frames(10), clock)  # type: ignore[arg-type]
     count = sum(1 for _ in paced)
     assert count == 10
     assert "slower than real time: 9 s behind" in paced.warnings[0]

@@ -28,10 +28,10 @@ from typer.testing import CliRunner
 from cornea_stream import Segmenter, Session
 from cornea_stream.cli import app
 from cornea_stream.engines import factory
-from cornea_stream.job import run_into
-from cornea_stream.masks.mask import iou
-from cornea_stream.network import checkpoint as weights
-from cornea_stream.run_types import RunOptions
+from cornea_stream.models import checkpoint as weights
+from cornea_stream.postprocess.mask import iou
+from cornea_stream.runs.options import RunOptions
+from cornea_stream.runs.run import run_into
 from cornea_stream.synthetic import generate_clip
 from cornea_train.supervisely import annotation
 

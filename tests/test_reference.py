@@ -14,9 +14,9 @@ import pytest
 import torch
 from conftest import REAL_CLIP, needs_real_clip, read_video, write_video
 
-from cornea_stream.masks.mask import iou
-from cornea_stream.segmenter import Segmenter
-from cornea_stream.snapshots import snapshot
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.postprocess.mask import iou
+from cornea_stream.runs.snapshot import snapshot
 from cornea_stream.synthetic import generate_clip
 
 
@@ -73,8 +73,8 @@ def test_bf16_agrees_with_the_published_steps_on_the_real_clip() -> None:
 
 @needs_real_clip
 def test_a_run_over_the_real_clip_keeps_all_100_times(tmp_path: Path, segmenter: Segmenter) -> None:
-    from cornea_stream.job import run_source
-    from cornea_stream.run_types import RunOptions
+    from cornea_stream.runs.options import RunOptions
+    from cornea_stream.runs.run import run_source
 
     before = REAL_CLIP.stat()
     result = run_source(REAL_CLIP, tmp_path, segmenter, RunOptions(mask=True))

@@ -17,16 +17,16 @@ from conftest import moving_discs, write_video
 from cornea_stream import write_report
 from cornea_stream.cli import main
 from cornea_stream.errors import OutputError, SourceError
-from cornea_stream.job import run_source
+from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.report import REPORT, write_index
 from cornea_stream.report.pictures import choose_pictures
 from cornea_stream.report.records import Records, load_records
 from cornea_stream.report.runs import find_runs, open_run
-from cornea_stream.report.summary import least_certain, stretches_without_cornea, summarise
+from cornea_stream.report.statistics import least_certain, stretches_without_cornea, summarise
 from cornea_stream.report.wording import clock, percent
-from cornea_stream.run_types import RunOptions
-from cornea_stream.segmenter import Segmenter
-from cornea_stream.sinks.files import part_path
+from cornea_stream.runs.options import RunOptions
+from cornea_stream.runs.run import run_source
+from cornea_stream.storage import part_path
 from cornea_train.annotate import annotate
 
 METRICS = RunOptions(metrics=True)

@@ -15,10 +15,10 @@ import pytest
 from browser import Tab
 from conftest import Image, bright_segmenter, disc, moving_discs, write_video
 
-from cornea_stream.job import run_source
+from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.report import write_index, write_report
-from cornea_stream.run_types import RunOptions
-from cornea_stream.segmenter import Segmenter
+from cornea_stream.runs.options import RunOptions
+from cornea_stream.runs.run import run_source
 
 FRAMES = 50
 WIDTH, RADIUS = 360, 28

@@ -16,11 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cornea_stream.errors import UsageError
-from cornea_stream.job import run_source
-from cornea_stream.masks.measurement import measure
-from cornea_stream.run_types import RunOptions, RunResult
-from cornea_stream.scale import WhiteToWhite, square_axes
-from cornea_stream.segmenter import Segmenter
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.postprocess.measurement import measure
+from cornea_stream.postprocess.pixel_spacing import WhiteToWhite, square_axes
+from cornea_stream.runs.options import RunOptions, RunResult
+from cornea_stream.runs.run import run_source
 
 MM = ["area_mm2", "major_axis_mm", "minor_axis_mm", "movement_mm"]
 

@@ -23,11 +23,11 @@ import torch
 from conftest import moving_discs, write_video
 from safetensors.torch import save_file
 
-from cornea_stream.archives.jobs import born_with, core_shares
+from cornea_stream.batch.process_pool import born_with, core_shares
 from cornea_stream.errors import CheckpointError, SourceError
-from cornea_stream.network.checkpoint import load_checkpoint
-from cornea_stream.sinks.relay import Relay
-from cornea_stream.source import open_source
+from cornea_stream.models.checkpoint import load_checkpoint
+from cornea_stream.sinks.stream.relay import Relay
+from cornea_stream.sources import open_source
 
 PLAYLISTS = {
     "list.ffconcat": "ffconcat version 1.0\nfile {}\n",
@@ -98,7 +98,7 @@ def test_a_picture_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None
     script = (
         "import re, sys\n"
         "from pathlib import Path\n"
-        "from cornea_stream.source import open_source\n"
+        "from cornea_stream.sources import open_source\n"
         "def peak_kib():\n"
         "    status = Path('/proc/self/status').read_text()\n"
         "    return int(re.search(r'VmHWM:\\s+(\\d+)', status)[1])\n"

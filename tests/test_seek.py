@@ -12,8 +12,8 @@ import pytest
 from av.bitstream import BitStreamFilterContext
 from conftest import write_video
 
-from cornea_stream.frames import Frame
-from cornea_stream.source import VideoSource, open_source
+from cornea_stream.media.frame import Frame
+from cornea_stream.sources import VideoSource, open_source
 
 FRAMES, GOP = 50, 12
 STEADY = [40 * i for i in range(FRAMES)]

@@ -13,8 +13,8 @@ from conftest import disc, moving_discs, write_video
 
 from cornea_stream import Segmenter, Session, load_checkpoint
 from cornea_stream.errors import CheckpointError, SourceError, UsageError
-from cornea_stream.masks.mask import iou
-from cornea_stream.segmenter import as_frame
+from cornea_stream.inference.segmenter import as_frame
+from cornea_stream.postprocess.mask import iou
 
 
 def test_a_path_an_array_and_video_frames_give_the_same(

@@ -24,9 +24,9 @@ from segments_compared import (
     segments_of,
 )
 
-from cornea_stream.run_types import RunOptions
-from cornea_stream.segmenter import Segmenter
-from cornea_stream.source.segments import plan_segments
+from cornea_stream.chunks.cuts import plan_segments
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.runs.options import RunOptions
 
 
 @pytest.mark.parametrize("options", [X264, OPEN_GOP], ids=["closed", "open"])

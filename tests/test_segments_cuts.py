@@ -24,9 +24,9 @@ from segments_compared import (
     segments_of,
 )
 
-from cornea_stream.segmenter import Segmenter
-from cornea_stream.source.segment_source import SegmentSource
-from cornea_stream.source.segments import plan_segments
+from cornea_stream.chunks.chunk_source import SegmentSource
+from cornea_stream.chunks.cuts import plan_segments
+from cornea_stream.inference.segmenter import Segmenter
 
 
 def mux_again(source: Path, target: Path, change: Callable[[int, av.Packet], bool]) -> Path:

@@ -13,8 +13,8 @@ from pathlib import Path
 from conftest import moving_discs, write_video
 from segments_compared import OPEN_GOP, assert_equal
 
-from cornea_stream.run_types import RunResult
-from cornea_stream.segments.parts import PARTS
+from cornea_stream.chunks.parts import PARTS
+from cornea_stream.runs.options import RunResult
 
 
 def start(source: Path, out: Path, checkpoint: Path, *more: str) -> subprocess.Popen[str]:

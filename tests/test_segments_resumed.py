@@ -24,13 +24,13 @@ from segments_compared import (
     segments_of,
 )
 
-from cornea_stream.archives.batch import run_units
-from cornea_stream.archives.work import Here, Step, Unit
-from cornea_stream.job import run_source
-from cornea_stream.segmenter import Segmenter
-from cornea_stream.segments import join, segmented
-from cornea_stream.segments.parts import PARTS
-from cornea_stream.segments.segmented import InSegments
+from cornea_stream.batch.run_batch import run_units
+from cornea_stream.batch.task import Here, Step, Unit
+from cornea_stream.chunks import join, run_chunks
+from cornea_stream.chunks.parts import PARTS
+from cornea_stream.chunks.run_chunks import InSegments
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.runs.run import run_source
 
 
 def test_finished_segments_are_not_done_again(tmp_path: Path, segmenter: Segmenter) -> None:
@@ -84,7 +84,7 @@ def test_joining_that_was_interrupted_is_done_again(
 ) -> None:
     path = write_video(tmp_path / "v.mp4", eyes(), options=X264, audio="aac")
     whole = run_source(path, tmp_path / "whole", segmenter, EVERYTHING)
-    module = segmented if broken == "discard_parts" else join
+    module = run_chunks if broken == "discard_parts" else join
     original, calls = getattr(module, broken), itertools.count()
 
     def interrupted(*args: Any, **more: Any) -> Any:

@@ -17,7 +17,7 @@ from test_live import GatedEngine
 
 from cornea_stream import Segmentation, Segmenter, Session
 from cornea_stream.errors import DeviceError, FrameDroppedError, UsageError
-from cornea_stream.masks.mask import iou
+from cornea_stream.postprocess.mask import iou
 
 
 @pytest.fixture(autouse=True)

@@ -11,13 +11,13 @@ import pytest
 from conftest import disc, moving_discs, write_video
 
 from cornea_stream.errors import OutputError, SourceError, UsageError
-from cornea_stream.job import run_source
-from cornea_stream.report import sheet
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.report import summary_figure
 from cornea_stream.report.records import load_records
 from cornea_stream.report.runs import open_run
-from cornea_stream.report.sheet import write_sheet
-from cornea_stream.run_types import RunOptions
-from cornea_stream.segmenter import Segmenter
+from cornea_stream.report.summary_figure import write_sheet
+from cornea_stream.runs.options import RunOptions
+from cornea_stream.runs.run import run_source
 
 pytest.importorskip("matplotlib")
 DARK = np.full((120, 160, 3), 30, np.uint8)
@@ -59,14 +59,16 @@ def test_area_confidence_and_scale_are_drawn_as_measured(
     out = run(write_video(tmp_path / "v.mp4", pictures), segmenter, mm_per_px=0.1)
     opened, records = open_run(out), load_records(open_run(out))
     axes = Figure().subplots()
-    sheet._draw_area(axes, opened, records)
+    summary_figure._draw_area(axes, opened, records)
     line = axes.get_lines()[0]
     assert line.get_xdata() == pytest.approx(records.time_s)
     assert line.get_ydata() == pytest.approx(100 * records.area_fraction)
     percent, mm2 = records.area_fraction[3] * 100, records.area_px[3] * 0.01
-    assert sheet._mm2_per_percent(opened, records) * percent == pytest.approx(mm2, rel=1e-3)
+    assert summary_figure._mm2_per_percent(opened, records) * percent == pytest.approx(
+        mm2, rel=1e-3
+    )
     sureness = Figure().subplots()
-    sheet._draw_sureness(sureness, records)
+    summary_figure._draw_sureness(sureness, records)
     assert sureness.get_lines()[0].get_ydata() == pytest.approx(records.confidence)
 
 
@@ -74,7 +76,7 @@ def test_tiles_are_the_frames_of_their_times(tmp_path: Path, segmenter: Segmente
     path = write_video(tmp_path / "v.mp4", moving_discs(25))
     out = run(path, segmenter, start_s=0.2, end_s=0.8, every=2)
     records = load_records(open_run(out))
-    (name, tiles), _ = sheet._thumbnails(open_run(out), records)
+    (name, tiles), _ = summary_figure._thumbnails(open_run(out), records)
     assert name == "evenly spread"
     assert [caption for _, caption in tiles] == [f"0:00.{i}" for i in (2, 2, 4, 5, 6, 7)]
     rows = np.linspace(0, len(records) - 1, 6).round().astype(int)
@@ -98,7 +100,7 @@ def test_a_long_run_is_told_by_medians_and_percentiles(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("{}")
     records = load_records(open_run(tmp_path))
     axes = Figure().subplots()
-    sheet._draw_area(axes, open_run(tmp_path), records)
+    summary_figure._draw_area(axes, open_run(tmp_path), records)
     (line,) = axes.get_lines()
     minutes, percent = line.get_xdata(), line.get_ydata()
     assert (minutes[0], minutes[-1]) == pytest.approx((0, 40), abs=0.1)

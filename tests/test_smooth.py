@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from conftest import moving_discs
 
-from cornea_stream.masks.smooth import WEIGHTS, is_cut, smoothed
-from cornea_stream.segmenter import Segmenter
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.postprocess.smoothing import WEIGHTS, is_cut, smoothed
 
 
 def cone(x: float, noise: float = 0.0, seed: int = 0) -> np.ndarray:

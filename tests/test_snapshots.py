@@ -10,9 +10,9 @@ import pytest
 from conftest import disc, moving_discs, read_video, write_video
 
 from cornea_stream.errors import OutputError, SourceError, UsageError
-from cornea_stream.masks.mask import iou
-from cornea_stream.segmenter import Segmenter
-from cornea_stream.snapshots import parse_time, snapshot
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.postprocess.mask import iou
+from cornea_stream.runs.snapshot import parse_time, snapshot
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from conftest import disc, moving_discs, read_video, write_video
 
 from cornea_stream.errors import SourceError, UsageError
-from cornea_stream.source import VideoSource, open_source
+from cornea_stream.sources import VideoSource, open_source
 
 VFR = [0, 40, 80, 200, 201, 333, 500, 900, 940, 1000, 1500, 1501]
 B_FRAMES = {"bf": "3", "g": "6", "crf": "12", "sc_threshold": "0"}

@@ -21,13 +21,13 @@ from conftest import audio_packets, moving_discs, read_video, write_video
 
 from cornea_stream.cli import main
 from cornea_stream.errors import UsageError
-from cornea_stream.frames import Frame, MediaInfo, Segmentation
-from cornea_stream.job import run_source
-from cornea_stream.overlay import YuvPainter
-from cornea_stream.run_types import RunOptions
-from cornea_stream.segmenter import Segmenter
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.media.frame import Frame, MediaInfo, Segmentation
+from cornea_stream.media.overlay import YuvPainter
+from cornea_stream.runs.options import RunOptions
+from cornea_stream.runs.run import run_source
 from cornea_stream.sinks import EncoderSettings, StreamSink, StreamTarget
-from cornea_stream.sinks.target import parse_target
+from cornea_stream.sinks.stream.target import parse_target
 
 VFR = [0, 40, 81, 200, 240, 333, 500, 507, 940, 1000]
 

@@ -11,11 +11,11 @@ import pytest
 from conftest import disc, moving_discs, write_video
 
 from cornea_stream.errors import OutputError, UsageError
-from cornea_stream.frames import Frame, Segmentation
-from cornea_stream.job import run_source
-from cornea_stream.run_types import RunOptions
-from cornea_stream.scale import Scale, WhiteToWhite
-from cornea_stream.segmenter import Segmenter
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.media.frame import Frame, Segmentation
+from cornea_stream.postprocess.pixel_spacing import Scale, WhiteToWhite
+from cornea_stream.runs.options import RunOptions
+from cornea_stream.runs.run import run_source
 from cornea_stream.sinks import CSV_COLUMNS, MetricsSink
 from cornea_stream.sinks import parquet as parquet_module
 

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
-from cornea_stream import manifest
 from cornea_stream.errors import OutputError, SourceError, UsageError
-from cornea_stream.frames import Frame, Image, upright
+from cornea_stream.media.frame import Frame, Image, upright
 from cornea_stream.report.records import Records, load_records
 from cornea_stream.report.runs import Run, open_run
-from cornea_stream.report.summary import least_certain
-from cornea_stream.sinks.files import output_errors, write_file
+from cornea_stream.report.statistics import least_certain
+from cornea_stream.runs import manifest
 from cornea_stream.sinks.png import write_png
-from cornea_stream.source import open_source
-from cornea_stream.source.media import MAX_MEGAPIXELS
+from cornea_stream.sources import open_source
+from cornea_stream.sources.containers import MAX_MEGAPIXELS
+from cornea_stream.storage import output_errors, write_file
 from cornea_train import supervisely
 from cornea_train.coco import CocoFile
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cornea_stream.masks.outline import edge_outlines
+from cornea_stream.postprocess.contours import edge_outlines
 
 _CATEGORY = 1
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from cornea_stream.errors import UsageError
-from cornea_stream.extras import require
-from cornea_stream.network.model import MAX_SIDE
+from cornea_stream.errors import UsageError, require
+from cornea_stream.models.pspnet import MAX_SIDE
 
 AUGMENTATIONS = ("none", "mild")
 SPLITS = ("case", "frame")

@@ -28,8 +28,8 @@ from segmentation_models_pytorch.losses import DiceLoss, FocalLoss
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from cornea_stream.network.checkpoint import load_checkpoint, save_checkpoint
-from cornea_stream.network.model import ModelSpec, build_pspnet
+from cornea_stream.models.checkpoint import load_checkpoint, save_checkpoint
+from cornea_stream.models.pspnet import ModelSpec, build_pspnet
 from cornea_stream.synthetic import generate_empty, generate_frame
 from cornea_stream.synthetic.camera import develop
 from cornea_stream.synthetic.instruments import make_instrument

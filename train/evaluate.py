@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from cornea_stream.errors import OutputError, SourceError, UsageError
-from cornea_stream.frames import Image
-from cornea_stream.masks.mask import iou as mask_iou
-from cornea_stream.masks.measurement import measure
-from cornea_stream.segmenter import Segmenter
-from cornea_stream.sinks.files import output_errors, write_file
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.media.frame import Image
+from cornea_stream.postprocess.mask import iou as mask_iou
+from cornea_stream.postprocess.measurement import measure
+from cornea_stream.storage import output_errors, write_file
 from cornea_train.dataset import Pair, Problem, find_pairs, load_pair
 from cornea_train.metrics import Overlap, bootstrap_interval, overlap, surface_distances
 from cornea_train.plots import contact_sheet

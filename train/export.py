@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from cornea_stream.errors import OutputError, UsageError
-from cornea_stream.network.checkpoint import Checkpoint, save_checkpoint
-from cornea_stream.network.model import build_pspnet
-from cornea_stream.sinks.files import output_errors, part_path
+from cornea_stream.models.checkpoint import Checkpoint, save_checkpoint
+from cornea_stream.models.pspnet import build_pspnet
+from cornea_stream.storage import output_errors, part_path
 from cornea_train.network import TrainNet
 
 SUFFIXES = (".safetensors", ".pth", ".onnx")

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from cornea_stream.errors import CheckpointError, UsageError
-from cornea_stream.network.checkpoint import load_checkpoint
-from cornea_stream.network.model import (
+from cornea_stream.models.checkpoint import load_checkpoint
+from cornea_stream.models.pspnet import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     ModelSpec,

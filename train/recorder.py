@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from cornea_stream.errors import CheckpointError, OutputError, UsageError
-from cornea_stream.network.checkpoint import save_checkpoint
-from cornea_stream.sinks.files import output_errors, write_file
+from cornea_stream.models.checkpoint import save_checkpoint
+from cornea_stream.storage import output_errors, write_file
 from cornea_train.config import TrainConfig
 from cornea_train.plots import plot_history
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cornea_stream.masks.outline import pixel_outlines
+from cornea_stream.postprocess.contours import pixel_outlines
 
 CLASS_NAME = "cornea"
 NO_CORNEA = "no cornea"

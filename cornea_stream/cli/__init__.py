@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from cornea_stream.address import without_secrets
 from cornea_stream.cli.annotate import annotate
 from cornea_stream.cli.benchmark import benchmark
 from cornea_stream.cli.demo import demo
@@ -22,6 +21,7 @@ from cornea_stream.cli.run import run
 from cornea_stream.cli.summary import summary
 from cornea_stream.cli.train import train
 from cornea_stream.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, CorneaStreamError
+from cornea_stream.media.address import without_secrets
 
 app = typer.Typer(
     name="cornea-stream",

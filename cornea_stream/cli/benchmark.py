@@ -10,7 +10,7 @@ import typer
 from cornea_stream.cli import options as opt
 
 if TYPE_CHECKING:
-    from cornea_stream.benchmark import Benchmark
+    from cornea_stream.diagnostics.benchmark import Benchmark
 
 
 def benchmark(
@@ -49,9 +49,9 @@ def benchmark(
     import json
     import tempfile
 
-    from cornea_stream.benchmark import plot, run_benchmark
-    from cornea_stream.demo import write_clip
+    from cornea_stream.diagnostics.benchmark import plot, run_benchmark
     from cornea_stream.errors import OutputError
+    from cornea_stream.synthetic.demo import write_clip
 
     if chart is not None and chart.exists() and not overwrite:
         raise OutputError(f"output exists: {chart}: pass --overwrite or choose another --chart")

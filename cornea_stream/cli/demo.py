@@ -21,10 +21,10 @@ def demo(
     json_: opt.Json = False,
 ) -> None:
     """Generate a surgery-like clip, find its cornea, and compare with the true masks."""
-    from cornea_stream.archives.work import Here, Setup, Unit
+    from cornea_stream.batch.task import Here, Setup, Unit
     from cornea_stream.cli.runner import run_and_report
-    from cornea_stream.demo import mean_iou, write_clip
-    from cornea_stream.run_types import RunOptions
+    from cornea_stream.runs.options import RunOptions
+    from cornea_stream.synthetic.demo import mean_iou, write_clip
 
     clip = write_clip(output_dir / "demo.mp4", seconds=seconds, seed=seed, overwrite=overwrite)
     options = RunOptions(mask=True, metrics=True, overwrite=overwrite)

@@ -45,7 +45,7 @@ def evaluate(
     from dataclasses import asdict
 
     from cornea_stream.errors import UsageError
-    from cornea_stream.segmenter import Segmenter
+    from cornea_stream.inference.segmenter import Segmenter
     from cornea_train import evaluate as work
 
     if data_dir is None and video is None:

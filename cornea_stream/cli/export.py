@@ -23,7 +23,7 @@ def export(
     verbose: opt.Verbose = False,
 ) -> None:
     """Convert a checkpoint to .safetensors (pruned), .pth (published format) or .onnx."""
-    from cornea_stream.network.checkpoint import load_checkpoint
+    from cornea_stream.models.checkpoint import load_checkpoint
     from cornea_train.export import export as convert
 
     done = convert(load_checkpoint(checkpoint), output, overwrite=overwrite)

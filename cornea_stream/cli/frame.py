@@ -37,8 +37,8 @@ def frame(
     import json
     from dataclasses import asdict
 
-    from cornea_stream.segmenter import Segmenter
-    from cornea_stream.snapshots import parse_time, snapshot
+    from cornea_stream.inference.segmenter import Segmenter
+    from cornea_stream.runs.snapshot import parse_time, snapshot
 
     times = [parse_time(text) for text in timestamp]
     segmenter = Segmenter(

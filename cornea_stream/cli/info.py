@@ -19,8 +19,8 @@ def info(
     json_: opt.Json = False,
 ) -> None:
     """Describe this installation (for bug reports), a source or a checkpoint."""
-    from cornea_stream.about import describe_path
-    from cornea_stream.installation import describe_installation
+    from cornea_stream.diagnostics.installation import describe_installation
+    from cornea_stream.runs.environment import describe_path
 
     facts = describe_installation() if path is None else describe_path(path)
     if json_:

@@ -19,10 +19,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from cornea_stream.address import Address
-from cornea_stream.archives.work import Step, Unit
-from cornea_stream.live import LiveReport
-from cornea_stream.run_types import RunResult
+from cornea_stream.batch.task import Step, Unit
+from cornea_stream.media.address import Address
+from cornea_stream.pipeline.live_statistics import LiveReport
+from cornea_stream.runs.options import RunResult
 
 _FPS, _NOTE = TextColumn("{task.fields[fps]:5.1f} fps"), TextColumn("[dim]{task.fields[note]}")
 

@@ -28,7 +28,7 @@ def report(
     """
     import json
 
-    from cornea_stream.archives.summary import read_failures
+    from cornea_stream.batch.summary_csv import read_failures
     from cornea_stream.errors import EXIT_PARTIAL, CorneaStreamError
     from cornea_stream.report import is_run, write_index, write_report
 

@@ -169,16 +169,16 @@ def run(
 
     Ctrl-C finishes the frames in flight and closes the outputs so that they play.
     """
-    from cornea_stream.address import Address, lone_address
-    from cornea_stream.archives.archive import find_sources
-    from cornea_stream.archives.jobs import executor_for
-    from cornea_stream.archives.work import Executor, Setup, Unit
+    from cornea_stream.batch.discover import find_sources
+    from cornea_stream.batch.process_pool import executor_for
+    from cornea_stream.batch.task import Executor, Setup, Unit
+    from cornea_stream.chunks.run_chunks import InSegments
     from cornea_stream.cli.runner import run_and_report
-    from cornea_stream.run_types import RunOptions
-    from cornea_stream.segments.segmented import InSegments
+    from cornea_stream.media.address import Address, lone_address
+    from cornea_stream.runs.options import RunOptions
+    from cornea_stream.runs.snapshot import parse_length, parse_time
     from cornea_stream.sinks import PreviewSettings
-    from cornea_stream.sinks.target import claim_stdout
-    from cornea_stream.snapshots import parse_length, parse_time
+    from cornea_stream.sinks.stream.target import claim_stdout
 
     segment_s = None if segment is None else parse_length(segment)
     folders, streams = _parse_outputs(output_dir or ["output"], stream_format)
@@ -241,7 +241,7 @@ def run(
         most = len(units) if segment_s is None else None
         executor: Executor = executor_for(setup, jobs, most)
     elif jobs is None:
-        from cornea_stream.archives.cluster import RayCluster
+        from cornea_stream.batch.ray.cluster import RayCluster
 
         units = [unit.absolute() for unit in units]
         executor = RayCluster(setup.absolute(), masks, ray, cores=ray_cores)
@@ -260,7 +260,7 @@ def _parse_outputs(
     outputs: list[str], stream_format: str
 ) -> tuple[list[str], tuple[StreamTarget, ...]]:
     """Return the folder, if there is one, and the streams."""
-    from cornea_stream.sinks.target import is_target, parse_target
+    from cornea_stream.sinks.stream.target import is_target, parse_target
 
     folders = [output for output in outputs if not is_target(output)]
     if len(folders) > 1 or len(set(outputs)) < len(outputs):

@@ -17,12 +17,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cornea_stream.archives.batch import run_units
-from cornea_stream.archives.summary import Summary
-from cornea_stream.archives.work import Executor, Step, Unit
+from cornea_stream.batch.run_batch import run_units
+from cornea_stream.batch.summary_csv import Summary
+from cornea_stream.batch.task import Executor, Step, Unit
 from cornea_stream.cli.progress import lateness, progress_bar
-from cornea_stream.run_types import RunResult
-from cornea_stream.segmenter import MaskSettings
+from cornea_stream.inference.segmenter import MaskSettings
+from cornea_stream.runs.options import RunResult
 
 LISTED = 12
 """So many results are listed one by one; of more the successes are only counted."""

@@ -22,7 +22,7 @@ def summary(
     verbose: opt.Verbose = False,
 ) -> None:
     """Write summary.png beside the outputs of a run: its course over time and some frames."""
-    from cornea_stream.report.sheet import write_sheet
+    from cornea_stream.report.summary_figure import write_sheet
 
     for folder in runs:
         path = write_sheet(folder, overwrite=overwrite)

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
+from cornea_stream.engines.base import Engine
+from cornea_stream.engines.cuda.engine import TorchCUDAEngine
 from cornea_stream.engines.device import choose_devices
-from cornea_stream.engines.protocol import Engine
-from cornea_stream.engines.several import SeveralEngines
+from cornea_stream.engines.multi_device import SeveralEngines
 from cornea_stream.engines.torch_cpu import TorchCPUEngine
-from cornea_stream.engines.torch_cuda import TorchCUDAEngine
 from cornea_stream.errors import UsageError
-from cornea_stream.frames import Image
-from cornea_stream.network.checkpoint import Checkpoint
+from cornea_stream.media.frame import Image
+from cornea_stream.models.checkpoint import Checkpoint
 
 BACKENDS = ("auto", "torch", "openvino")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
@@ -55,10 +55,10 @@ def build_engine(
         return SeveralEngines(engines) if len(engines) > 1 else engines[0]
     if not on_cpu:
         raise UsageError(f"OpenVINO runs on the CPU here: {device}: use --device cpu")
-    from cornea_stream.engines.openvino_engine import OpenVINOEngine
+    from cornea_stream.engines.openvino import OpenVINOEngine
 
     if precision == "int8":
-        from cornea_stream.engines.quantise import quantised_engine
+        from cornea_stream.engines.quantize import quantised_engine
 
         return quantised_engine(checkpoint, batch_size=batch_size, calibration=calibration)
     return OpenVINOEngine(checkpoint, precision=precision, batch_size=batch_size)

@@ -12,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 
 from cornea_stream.engines.device import DTYPES, choose_precision
-from cornea_stream.frames import Frame, Image
-from cornea_stream.network.checkpoint import Checkpoint
-from cornea_stream.network.fuse import fuse
-from cornea_stream.network.model import CorneaNet
-from cornea_stream.preprocess import model_input
+from cornea_stream.engines.preprocess import model_input
+from cornea_stream.media.frame import Frame, Image
+from cornea_stream.models.checkpoint import Checkpoint
+from cornea_stream.models.fuse import fuse
+from cornea_stream.models.pspnet import CorneaNet
 
 MOST_WORKERS = 8
 """Frames side by side; beyond that each gets several threads, so that memory stays small."""

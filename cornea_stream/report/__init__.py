@@ -1,7 +1,7 @@
 """A finished run as its folder tells it: measurements, what stands out, a picture, a page."""
 
-from cornea_stream.report.archive import Failure, IndexEntry, write_index
 from cornea_stream.report.files import INDEX, REPORT
+from cornea_stream.report.index_page import Failure, IndexEntry, write_index
 from cornea_stream.report.page import Report, check_report, discard_report, write_report
 from cornea_stream.report.runs import find_runs, is_run
 

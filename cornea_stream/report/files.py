@@ -15,7 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from cornea_stream.errors import OutputError
-from cornea_stream.sinks.files import output_errors, write_file
+from cornea_stream.storage import output_errors, write_file
 
 REPORT, INDEX = "report.html", "index.html"
 _GENERATOR = '<meta name="generator" content="cornea-stream report">'

@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from cornea_stream import manifest
 from cornea_stream.report.files import REPORT, check_replaceable, discard, write_page
 from cornea_stream.report.pictures import Pictures, address, choose_pictures, thumbnails
 from cornea_stream.report.records import Column, Records, load_records
 from cornea_stream.report.runs import Run, open_run
-from cornea_stream.report.summary import (
+from cornea_stream.report.statistics import (
     Summary,
     least_certain,
     stretches_without_cornea,
     summarise,
 )
 from cornea_stream.report.wording import clock, details, figures, subtitle
+from cornea_stream.runs import manifest
 
 _STYLES = ("uPlot.min.css", "page.css", "report.css")
 _SCRIPTS = ("uPlot.iife.min.js", "stage.js", "timeline.js", "report.js")

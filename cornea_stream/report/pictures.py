@@ -13,13 +13,13 @@ import av
 import cv2
 import numpy as np
 
-from cornea_stream import manifest
 from cornea_stream.errors import SourceError
-from cornea_stream.frames import Image
+from cornea_stream.media.frame import Image
 from cornea_stream.report.records import Records
 from cornea_stream.report.runs import Run
 from cornea_stream.report.stills import frames_at, zero_of
-from cornea_stream.source.media import open_media
+from cornea_stream.runs import manifest
+from cornea_stream.sources.containers import open_media
 
 # What Chromium, Firefox and Safari play at least in part; the rest of the check is theirs.
 _CONTAINERS = frozenset({"mp4", "mov", "webm", "matroska", "ogg"})

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cornea_stream import manifest
 from cornea_stream.errors import SourceError
-from cornea_stream.frames import Image, upright
-from cornea_stream.masks.mask import iou
-from cornea_stream.masks.measurement import measure
+from cornea_stream.media.frame import Image, upright
+from cornea_stream.postprocess.mask import iou
+from cornea_stream.postprocess.measurement import measure
 from cornea_stream.report.runs import Run
-from cornea_stream.source import open_source
+from cornea_stream.runs import manifest
+from cornea_stream.sources import open_source
 
 Column = NDArray[np.float64]
 _COLUMNS = (

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cornea_stream import manifest
 from cornea_stream.errors import SourceError
-from cornea_stream.sinks.files import part_path
+from cornea_stream.runs import manifest
+from cornea_stream.storage import part_path
 
 UNFINISHED = "unfinished"
 """Status of a run that left no run.json: it is still at work, failed, or was killed."""

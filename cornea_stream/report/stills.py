@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from cornea_stream.errors import CorneaStreamError
-from cornea_stream.frames import Frame, Image
-from cornea_stream.source import VideoSource, open_source
+from cornea_stream.media.frame import Frame, Image
+from cornea_stream.sources import VideoSource, open_source
 
 WIDTH = 320
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cornea_stream.report.runs import Run
-from cornea_stream.report.summary import Summary
+from cornea_stream.report.statistics import Summary
 
 NOT_KNOWN = "–"
 

@@ -3,10 +3,10 @@
 from cornea_stream.sinks.encoder import EncoderSettings, check_encoder
 from cornea_stream.sinks.png import PngSequenceSink, StillSink
 from cornea_stream.sinks.polygons import PolygonSink
-from cornea_stream.sinks.preview import Preview, PreviewSettings
-from cornea_stream.sinks.stream import StreamSink
+from cornea_stream.sinks.preview.preview import Preview, PreviewSettings
+from cornea_stream.sinks.stream.stream import StreamSink
+from cornea_stream.sinks.stream.target import StreamTarget
 from cornea_stream.sinks.table import CSV_COLUMNS, MetricsSink
-from cornea_stream.sinks.target import StreamTarget
 from cornea_stream.sinks.video import MaskVideoSink, OverlayVideoSink, VideoWriter, mask_frame
 
 __all__ = [

@@ -15,9 +15,9 @@ from av.packet import Packet as AnyPacket
 from av.video.stream import VideoStream
 
 from cornea_stream.errors import SourceError
-from cornea_stream.source.joints import Joints
-from cornea_stream.source.media import known, open_media
-from cornea_stream.source.pictures import pick_stream
+from cornea_stream.sources.containers import known, open_media
+from cornea_stream.sources.discontinuity import Joints
+from cornea_stream.sources.video_stream import pick_stream
 
 Packet: TypeAlias = "AnyPacket[AudioStream]"
 # The header of rtsp would be sent to a server; it holds what rtp holds.

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from cornea_stream.frames import Segmentation
-from cornea_stream.masks.measurement import Measurement
-from cornea_stream.scale import Scale, square_axes
+from cornea_stream.media.frame import Segmentation
+from cornea_stream.postprocess.measurement import Measurement
+from cornea_stream.postprocess.pixel_spacing import Scale, square_axes
 
 Row: TypeAlias = "tuple[float | int | bool | None, ...]"
 """One value per column; None where there is nothing to tell."""

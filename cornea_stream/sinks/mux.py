@@ -9,7 +9,7 @@ from av.container import OutputContainer
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from cornea_stream.frames import MediaInfo
+from cornea_stream.media.frame import MediaInfo
 from cornea_stream.sinks.audio import AudioCopy
 from cornea_stream.sinks.encoder import EncoderSettings
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cornea_stream.sinks.columns import Column, Row
-from cornea_stream.sinks.files import complete, output_errors, part_path
+from cornea_stream.storage import complete, output_errors, part_path
 
 GROUP_ROWS = 8192
 """Rows that wait in memory until they are written together: five minutes at 30 fps."""

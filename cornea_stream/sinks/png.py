@@ -9,11 +9,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from cornea_stream.colour import RGB
 from cornea_stream.errors import OutputError
-from cornea_stream.frames import Image, Segmentation
-from cornea_stream.overlay import paint_rgb
-from cornea_stream.sinks.files import output_errors, write_file
+from cornea_stream.media.color import RGB
+from cornea_stream.media.frame import Image, Segmentation
+from cornea_stream.media.overlay import paint_rgb
+from cornea_stream.storage import output_errors, write_file
 
 _OWN_NAME = re.compile(r"\d{6,}_(mask|overlay)\.png")
 

@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cornea_stream.frames import Segmentation
-from cornea_stream.masks.outline import pixel_outlines
-from cornea_stream.sinks.files import complete, output_errors, part_path
+from cornea_stream.media.frame import Segmentation
+from cornea_stream.postprocess.contours import pixel_outlines
+from cornea_stream.storage import complete, output_errors, part_path
 
 
 def polygon_line(told: dict[str, Any]) -> str:

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from cornea_stream.frames import Image, Segmentation
-from cornea_stream.masks.mask import iou
-from cornea_stream.masks.measurement import measure
-from cornea_stream.scale import MAX_SPREAD, Scale, WhiteToWhite
+from cornea_stream.media.frame import Image, Segmentation
+from cornea_stream.postprocess.mask import iou
+from cornea_stream.postprocess.measurement import measure
+from cornea_stream.postprocess.pixel_spacing import MAX_SPREAD, Scale, WhiteToWhite
 from cornea_stream.sinks.columns import COLUMNS, MM_COLUMNS, Column, Row, measured, millimetres
-from cornea_stream.sinks.files import complete, output_errors, part_path
 from cornea_stream.sinks.parquet import ParquetTable
+from cornea_stream.storage import complete, output_errors, part_path
 
 CSV_COLUMNS = tuple(column.name for column in COLUMNS)
 

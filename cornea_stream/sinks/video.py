@@ -9,14 +9,14 @@ import av
 from av.container import OutputContainer
 from av.video.reformatter import ColorRange
 
-from cornea_stream.colour import RGB
 from cornea_stream.errors import OutputError
-from cornea_stream.frames import MediaInfo, Segmentation, as_stored
-from cornea_stream.overlay import YuvPainter
+from cornea_stream.media.color import RGB
+from cornea_stream.media.frame import MediaInfo, Segmentation, as_stored
+from cornea_stream.media.overlay import YuvPainter
 from cornea_stream.sinks.encoder import EncoderSettings
-from cornea_stream.sinks.files import complete, output_errors, part_path
 from cornea_stream.sinks.mux import Muxer
 from cornea_stream.sinks.remux import make_ordinary
+from cornea_stream.storage import complete, output_errors, part_path
 
 # A process that is killed leaves a part file that plays: twice a second what is muxed goes to disk
 # in a form that stands alone.

@@ -33,10 +33,10 @@ from conftest import TINY_SPEC, moving_discs, write_video
 
 from cornea_stream import Segmenter
 from cornea_stream.errors import CorneaStreamError
-from cornea_stream.job import run_source
-from cornea_stream.network.checkpoint import load_checkpoint, save_checkpoint
-from cornea_stream.network.model import build_pspnet
-from cornea_stream.source import open_source
+from cornea_stream.models.checkpoint import load_checkpoint, save_checkpoint
+from cornea_stream.models.pspnet import build_pspnet
+from cornea_stream.runs.run import run_source
+from cornea_stream.sources import open_source
 from cornea_train.supervisely import BadAnnotationError, read_mask
 
 HANG_S = 60

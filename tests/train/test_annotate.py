@@ -12,10 +12,10 @@ import pytest
 from conftest import disc, read_video, write_video
 
 from cornea_stream.errors import OutputError, SourceError, UsageError
-from cornea_stream.job import run_source
-from cornea_stream.masks.mask import iou
-from cornea_stream.run_types import RunOptions
-from cornea_stream.segmenter import Segmenter
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.postprocess.mask import iou
+from cornea_stream.runs.options import RunOptions
+from cornea_stream.runs.run import run_source
 from cornea_train.annotate import annotate
 from cornea_train.coco import CocoFile
 from cornea_train.config import TrainConfig

@@ -16,9 +16,9 @@ from conftest import moving_discs, write_video
 
 from cornea_stream.cli import main
 from cornea_stream.errors import OutputError, SourceError, UsageError
-from cornea_stream.network.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from cornea_stream.network.model import IMAGENET_MEAN, IMAGENET_STD, ModelSpec, build_pspnet
-from cornea_stream.segmenter import Segmenter
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from cornea_stream.models.pspnet import IMAGENET_MEAN, IMAGENET_STD, ModelSpec, build_pspnet
 from cornea_train.dataset import find_pairs, load_pair
 from cornea_train.evaluate import evaluate, stability
 from cornea_train.export import export

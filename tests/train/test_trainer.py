@@ -17,9 +17,9 @@ import pytest
 import torch
 
 from cornea_stream.errors import CheckpointError, CorneaStreamError, OutputError, UsageError
-from cornea_stream.network.checkpoint import load_checkpoint
-from cornea_stream.network.model import IMAGENET_MEAN, build_pspnet
-from cornea_stream.segmenter import Segmenter
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.models.checkpoint import load_checkpoint
+from cornea_stream.models.pspnet import IMAGENET_MEAN, build_pspnet
 from cornea_train.config import TrainConfig
 from cornea_train.network import build_network, load_encoder
 from cornea_train.trainer import train

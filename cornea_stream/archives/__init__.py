@@ -1,1 +1,0 @@
-"""Many sources: which, by whom they are done, and what came of each."""

@@ -1,0 +1,1 @@
+"""Many sources: which, who works on them, and what came of each."""

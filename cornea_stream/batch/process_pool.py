@@ -1,0 +1,290 @@
+"""Several worker processes on this machine, each with its model, and its GPU or share of cores."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import queue
+import signal
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from itertools import pairwise
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import TypeAlias
+
+import torch
+
+from cornea_stream.batch.task import (
+    Executor,
+    Here,
+    Results,
+    Setup,
+    Step,
+    Unit,
+    describe_engine,
+    failure,
+    run_unit,
+    seldom,
+)
+from cornea_stream.engines.device import choose_devices
+from cornea_stream.errors import EXIT_INTERNAL, CorneaStreamError
+from cornea_stream.runs.options import RunResult
+
+_LOOK_FOR_STOP_S = 0.1
+_SAFE_PATH = "PYTHONSAFEPATH"
+_News: TypeAlias = Step | RunResult | str | CorneaStreamError | None
+"""How far a worker is, a unit's result, the engine it loaded, why it cannot load; None: it died."""
+
+
+def worker_devices(device: str, jobs: int | None) -> list[str]:
+    """Return the device of each of `jobs` processes: GPUs in turn, or cpu.
+
+    `device`: auto or cuda for all GPUs of this machine, cpu, cuda:N, or several GPUs with commas.
+    Without `jobs` there is one process per GPU, or a single one.
+    Raises UsageError for a device that is not there.
+    """
+    chosen = choose_devices(device)
+    names = [str(one) for one in chosen]
+    if device in ("auto", "cuda") and chosen[0].type == "cuda":
+        names = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    return [names[number % len(names)] for number in range(jobs or len(names))]
+
+
+def executor_for(setup: Setup, jobs: int | None, units: int | None) -> Executor:
+    """Return who is to do so many units on this machine (None: many).
+
+    Raises UsageError as `worker_devices`.
+    """
+    devices = worker_devices(setup.device, jobs)[:units]
+    return Processes(setup, devices) if len(devices) > 1 else Here(setup)
+
+
+class Processes:
+    """Does units in worker processes, one at a time each; a worker that dies costs its unit only.
+
+    Workers are spawned: the threads of FFmpeg and PyTorch do not survive a fork. Each is born with
+    its share of the cores, so that all libraries in all of them together start as many threads as
+    there are cores.
+    """
+
+    def __init__(self, setup: Setup, devices: Sequence[str]) -> None:
+        """Take the plan for the segmenters, and the device of each worker."""
+        self._setups = [replace(setup, device=device) for device in devices]
+        self._description = ""
+
+    def run(
+        self, units: Sequence[Unit], *, stop: threading.Event, on_step: Callable[[Step], None]
+    ) -> Results:
+        """Yield each unit with its result as it is done.
+
+        Raises what making a segmenter raises, and CorneaStreamError when no worker could start.
+        """
+        waiting = deque(units)
+        setups = self._setups[: len(units)]
+        workers = list(map(_Worker, setups, core_shares(len(setups))))
+        try:
+            while any(worker.unit for worker in workers) or (waiting and workers):
+                if stop.is_set():
+                    waiting.clear()
+                    for worker in workers:
+                        worker.stop()
+                for worker in _with_news(workers):
+                    news = worker.receive()
+                    if isinstance(news, Step):
+                        on_step(news)
+                    elif isinstance(news, CorneaStreamError):
+                        raise news
+                    elif isinstance(news, str):
+                        self._description = f"{news}; {len(setups)} processes"
+                    elif news is not None:
+                        yield worker.done(), news
+                        if news.exit_code == EXIT_INTERNAL:  # a GPU that failed stays failed
+                            worker.kill()
+                    else:
+                        workers.remove(worker)
+                        if worker.unit:
+                            yield worker.unit, failure(worker.unit, worker.death())
+                        if worker.was_ready and waiting:
+                            workers.append(worker.again())
+                for worker in workers:
+                    if worker.is_idle and waiting:
+                        worker.give(waiting.popleft())
+            if waiting:
+                raise CorneaStreamError(
+                    "no worker process lived to load the model: perhaps memory ran out: use fewer "
+                    "--jobs"
+                )
+        finally:
+            for worker in workers:
+                worker.kill()
+
+    def describe(self) -> str:
+        """Return the engine of a worker, and how many there are."""
+        return self._description
+
+
+class _Worker:
+    """A worker process as the driver sees it."""
+
+    def __init__(self, setup: Setup, cores: frozenset[int]) -> None:
+        self._setup, self._cores = setup, cores
+        self.unit: Unit | None = None
+        self.was_ready = self._stopped = self._killed = False
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self._process = context.Process(
+            target=_serve, args=(theirs, setup, len(cores)), daemon=True
+        )
+        with born_with(cores):
+            self._process.start()
+        theirs.close()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it has loaded its model and waits for a unit."""
+        return self.was_ready and self.unit is None and not (self._stopped or self._killed)
+
+    def again(self) -> _Worker:
+        """Return a new one of its kind."""
+        return _Worker(self._setup, self._cores)
+
+    def give(self, unit: Unit) -> None:
+        """Have it begin a unit."""
+        self.unit = unit
+        with suppress(OSError):  # it died: `receive` will tell
+            self.connection.send(unit)
+
+    def receive(self) -> _News:
+        """Return what it sent, None at its end."""
+        try:
+            news: _News = self.connection.recv()
+        except (EOFError, OSError):
+            self._process.join()
+            return None
+        self.was_ready = self.was_ready or isinstance(news, str)
+        return news
+
+    def done(self) -> Unit:
+        """Take back the unit that it was given."""
+        unit, self.unit = self.unit, None
+        assert unit is not None
+        return unit
+
+    def death(self) -> CorneaStreamError:
+        """Return the error for the unit that it died with."""
+        assert self.unit is not None
+        code = self._process.exitcode or 0
+        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return CorneaStreamError(
+            f"the process at work on it died ({how}): {self.unit.source}: if memory ran out use "
+            "fewer --jobs; --resume takes it up again"
+        )
+
+    def stop(self) -> None:
+        """Have it end its unit early."""
+        if not self._stopped:
+            self._stopped = True
+            with suppress(OSError):
+                self.connection.send(None)
+
+    def kill(self) -> None:
+        """End it at once; what it was writing stays under part names."""
+        self._killed = True
+        self._process.kill()
+        self._process.join()
+
+
+def _with_news(workers: Sequence[_Worker]) -> list[_Worker]:
+    ready = wait([worker.connection for worker in workers], _LOOK_FOR_STOP_S)
+    return [worker for worker in workers if worker.connection in ready]
+
+
+def core_shares(count: int) -> list[frozenset[int]]:
+    """Deal this process's cores to `count` workers: apart, neighbours together, one at least."""
+    if sys.platform == "linux":
+        cores = sorted(os.sched_getaffinity(0), key=_position)
+    else:
+        cores = list(range(os.cpu_count() or 1))
+    if count >= len(cores):
+        return [frozenset({cores[i % len(cores)]}) for i in range(count)]
+    bounds = [len(cores) * i // count for i in range(count + 1)]
+    return [frozenset(cores[a:b]) for a, b in pairwise(bounds)]
+
+
+def _position(cpu: int) -> tuple[int, int, int]:
+    """Return (socket, core, thread): the two threads of a core must not go to two workers."""
+    folder = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology")
+    try:
+        socket = int((folder / "physical_package_id").read_text())
+        return socket, int((folder / "core_id").read_text()), cpu
+    except (OSError, ValueError):
+        return 0, cpu, cpu
+
+
+@contextmanager
+def born_with(cores: frozenset[int]) -> Iterator[None]:
+    """Let processes started meanwhile have these cores only, and not hear the terminal's Ctrl-C.
+
+    A process that sets its cores itself does so too late: libraries count them on import. Nor do
+    they import modules that lie in the current folder, as Python from 3.11 on can be told.
+    """
+    path = os.environ.get(_SAFE_PATH)
+    os.environ[_SAFE_PATH] = "1"
+    resource_tracker.ensure_running()  # starting it would lift the mask
+    before = os.sched_getaffinity(0) if sys.platform == "linux" else None
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        if sys.platform == "linux":
+            os.sched_setaffinity(0, cores)
+        yield
+    finally:
+        if sys.platform == "linux" and before:
+            os.sched_setaffinity(0, before)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        if path is None:
+            del os.environ[_SAFE_PATH]
+        else:
+            os.environ[_SAFE_PATH] = path
+
+
+def _serve(connection: Connection, setup: Setup, cores: int) -> None:
+    """Be a worker: load the model, then do unit after unit until told to stop, or the driver ends.
+
+    In both cases the frames in flight are finished and the files closed so that they play.
+    """
+    torch.set_num_threads(min(cores, torch.get_num_threads()))
+    units: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
+    stop = threading.Event()
+    threading.Thread(target=_listen, args=(connection, units, stop), daemon=True).start()
+
+    def say(news: _News) -> None:
+        with suppress(OSError):  # the driver is gone, and the listener has noticed
+            connection.send(news)
+
+    try:
+        segmenter = setup.build()
+    except CorneaStreamError as err:
+        say(err)
+        return
+    except Exception as err:
+        say(CorneaStreamError(f"cannot load the model: {err!r}: try one process, without --jobs"))
+        return
+    say(describe_engine(segmenter))
+    while unit := units.get():
+        say(run_unit(unit, segmenter, stop=stop, on_step=seldom(say)))
+
+
+def _listen(
+    connection: Connection, units: queue.SimpleQueue[Unit | None], stop: threading.Event
+) -> None:
+    with suppress(EOFError, OSError):
+        while unit := connection.recv():
+            units.put(unit)
+    stop.set()
+    units.put(None)

@@ -1,0 +1,254 @@
+"""Units of work on a Ray cluster: an actor per GPU, or per so many cores, that keeps its model."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from cornea_stream.batch.ray.actor import Actor, News, Share, shares
+from cornea_stream.batch.ray.connection import check_address, connect
+from cornea_stream.batch.task import Results, Setup, Step, Unit, failure
+from cornea_stream.errors import EXIT_INTERNAL, CorneaStreamError, UsageError
+from cornea_stream.inference.segmenter import MaskSettings
+from cornea_stream.runs.options import RunResult
+
+CORES = 8
+"""Cores of an actor where there is no GPU: about as many as one pipeline keeps busy."""
+TRIES = 3
+"""How often a unit is begun before the loss of its actor counts as its failure."""
+_WAIT_S, _LOOK_AROUND_S, _PATIENCE_S = 0.2, 5.0, 60.0
+log = logging.getLogger(__name__)
+
+
+class RayCluster:
+    """Does units on the nodes of a Ray cluster, one at a time on each actor.
+
+    Sources, outputs and weights are read and written where the actors run, under the same absolute
+    paths; only paths, steps and results travel. A unit whose actor or node is lost is begun anew
+    elsewhere, TRIES times in all. Nodes that join later are taken in.
+    """
+
+    def __init__(
+        self, setup: Setup, masks: MaskSettings, address: str, *, cores: int = CORES
+    ) -> None:
+        """Take the plan for the segmenters, and what must decide the masks on every node.
+
+        `address`: HOST:PORT of a cluster, or "auto": the one of $RAY_ADDRESS or that this machine
+        belongs to, or else one of this machine alone. `cores`: of each actor where there is no GPU.
+        Raises UsageError for a device with a number, since Ray deals the GPUs.
+        """
+        if setup.device not in ("auto", "cpu", "cuda"):
+            raise UsageError(
+                f"Ray deals the GPUs itself: {setup.device}: use --device auto, cpu or cuda"
+            )
+        check_address(address)
+        self._setup, self._masks, self._address, self._cores = setup, masks, address, cores
+        self._description = ""
+
+    def run(
+        self, units: Sequence[Unit], *, stop: threading.Event, on_step: Callable[[Step], None]
+    ) -> Results:
+        """Yield each unit with its result as it is done. No output that stands may be in the way.
+
+        Raises UsageError where Ray or the cluster is missing, what loading the weights raises when
+        no node can load them, and CorneaStreamError when no node is left.
+        """
+        if any(not isinstance(unit.source, Path) or unit.options.is_watched for unit in units):
+            raise UsageError("live sources and streams stay on this machine: leave --ray out")
+        ray, is_mine = connect(self._address)
+        crew = _Crew(ray, self._setup, self._masks, self._cores)
+        waiting, tries = deque(units), Counter[Unit]()
+        engine, actors = "", 0
+        try:
+            while waiting or crew.is_busy:
+                if stop.is_set():
+                    waiting.clear()
+                    crew.stop()
+                crew.hire(len(waiting))
+                actors = max(actors, len(crew.members))
+                self._description = f"{engine}; Ray, {actors} actors" if engine else ""
+                for member, news in crew.news():
+                    unit = member.unit
+                    if isinstance(news, Step) and unit:
+                        on_step(replace(news, unit=unit))
+                    elif isinstance(news, RunResult) and unit and news.exit_code != EXIT_INTERNAL:
+                        yield unit, member.done(news)
+                    elif isinstance(news, str):
+                        engine = news
+                    else:  # it is lost, cannot load, or has a GPU that failed and stays so
+                        crew.dismiss(member, news)
+                        if unit and tries[unit] < TRIES and not stop.is_set():
+                            waiting.append(unit)
+                        elif unit:
+                            yield unit, news if isinstance(news, RunResult) else _lost(unit)
+                for member in crew.idle():
+                    if waiting:
+                        unit = waiting.popleft()
+                        member.give(unit, again=tries[unit] > 0)
+                        tries[unit] += 1
+        finally:
+            crew.close()
+            if is_mine:
+                ray.shutdown()
+
+    def describe(self) -> str:
+        """Return the engine of an actor, and how many there are."""
+        return self._description
+
+
+class _Crew:
+    """The actors as the driver sees them, and the shares of nodes that are free."""
+
+    def __init__(self, ray: Any, setup: Setup, masks: MaskSettings, cores: int) -> None:
+        self._ray, self._setup, self._masks, self._cores = ray, setup, masks, cores
+        self.members: list[_Member] = []
+        self._free: list[Share] = []
+        self._known: set[str] = set()
+        self._on_gpus: bool | None = {"cpu": False, "cuda": True}.get(setup.device)
+        self._looked_around = float("-inf")
+        self._seen = time.monotonic()
+        self._cannot: CorneaStreamError | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        return any(member.unit for member in self.members)
+
+    def idle(self) -> list[_Member]:
+        return [member for member in self.members if member.stream is None]
+
+    def hire(self, waiting: int) -> None:
+        """Have an actor for each of the waiting units, as far as there are shares of nodes.
+
+        Raises what keeps the last of them from loading, CorneaStreamError when none comes for long.
+        """
+        now = time.monotonic()
+        if now - self._looked_around > _LOOK_AROUND_S:
+            self._looked_around = now
+            self._look_around()
+        spare = sum(member.unit is None for member in self.members)
+        for _ in range(min(waiting - spare, len(self._free))):
+            self.members.append(_Member(self._ray, self._free.pop(0), self._setup, self._masks))
+        if self.members or not waiting:
+            self._seen = now
+        elif self._cannot:
+            raise self._cannot
+        elif now - self._seen > _PATIENCE_S:
+            what = "GPU" if self._on_gpus else "node"
+            raise CorneaStreamError(
+                f"no {what} is left in the Ray cluster: look at it with: ray status; --resume goes "
+                "on from here"
+            )
+
+    def news(self) -> Iterator[tuple[_Member, News]]:
+        """Yield what has come from actors, waiting a moment for it."""
+        members = {member.stream: member for member in self.members if member.stream is not None}
+        if not members:
+            time.sleep(_WAIT_S)
+            return
+        streams = list(members)
+        ready, _ = self._ray.wait(streams, num_returns=len(streams), timeout=_WAIT_S)
+        for stream in ready:
+            yield members[stream], members[stream].receive()
+
+    def dismiss(self, member: _Member, news: News) -> None:
+        """Part with an actor; its share is free again if it was of use before."""
+        self.members.remove(member)
+        member.kill()
+        if member.was_ready:
+            self._free.append(member.share)
+        elif isinstance(news, CorneaStreamError):
+            self._cannot = news
+            log.warning("a node of the cluster is of no use: %s", news)
+
+    def stop(self) -> None:
+        for member in self.members:
+            member.stop()
+
+    def close(self) -> None:
+        for member in self.members:
+            member.kill()
+
+    def _look_around(self) -> None:
+        """Take in the nodes that were not there before."""
+        nodes = [node for node in self._ray.nodes() if node["Alive"]]
+        if self._on_gpus is None:
+            self._on_gpus = any(node["Resources"].get("GPU", 0) >= 1 for node in nodes)
+        self._free = [s for s in self._free if s.node in {node["NodeID"] for node in nodes}]
+        for node in nodes:
+            if node["NodeID"] not in self._known:
+                self._known.add(node["NodeID"])
+                self._free += shares(node["NodeID"], node["Resources"], self._cores, self._on_gpus)
+        self._free.sort(key=lambda share: share.index)  # units spread over nodes first
+
+
+class _Member:
+    """An actor as the driver sees it; `stream` is what comes from it, None when it is idle."""
+
+    def __init__(self, ray: Any, share: Share, setup: Setup, masks: MaskSettings) -> None:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        self._ray, self.share = ray, share
+        self.unit: Unit | None = None
+        self.was_ready = False
+        self._again = self._stopped = False
+        self._actor = (
+            ray.remote(Actor)
+            .options(
+                num_cpus=share.cores,
+                num_gpus=int(share.gpu),
+                max_concurrency=2,  # it hears `stop` while it works
+                scheduling_strategy=NodeAffinitySchedulingStrategy(share.node, soft=False),
+            )
+            .remote(replace(setup, device="cuda" if share.gpu else "cpu"), masks, share)
+        )
+        self.stream: Any = self._actor.load.options(num_returns="streaming").remote()
+
+    def give(self, unit: Unit, *, again: bool) -> None:
+        """Have it begin a unit; `again` after another, of which remains may stand, was lost."""
+        self.unit, self._again = unit, again
+        sent = replace(unit, options=replace(unit.options, resume=True)) if again else unit
+        self.stream = self._actor.work.options(num_returns="streaming").remote(sent)
+
+    def receive(self) -> News:
+        """Return what it sent, None when it is lost."""
+        try:
+            news: News = self._ray.get(next(self.stream))
+        except (StopIteration, self._ray.exceptions.RayError):
+            return None
+        if not isinstance(news, Step):
+            self.stream = None
+        self.was_ready = self.was_ready or isinstance(news, str)
+        return news
+
+    def done(self, result: RunResult) -> RunResult:
+        """Take back the unit that it was given; return its result."""
+        self.unit = None
+        if self._again and result.status == "skipped":  # the lost one had just completed it
+            result.status = "complete"
+        return result
+
+    def stop(self) -> None:
+        """Have it end its unit early."""
+        if not self._stopped:
+            self._stopped = True
+            self._actor.stop.remote()
+
+    def kill(self) -> None:
+        """End it at once, if it lives; what it was writing stays under part names."""
+        self._ray.kill(self._actor)
+
+
+def _lost(unit: Unit) -> RunResult:
+    return failure(
+        unit,
+        CorneaStreamError(
+            f"its actor or node was lost {TRIES} times: {unit.source}: look at the memory and the "
+            "logs of the cluster; --resume takes it up again"
+        ),
+    )

@@ -1,0 +1,85 @@
+"""summary.csv: one row per source of an archive, with what came of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cornea_stream.batch.task import Unit
+from cornea_stream.errors import OutputError
+from cornea_stream.report import Failure
+from cornea_stream.runs.options import RunResult
+from cornea_stream.storage import output_errors, write_file
+
+NAME = "summary.csv"
+COLUMNS = ("source", "folder", "status", "frames", "seconds", "fps", "reason")
+NOT_DONE = "not done"
+_EVERY_S = 5.0
+
+
+class Summary:
+    """Keeps summary.csv up to date while results come in; the file is whole at any moment."""
+
+    def __init__(self, folder: Path, units: Sequence[Unit]) -> None:
+        """Take the place of an earlier summary. Raises OutputError for a file that is none."""
+        self.path = folder / NAME
+        self._units = units
+        self._written = float("-inf")
+        if self.path.exists() and not _is_summary(self.path):
+            raise OutputError(
+                f"not a summary of this program: {self.path}: move it away or choose another -o"
+            )
+
+    def write(self, results: Mapping[Unit, RunResult], *, last: bool = False) -> None:
+        """Write all rows, unless that was done a moment ago and this is not the last time.
+
+        Raises OutputError.
+        """
+        if not last and time.monotonic() - self._written < _EVERY_S:
+            return
+        text = io.StringIO()
+        rows = csv.writer(text, lineterminator="\n")
+        rows.writerow(COLUMNS)
+        rows.writerows(_row(unit, results.get(unit)) for unit in self._units)
+        with output_errors(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        write_file(self.path, text.getvalue().encode(errors="surrogateescape"))
+        self._written = time.monotonic()
+
+
+def read_failures(folder: Path) -> list[Failure]:
+    """Return the sources that the summary.csv in `folder` tells failures of; none without one."""
+    path = folder / NAME
+    if not _is_summary(path):
+        return []
+    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+        return [
+            Failure(row["source"], row["status"], row["reason"] or row["status"])
+            for row in csv.DictReader(file)
+            if row["status"] in ("failed", NOT_DONE)
+        ]
+
+
+def _row(unit: Unit, result: RunResult | None) -> tuple[object, ...]:
+    if result is None:
+        return (unit.source, unit.folder, NOT_DONE, "", "", "", "")
+    return (
+        result.source,
+        result.folder,
+        result.status,
+        result.frames,
+        f"{result.seconds:.2f}",
+        f"{result.fps:.2f}",
+        result.error or "",
+    )
+
+
+def _is_summary(path: Path) -> bool:
+    try:
+        with path.open(encoding="utf-8") as file:
+            return file.readline().strip() == ",".join(COLUMNS)
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,1 @@
+"""Long videos cut at keyframes, run apart, and joined."""

@@ -1,0 +1,103 @@
+"""The frames of one segment of a video, with its context on both sides."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from cornea_stream.chunks.cuts import Segment
+from cornea_stream.media.frame import Frame
+from cornea_stream.sources.containers import MAX_MEGAPIXELS
+from cornea_stream.sources.video import VideoSource
+
+
+class SegmentSource(VideoSource):
+    """Reads `segment` of a video; frames have the numbers that they have in the whole run.
+
+    `evidence` tells what is needed to judge whether the segment fits to its neighbours. `taken`
+    counts its own frames as they are yielded, `context` those before them.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        segment: Segment,
+        *,
+        start_s: float | None = None,
+        end_s: float | None = None,
+        every: int = 1,
+        strict: bool = False,
+        max_megapixels: float = MAX_MEGAPIXELS,
+    ) -> None:
+        """Open the video for the run that `start_s`, `end_s` and `every` choose."""
+        self.segment = segment
+        self.taken = self.context = 0
+        self._before = self._after = 0
+        self._last_s = 0.0
+        self._seen: dict[int, tuple[int, str]] = {}
+        super().__init__(
+            path,
+            start_s=start_s,
+            end_s=end_s,
+            every=every,
+            strict=strict,
+            max_megapixels=max_megapixels,
+        )
+
+    @property
+    def evidence(self) -> dict[str, Any]:
+        """What was read, as plain values for JSON.
+
+        `taken`: own frames yielded, the last at `last_time_s`. `mended`: packets that could not be
+        decoded and times that were not as in the file. `whole_context`: whether just the context
+        was there that was planned. `seen`: number and digest of the picture at each of the times
+        `head` and `foot`.
+        """
+        planned = self.segment.before, self.segment.after
+        return {
+            "taken": self.taken,
+            "last_time_s": self._last_s,
+            "mended": self._damage.packets + self._retimed + self._joined,
+            "whole_context": (self._before, self._after) == planned,
+            "seen": {str(pts): list(found) for pts, found in self._seen.items()},
+        }
+
+    def _selected(self, start_s: float | None) -> Iterator[Frame]:
+        segment = self.segment
+        number = itertools.count(segment.index - segment.before)
+        begins = segment.index == 0  # the run's own beginning: as without segments
+        time_base = self._stream.time_base or Fraction(1, 90000)
+        lead_s = (start_s or 0.0) if begins else float(segment.lead * time_base)
+        for frame in self._decoded_until(lead_s):
+            pts = frame.video.pts
+            assert pts is not None
+            if frame.time_s < (start_s or -math.inf) if begins else pts < segment.lead:
+                continue
+            if segment.tail is not None and pts >= segment.tail:
+                return
+            if self._end_s is not None and frame.time_s >= self._end_s:
+                return
+            index = next(number)
+            taken = index % self._every == 0
+            self._note(pts, index, taken, frame)
+            if taken:
+                yield Frame(index, frame.time_s, frame.video)
+
+    def _note(self, pts: int, index: int, taken: bool, frame: Frame) -> None:
+        segment = self.segment
+        if pts in segment.head or pts in segment.foot:
+            # Before it is handed on: sinks may paint.
+            self._seen[pts] = index, hashlib.sha256(frame.rgb().tobytes()).hexdigest()
+        if segment.holds(pts):
+            self.taken += taken
+            self._last_s = frame.time_s if taken else self._last_s
+        elif pts < segment.start:
+            self._before += 1
+            self.context += taken
+        else:
+            self._after += 1

@@ -1,0 +1,151 @@
+"""Videos made piece by piece become one: packets are copied, not encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import TypeAlias
+
+import av
+import numpy as np
+from av.packet import Packet as AnyPacket
+from av.video.reformatter import ColorRange
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from cornea_stream.media.frame import MediaInfo
+from cornea_stream.sinks.encoder import EncoderSettings
+from cornea_stream.sinks.mux import Muxer
+from cornea_stream.storage import complete, output_errors, part_path
+
+Packet: TypeAlias = "AnyPacket[VideoStream]"
+Ticks: TypeAlias = "NDArray[np.int64]"
+Stamps: TypeAlias = "tuple[Ticks, Ticks]"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A video file whose time 0 is `start`, in ticks of the source's time base."""
+
+    path: Path
+    start: int
+
+
+def concatenate(
+    pieces: Sequence[Piece],
+    path: Path,
+    info: MediaInfo,
+    *,
+    audio: bool = False,
+    offset_s: float = 0.0,
+    end_s: float | None = None,
+) -> list[str]:
+    """Write one video from pieces that follow each other in time; return warnings.
+
+    Times, tags and sound are those that a `VideoWriter` with these arguments gives to the frames
+    of all pieces. `path` appears when it is complete. Raises OutputError.
+    """
+    options = {"movflags": "+faststart"} if path.suffix == ".mp4" else {}
+    with output_errors(path):
+        told = [_stamps(piece, info.time_base) for piece in pieces]
+        shown = chain.from_iterable(times for times, _ in told)
+        stamps = zip(shown, _decode_times(told), strict=True)
+        with av.open(f"file:{part_path(path)}", "w", options=options) as container:
+            muxer = _CopyMuxer(
+                container, path.name, info, EncoderSettings(),
+                audio=container.format.name if audio else None, offset_s=offset_s, end_s=end_s,
+            )  # fmt: skip
+            try:
+                for piece in pieces:
+                    with _packets(piece) as packets:
+                        for packet in packets:
+                            muxer.copy(packet, *map(int, next(stamps)))
+                muxer.flush()
+            finally:
+                muxer.release()
+    complete(path)
+    return muxer.warnings
+
+
+class _CopyMuxer(Muxer):
+    """Takes encoded packets where its parent takes frames."""
+
+    def copy(self, packet: Packet, pts: int, dts: int) -> None:
+        """Add a packet, to be shown at `pts` of the source; the first one is shown first."""
+        time_base = self._info.time_base
+        stream = self._stream or self._start_copy(packet.stream, pts)
+        if self._audio:
+            self._audio.copy_until(float(pts * time_base))
+        packet.duration = round((packet.duration or 0) * packet.time_base / time_base)
+        packet.pts, packet.dts = pts - self._offset_ticks, dts - self._offset_ticks
+        packet.time_base, packet.stream = time_base, stream
+        self._container.mux(packet)
+
+    def flush(self) -> None:
+        """Add the rest of the audio."""
+        if self._audio:
+            self._audio.copy_until(float("inf"))
+
+    def _start_copy(self, template: VideoStream, first: int) -> VideoStream:
+        self._shift_to_zero(first)
+        # Opaque: else PyAV wants an encoder of the decoder's name, and libdav1d has none.
+        stream = self._container.add_stream_from_template(template, opaque=True)
+        context = stream.codec_context
+        stream.time_base = self._info.time_base
+        if template.container.format.name == "nut":  # which keeps neither tags nor turning
+            context.color_range = ColorRange.JPEG
+            context.color_primaries = self._info.color_primaries
+            context.color_trc = self._info.color_trc
+            if self._info.rotation:
+                stream.set_display_rotation(self._info.rotation)
+        else:
+            context.codec_tag = template.codec_context.codec_tag
+        self._stream = stream
+        if self._audio_format and self._info.audio_codec:
+            self._start_audio(self._info.path, self._audio_format)
+        return stream
+
+
+@contextmanager
+def _packets(piece: Piece) -> Iterator[Iterator[Packet]]:
+    with av.open(f"file:{piece.path}", options={"protocol_whitelist": "file"}) as container:
+        yield (packet for packet in container.demux(container.streams.video[0]) if packet.size)
+
+
+def _stamps(piece: Piece, time_base: Fraction) -> Stamps:
+    """Return when the packets of a piece are shown and decoded, in ticks of the source."""
+    with _packets(piece) as packets:
+        stamps = [
+            (packet.pts * packet.time_base, packet.dts * packet.time_base)
+            for packet in packets
+            if packet.pts is not None and packet.dts is not None
+        ]
+    shown, decoded = (
+        np.array([piece.start + round(stamp / time_base) for stamp in column], np.int64)
+        for column in zip(*stamps, strict=True)
+    )
+    return shown, decoded
+
+
+def _decode_times(pieces: Sequence[Stamps]) -> Ticks:
+    """Return the decoding times that one encoder would have given to all pieces together.
+
+    Those of the pieces themselves may overlap where an encoder starts anew. A packet gets the time
+    at which the frame was shown that is as many frames back as the encoder runs ahead; before the
+    first frame x264 goes on with the distances of the first ones.
+    """
+    shown: Ticks = np.concatenate([np.sort(times) for times, _ in pieces])
+    ahead = min(max(_run_ahead(*stamps) for stamps in pieces), len(shown) - 1)
+    early = shown[:ahead] - (shown[ahead] - shown[0])
+    return np.concatenate([early, shown[: len(shown) - ahead]])
+
+
+def _run_ahead(shown: Ticks, decoded: Ticks) -> int:
+    """Return by how many frames decoding runs ahead, in order as in time."""
+    in_order = np.arange(len(shown)) - np.searchsorted(np.sort(shown), shown)
+    in_time = np.count_nonzero(decoded < np.min(shown))
+    return max(int(np.max(in_order)), int(in_time))

@@ -1,0 +1,185 @@
+"""Where a long video can be cut into segments that are processed apart and joined again.
+
+Only packet headers are read. A cut lies at a keyframe; each segment also gets the frames around it
+that its masks depend on, and reading begins at a keyframe before those, so that pictures that refer
+back over the cut (open GOPs) are decoded as in one piece.
+"""
+
+from __future__ import annotations
+
+import bisect
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import TypeAlias
+
+import av
+import numpy as np
+from av.packet import Packet
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from cornea_stream.sources.containers import MAX_MEGAPIXELS
+from cornea_stream.sources.video_stream import open_pictures
+
+Times: TypeAlias = "NDArray[np.int64]"
+# Frames on each side of a cut that both neighbours decode and compare.
+_WITNESSES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of a video: its frames have `start` <= pts < `end` (None: up to the run's end).
+
+    Times are ticks of the stream's time base, numbers count decoded frames. `index` is the number
+    of its first frame in the run. `before` frames, from `lead` on, and `after` frames, up to
+    `tail`, are read too, as context. `head` and `foot` are times around its two ends: both
+    neighbours must see the same pictures there.
+    """
+
+    start: int
+    end: int | None
+    index: int
+    lead: int
+    before: int
+    tail: int | None
+    after: int
+    head: tuple[int, ...]
+    foot: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """Name of the folder of its outputs."""
+        return f"{self.start}-{'end' if self.end is None else self.end}"
+
+    def holds(self, pts: int) -> bool:
+        """Whether a frame is its own, and not context."""
+        return self.start <= pts and (self.end is None or pts < self.end)
+
+    def with_next(self, following: Segment) -> Segment:
+        """Return this segment and the one that follows as one."""
+        return Segment(
+            self.start, following.end, self.index, self.lead, self.before,
+            following.tail, following.after, self.head, following.foot,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The segments of a run in order; `obstacle` says why a video that is long is left whole."""
+
+    segments: tuple[Segment, ...]
+    obstacle: str | None = None
+
+
+def plan_segments(
+    path: Path,
+    length_s: float,
+    *,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    every: int = 1,
+    reach: int = 0,
+    max_megapixels: float = MAX_MEGAPIXELS,
+) -> Plan:
+    """Return segments of at least `length_s` seconds that together are the run of these options.
+
+    `reach` tells how many of the frames taken (every `every`-th) before and after a frame its mask
+    depends on. Raises SourceError when the file cannot be read.
+    """
+    container, stream = open_pictures(path, max_megapixels)
+    with container:
+        time_base = stream.time_base or Fraction(1, 90000)
+        times, keys, obstacle = _read_headers(container.demux(stream))
+    if obstacle or not times:
+        return Plan((), obstacle)
+    ordered = np.sort(np.frombuffer(times, np.int64))
+    if np.any(np.diff(ordered) == 0):
+        return Plan((), "times repeat")
+    first = 0 if start_s is None else _position(ordered, start_s, time_base)
+    last = len(ordered) if end_s is None else _position(ordered, end_s, time_base)
+    chosen = ordered[first:last]
+    bounds = [*_choose_cuts(chosen, keys, length_s / float(time_base), every), len(chosen)]
+    return Plan(
+        tuple(
+            _segment(chosen, begin, end, before=(reach + 1) * every, after=reach * every)
+            for begin, end in pairwise(bounds)
+        )
+    )
+
+
+def _read_headers(
+    packets: Iterator[Packet[VideoStream]],
+) -> tuple[array[int], list[int], str | None]:
+    """Return the time of every packet, those of keyframes, and what makes cuts impossible."""
+    times: array[int] = array("q")
+    keys: list[int] = []
+    latest: int | None = None
+    while True:
+        try:
+            packet = next(packets)
+        except (StopIteration, av.error.FFmpegError):  # decoding ends there too
+            return times, keys, None
+        if packet.size == 0 or packet.is_discard:
+            continue
+        if packet.pts is None:
+            return times, keys, "packets have no times"
+        if packet.is_corrupt:
+            return times, keys, "packets are damaged"
+        if packet.is_keyframe:
+            if latest is not None and packet.pts <= latest:
+                return times, keys, "times run back"
+            keys.append(packet.pts)
+        times.append(packet.pts)
+        latest = packet.pts if latest is None else max(latest, packet.pts)
+
+
+def _position(ordered: Times, time_s: float, time_base: Fraction) -> int:
+    """Return how many of the frames begin before `time_s`, in the arithmetic of `Frame.time_s`."""
+    return bisect.bisect_left(ordered, time_s, key=lambda pts: float(int(pts) * time_base))
+
+
+def _choose_cuts(times: Times, keys: Sequence[int], length: float, every: int) -> list[int]:
+    """Return the numbers of the frames that begin a segment; each has a frame that is taken."""
+    cuts = [0]
+    for key in keys:
+        number = int(np.searchsorted(times, key))
+        if number == len(times):
+            break
+        long = key - times[cuts[-1]] >= length
+        if long and _next_taken(cuts[-1], every) < number:
+            cuts.append(number)
+    if len(cuts) > 1 and _next_taken(cuts[-1], every) >= len(times):
+        cuts.pop()
+    return cuts
+
+
+def _next_taken(number: int, every: int) -> int:
+    return -(-number // every) * every
+
+
+def _segment(times: Times, begin: int, end: int, *, before: int, after: int) -> Segment:
+    """Return the segment of the frames numbered `begin` to `end` - 1, with its context."""
+    lead = max(0, begin - max(before, _WITNESSES))
+    tail = min(len(times), end + max(after, _WITNESSES))
+    return Segment(
+        start=int(times[begin]),
+        end=int(times[end]) if end < len(times) else None,
+        index=begin,
+        lead=int(times[lead]),
+        before=begin - lead,
+        tail=int(times[tail]) if tail < len(times) else None,
+        after=tail - end,
+        head=_around(times, begin),
+        foot=_around(times, end),
+    )
+
+
+def _around(times: Times, cut: int) -> tuple[int, ...]:
+    """Return the times of the frames on both sides of a cut; none at the ends of the run."""
+    if cut in (0, len(times)):
+        return ()
+    return tuple(int(pts) for pts in times[max(0, cut - _WITNESSES) : cut + _WITNESSES])

@@ -1,0 +1,93 @@
+"""From the parts of a video to its outputs: one video, one table, one folder of PNGs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from cornea_stream.chunks.concatenate import Piece, concatenate
+from cornea_stream.chunks.parts import ROWS, VIDEOS, Part, part_name
+from cornea_stream.chunks.rows import read_rows
+from cornea_stream.media.frame import MediaInfo
+from cornea_stream.postprocess.pixel_spacing import choose_scale
+from cornea_stream.runs.options import RunOptions, RunResult
+from cornea_stream.sinks.png import frame_files, remove_others
+from cornea_stream.sinks.polygons import polygon_line
+from cornea_stream.sinks.table import MetricsTables
+from cornea_stream.storage import complete, output_errors, part_path
+
+
+def join(
+    parts: Sequence[Part],
+    moved: Sequence[int],
+    result: RunResult,
+    info: MediaInfo,
+    options: RunOptions,
+) -> None:
+    """Make the outputs that `result` names from parts whose frame numbers move by `moved`.
+
+    Adds warnings and scale to `result`. The parts stay, but for their PNGs, which are moved. What
+    was interrupted can be done again. Raises OutputError.
+    """
+    folder = Path(result.folder)
+    warnings: list[str] = []
+    for name in (name for name in VIDEOS if name in result.outputs):
+        pieces = [Piece(part.folder / part_name(name), part.segment.start) for part in parts]
+        warnings += concatenate(
+            pieces, folder / name, info, audio=name == "overlay.mp4",
+            offset_s=options.start_s or 0.0, end_s=options.end_s,
+        )  # fmt: skip
+    for part in parts:
+        warnings += [text.replace(part_name("mask.mkv"), "mask.mkv") for text in part.warnings]
+    tables = [folder / name for name in result.outputs if part_name(name) == ROWS]
+    if tables:
+        scale = choose_scale(options.white_to_white_mm, options.mm_per_px, info)
+        joined = MetricsTables(tables, scale)
+        _join_rows(parts, moved, joined, options.every)
+        result.scale, warnings = joined.scale, [*warnings, *joined.warnings]
+    if "polygons.jsonl" in result.outputs:
+        _join_polygons(parts, moved, folder / "polygons.jsonl")
+    if "frames" in result.outputs:
+        _move_pngs(parts, moved, folder / "frames", options.every)
+    result.warnings += dict.fromkeys(warnings)
+
+
+def _join_rows(
+    parts: Sequence[Part], moved: Sequence[int], tables: MetricsTables, every: int
+) -> None:
+    """Write the rows of all parts, without those of their context, renumbered."""
+    try:
+        for part, step in zip(parts, moved, strict=True):
+            own = part.numbers(every)
+            with output_errors(part.folder / ROWS):
+                for (number, *values), axis in read_rows(part.folder / ROWS):
+                    if number in own:
+                        tables.write((int(number or 0) + step, *values), axis)
+        tables.close()
+    except BaseException:
+        tables.abort()
+        raise
+
+
+def _join_polygons(parts: Sequence[Part], moved: Sequence[int], path: Path) -> None:
+    with output_errors(path), part_path(path).open("w", encoding="utf-8") as joined:
+        for part, step in zip(parts, moved, strict=True):
+            with (part.folder / path.name).open(encoding="utf-8") as lines:
+                for told in map(json.loads, lines):
+                    joined.write(polygon_line({**told, "frame": told["frame"] + step}))
+    complete(path)
+
+
+def _move_pngs(parts: Sequence[Part], moved: Sequence[int], folder: Path, every: int) -> None:
+    """Move the PNGs of all parts into `folder`, renumbered; an earlier try may have begun."""
+    written: set[str] = set()
+    with output_errors(folder):
+        folder.mkdir(exist_ok=True)
+        for part, step in zip(parts, moved, strict=True):
+            for number in part.numbers(every):
+                for old, new in zip(frame_files(number), frame_files(number + step), strict=True):
+                    if (file := part.folder / folder.name / old).exists():
+                        file.replace(folder / new)
+                    written.add(new)
+    remove_others(folder, written)

@@ -1,0 +1,133 @@
+"""The outputs of segments that are done: what they hold, and whether they fit to each other."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import av
+
+from cornea_stream.chunks.cuts import Segment
+
+PARTS = ".segments.part"
+"""Folder beside the outputs in which parts wait for each other."""
+WHOLE = "whole"
+"""File in there that says: do no more segments, the source is to be done whole."""
+ROWS = "rows.jsonl"
+_IN_PARTS = {
+    "overlay.mp4": "overlay.mp4",
+    "mask.mkv": "mask.nut",  # NUT keeps ticks that Matroska rounds
+    "frames": "frames",
+    "metrics.csv": ROWS,
+    "metrics.parquet": ROWS,
+    "polygons.jsonl": "polygons.jsonl",
+    "run.json": "run.json",
+}
+VIDEOS = ("overlay.mp4", "mask.mkv")
+EMPTY: dict[str, Any] = {"taken": 0, "mended": 0, "whole_context": False, "seen": {}}
+"""The evidence of a segment in which no picture could be decoded."""
+
+
+def can_be_joined(output: str) -> bool:
+    """Whether an output can be made from those of parts."""
+    return output in _IN_PARTS
+
+
+def part_name(output: str) -> str:
+    """Return what an output is called in a part."""
+    return _IN_PARTS[output]
+
+
+def discard_parts(folder: Path) -> None:
+    """Remove what segments left in the folder of a video's outputs."""
+    shutil.rmtree(folder / PARTS, ignore_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A processed segment: its folder, and its run.json with the source's `evidence`."""
+
+    segment: Segment
+    folder: Path
+    told: dict[str, Any]
+
+    @property
+    def evidence(self) -> dict[str, Any]:
+        """What `SegmentSource.evidence` told."""
+        found: dict[str, Any] = self.told["evidence"]
+        return found
+
+    @property
+    def frames(self) -> int:
+        """How many frames it holds."""
+        return int(self.evidence["taken"])
+
+    @property
+    def mended(self) -> bool:
+        """Whether there was damage, or a time that had to be changed."""
+        return bool(self.evidence["mended"])
+
+    @property
+    def warnings(self) -> list[str]:
+        """What its sinks warned of."""
+        found: list[str] = self.told["warnings"]
+        return found
+
+    def numbers(self, every: int) -> range:
+        """Return the numbers of its frames, as planned."""
+        first = -(-self.segment.index // every) * every
+        return range(first, first + self.frames * every, every)
+
+    def witnesses(self, times: Sequence[int]) -> dict[int, tuple[int, str]]:
+        """Return number and digest of the pictures that it saw at `times`."""
+        seen = self.evidence["seen"]
+        return {pts: tuple(seen[str(pts)]) for pts in times if str(pts) in seen}
+
+    def streams(self) -> list[tuple[Any, ...]]:
+        """Return what must be equal in videos that are to become one."""
+        described = []
+        for path in (self.folder / part_name(name) for name in VIDEOS):
+            if path.exists():
+                with av.open(f"file:{path}", options={"protocol_whitelist": "file"}) as container:
+                    stream = container.streams.video[0]
+                    context = stream.codec_context
+                    described.append(
+                        (context.name, context.width, context.height, context.pix_fmt,
+                         stream.time_base, context.extradata)
+                    )  # fmt: skip
+        return described
+
+
+def renumbering(parts: Sequence[Part], every: int) -> list[int | None]:
+    """Return what to add to the frame numbers of each part; None where it does not fit.
+
+    Neighbours fit when both decoded the same pictures with the same times around their cut, all
+    planned context was there, and source and outputs look alike. Frames that were planned but that
+    the decoder does not show move the numbers of later parts.
+    """
+    moved = 0
+    found: list[int | None] = [0]
+    for before, after in pairwise(parts):
+        step = _step(before, after)
+        moved += step or 0
+        # Which frames are taken follows from their numbers, so it cannot be moved.
+        found.append(None if step is None or moved % every else moved)
+    return found
+
+
+def _step(before: Part, after: Part) -> int | None:
+    a, b = (part.witnesses(after.segment.head) for part in (before, after))
+    steps = {a[pts][0] - b[pts][0] for pts in a.keys() & b.keys()}
+    fits = (
+        len(steps) == 1
+        and {pts: digest for pts, (_, digest) in a.items()}
+        == {pts: digest for pts, (_, digest) in b.items()}
+        and all(part.evidence["whole_context"] and part.frames for part in (before, after))
+        and before.told["source"] == after.told["source"]
+        and before.streams() == after.streams()
+    )
+    return steps.pop() if fits else None

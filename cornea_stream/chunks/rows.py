@@ -1,0 +1,54 @@
+"""Rows of measurements as they were computed, to be made into tables later."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from cornea_stream.media.frame import Segmentation
+from cornea_stream.postprocess.pixel_spacing import Scale, WhiteToWhite
+from cornea_stream.sinks.columns import Row
+from cornea_stream.sinks.table import Measuring
+from cornea_stream.storage import complete, output_errors, part_path
+
+
+class RowsSink:
+    """Writes a line of JSON for every frame: the values of its row, unrounded, and its axis."""
+
+    def __init__(self, path: Path, scale: Scale | WhiteToWhite | None = None) -> None:
+        """Open the file. Raises OutputError."""
+        self.path = path
+        self._measuring = Measuring(scale if isinstance(scale, WhiteToWhite) else None)
+        with output_errors(path):
+            self._file = part_path(path).open("w", encoding="utf-8")
+
+    @property
+    def warnings(self) -> list[str]:
+        """What to bear in mind with the rows."""
+        return self._measuring.warnings
+
+    def write(self, segmentation: Segmentation) -> None:
+        """Add the row of one frame. Raises OutputError."""
+        line = json.dumps(self._measuring.row(segmentation))
+        with output_errors(self.path):
+            self._file.write(line + "\n")
+
+    def close(self) -> None:
+        """Complete the file. Raises OutputError."""
+        with output_errors(self.path):
+            self._file.close()
+        complete(self.path)
+
+    def abort(self) -> None:
+        """Close the part file; it stays beside the final name."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+
+def read_rows(path: Path) -> Iterator[tuple[Row, float | None]]:
+    """Yield row and axis of every frame."""
+    with path.open(encoding="utf-8") as file:
+        for row, axis in map(json.loads, file):
+            yield tuple(row), axis

@@ -1,0 +1,1 @@
+"""Facts for bug reports, and benchmarks."""

@@ -1,0 +1,138 @@
+"""What is installed here, for bug reports: versions, processor, GPUs, codecs, weights."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sys
+from importlib import metadata
+from typing import Any, Literal
+
+from cornea_stream.engines.device import cpu_has_bf16
+from cornea_stream.engines.openvino import import_openvino
+from cornea_stream.errors import UsageError
+from cornea_stream.models.checkpoint import load_checkpoint
+from cornea_stream.runs.environment import machine, versions
+
+# What decides speed here, of the many that processors have.
+_CPU_FEATURES = (
+    "avx2", "avx512_f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_bf16",
+    "amx_int8", "avx_vnni", "neon", "bf16", "i8mm", "sve",
+)  # fmt: skip
+# What recorders write and what the outputs are written with, in software and on hardware.
+_DECODERS = (
+    "h264", "hevc", "libdav1d", "av1", "vp9", "mpeg2video", "mpeg4", "mjpeg", "prores", "dvvideo",
+    "vc1", "wmv3", "ffv1", "h264_cuvid", "hevc_cuvid", "h264_qsv", "hevc_qsv",
+)  # fmt: skip
+_ENCODERS = (
+    "libx264", "libx265", "libsvtav1", "ffv1", "h264_nvenc", "hevc_nvenc", "h264_qsv", "hevc_qsv",
+    "h264_amf", "h264_vaapi", "h264_videotoolbox",
+)  # fmt: skip
+_FOR_DEVELOPERS = ("dev", "test")
+
+
+def describe_installation() -> dict[str, Any]:
+    """Return what a bug report needs, as JSON values; None is not known, lists may be empty."""
+    import av
+    from av.codec.hwaccel import hwdevices_available
+
+    weights = load_checkpoint()
+    return {
+        **versions(),
+        **_extras(),
+        "system": platform.platform(),
+        "machine": machine(),
+        **_processor(),
+        "memory_gib": _memory_gib(),
+        **_gpus(),
+        "openvino_devices": _openvino_devices(),
+        "ffmpeg": {n: ".".join(map(str, v)) for n, v in av.library_versions.items()},
+        "decoders": _codecs(_DECODERS, "r"),
+        "encoders": _codecs(_ENCODERS, "w"),
+        "hardware_decoders": hwdevices_available(),
+        "default_weights": str(weights.path),
+        "default_weights_sha256": weights.sha256,
+    }
+
+
+def _extras() -> dict[str, dict[str, list[str]]]:
+    """Return the extras that are installed, with versions, and those that are not, with gaps."""
+    present: dict[str, list[str]] = {}
+    lacking: dict[str, list[str]] = {}
+    for requirement in _requirements():
+        extra = re.search(r"extra == ['\"]([\w-]+)['\"]", requirement)
+        name = re.match(r"[\w.-]+", requirement)
+        if not extra or not name or extra[1] in _FOR_DEVELOPERS:
+            continue
+        try:
+            present.setdefault(extra[1], []).append(f"{name[0]} {metadata.version(name[0])}")
+        except metadata.PackageNotFoundError:
+            lacking.setdefault(extra[1], []).append(name[0])
+    installed = {extra: names for extra, names in present.items() if extra not in lacking}
+    return {"extras_installed": installed, "extras_missing": lacking}
+
+
+def _requirements() -> list[str]:
+    try:
+        return metadata.requires("cornea-stream") or []
+    except metadata.PackageNotFoundError:  # run from a folder that was not installed
+        return []
+
+
+def _processor() -> dict[str, Any]:
+    import torch
+
+    # Public in newer versions of torch only.
+    ask = getattr(torch.cpu, "get_capabilities", dict)
+    known: dict[str, Any] = ask()
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {
+        "cpu": known.get("cpu_name") or platform.processor() or None,
+        "cpu_features": [name for name in _CPU_FEATURES if known.get(name)] if known else None,
+        "cpu_bf16": cpu_has_bf16(),
+        "cpu_kernels": torch.backends.cpu.get_cpu_capability(),
+        "cores_usable": usable,
+    }
+
+
+def _memory_gib() -> float | None:
+    if sys.platform == "win32":
+        return None
+    return round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1)
+
+
+def _gpus() -> dict[str, Any]:
+    import torch
+
+    gpus = []
+    for index in range(torch.cuda.device_count()):
+        device = torch.cuda.get_device_properties(index)
+        gpus.append(
+            f"{device.name}, {device.total_memory / 2**30:.0f} GiB, "
+            f"compute capability {device.major}.{device.minor}"
+        )
+    return {"gpus": gpus, "cuda_of_torch": torch.version.cuda}
+
+
+def _openvino_devices() -> list[str] | None:
+    try:
+        core = import_openvino().Core()
+    except UsageError:
+        return None
+    return [
+        f"{name}: {core.get_property(name, 'FULL_DEVICE_NAME')}" for name in core.available_devices
+    ]
+
+
+def _codecs(names: tuple[str, ...], mode: Literal["r", "w"]) -> list[str]:
+    import av
+
+    found = []
+    for name in names:
+        try:
+            av.codec.Codec(name, mode)
+        except ValueError:  # PyAV's error for a codec that is not there
+            continue
+        found.append(name)
+    return found

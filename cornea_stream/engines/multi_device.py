@@ -1,0 +1,38 @@
+"""Several engines as one: batches are dealt in turn, and come back in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import cycle
+from typing import Generic
+
+from cornea_stream.engines.base import Engine, Input, Pending
+from cornea_stream.media.frame import Frame
+
+
+class SeveralEngines(Generic[Input]):
+    """One engine made of several alike, say one on each GPU."""
+
+    def __init__(self, engines: Sequence[Engine[Input]]) -> None:
+        """Take engines with the same weights and precision."""
+        self._engines = list(engines)
+        self._turn = cycle(self._engines)
+        self.in_flight = sum(engine.in_flight for engine in engines)
+
+    @property
+    def batch_size(self) -> int:
+        """The most inputs that every one of them takes."""
+        return min(engine.batch_size for engine in self._engines)
+
+    def prepare(self, frame: Frame) -> Input:
+        """Return what every one of them takes for a frame."""
+        return self._engines[0].prepare(frame)
+
+    def submit(self, inputs: Sequence[Input]) -> Pending:
+        """Start on 1 to `batch_size` prepared inputs, on the next engine."""
+        return next(self._turn).submit(inputs)
+
+    def describe(self) -> dict[str, str | int]:
+        """Return what the first says of itself, and all devices."""
+        devices = [str(engine.describe()["device"]) for engine in self._engines]
+        return self._engines[0].describe() | {"device": " + ".join(devices)}

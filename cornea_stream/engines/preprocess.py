@@ -1,0 +1,20 @@
+"""Decoded frame -> model input, as the published steps make it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from cornea_stream.media.frame import Frame, Image, upright
+
+
+def model_input(frame: Frame, image_size: tuple[int, int]) -> Image:
+    """Return upright (h, w, 3) uint8 RGB of `image_size` (height, width), contiguous.
+
+    The whole picture is converted to RGB and that is resized with `cv2.resize` (bilinear, no
+    anti-aliasing): the network learnt from such pictures.
+    """
+    height, width = image_size if frame.rotation % 180 == 0 else image_size[::-1]
+    rgb = frame.video.to_ndarray(format="rgb24")
+    small = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_LINEAR)
+    return upright(np.asarray(small, np.uint8), frame.rotation)

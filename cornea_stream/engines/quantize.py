@@ -1,0 +1,152 @@
+"""int8 by post-training quantisation with NNCF: calibrate, compare with fp32, keep on disk."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cornea_stream.engines.base import Engine
+from cornea_stream.engines.openvino import OpenVINOEngine, convert, import_openvino
+from cornea_stream.errors import UsageError
+from cornea_stream.media.frame import Image
+from cornea_stream.models.checkpoint import Checkpoint
+from cornea_stream.postprocess.mask import iou, raw_mask, upsample_logits
+from cornea_stream.synthetic import generate_frame
+
+MIN_AGREEMENT = 0.95
+"""Below this mean IoU with fp32 a quantised network is refused."""
+CALIBRATION_FRAMES, CHECK_FRAMES = 48, 16
+_RECIPE = b"all but the last convolution"
+"""Part of the name in the cache: change it with what `_quantise` does."""
+_CALIBRATION_SEED, _CHECK_SEED = 2**41, 2**42
+log = logging.getLogger(__name__)
+
+
+def quantised_engine(
+    checkpoint: Checkpoint,
+    *,
+    batch_size: int | None = None,
+    calibration: Sequence[Image] | None = None,
+) -> OpenVINOEngine:
+    """Return an int8 engine, from the cache on disk where it was made before.
+
+    Calibrates on `calibration`, of which every fourth frame is kept back for the comparison with
+    fp32, or else on generated frames. The agreement is told in the engine's `describe()`.
+    Raises UsageError when NNCF is not installed or the agreement is below MIN_AGREEMENT.
+    """
+    openvino = import_openvino()
+    used, kept_back = _frames(checkpoint, calibration)
+    folder = cache_folder() / _key(checkpoint, used)
+    model_path, facts_path = folder / "int8.xml", folder / "facts.json"
+    if facts_path.exists():
+        model = openvino.Core().read_model(model_path)
+        agreement = float(json.loads(facts_path.read_text())["agreement"])
+    else:
+        model = _quantise(convert(checkpoint), used)
+        exact = OpenVINOEngine(checkpoint, precision="fp32")
+        agreement = _agreement(
+            OpenVINOEngine(checkpoint, precision="int8", model=model), exact, kept_back
+        )
+    if agreement < MIN_AGREEMENT:
+        raise UsageError(
+            f"int8 agrees with fp32 at a mean IoU of {agreement:.3f} only, below {MIN_AGREEMENT}: "
+            "use --precision bf16 or fp32, or --calibrate on your own video"
+        )
+    if not facts_path.exists():
+        _keep(openvino, model, folder, {"agreement": agreement, "frames": len(kept_back)})
+    return _Int8Engine(checkpoint, model, batch_size, agreement)
+
+
+class _Int8Engine(OpenVINOEngine):
+    def __init__(
+        self, checkpoint: Checkpoint, model: Any, batch_size: int | None, agreement: float
+    ) -> None:
+        super().__init__(checkpoint, precision="int8", batch_size=batch_size, model=model)
+        self.agreement = agreement
+
+    def describe(self) -> dict[str, str | int]:
+        """Return backend, device, precision with its agreement with fp32, and the batch size."""
+        return super().describe() | {"precision": f"int8 (IoU with fp32 {self.agreement:.3f})"}
+
+
+def cache_folder() -> Path:
+    """Return where quantised networks are kept: below $XDG_CACHE_HOME or ~/.cache."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "cornea-stream" / "int8"
+
+
+def _frames(
+    checkpoint: Checkpoint, calibration: Sequence[Image] | None
+) -> tuple[list[Image], list[Image]]:
+    if calibration is not None:
+        kept_back = list(calibration[::4])
+        return [image for i, image in enumerate(calibration) if i % 4], kept_back
+    height, width = checkpoint.spec.image_size
+    used, kept_back = (
+        [generate_frame(seed + i, height, width)[0] for i in range(count)]
+        for seed, count in ((_CALIBRATION_SEED, CALIBRATION_FRAMES), (_CHECK_SEED, CHECK_FRAMES))
+    )
+    return used, kept_back
+
+
+def _key(checkpoint: Checkpoint, used: Sequence[Image]) -> str:
+    digest = hashlib.sha256(checkpoint.sha256.encode() + _RECIPE)
+    for image in used:
+        digest.update(np.ascontiguousarray(image).data)
+    return digest.hexdigest()[:24]
+
+
+def _quantise(model: Any, images: Sequence[Image]) -> Any:
+    try:
+        import nncf
+    except ImportError as err:
+        raise UsageError(
+            "int8 needs NNCF: pip install 'cornea-stream[openvino]', or use --precision bf16"
+        ) from err
+    nncf.set_log_level(logging.ERROR)
+    convolutions = [
+        op.get_friendly_name()
+        for op in model.get_ordered_ops()
+        if op.get_type_name() == "Convolution"
+    ]
+    with contextlib.redirect_stdout(io.StringIO()):  # it draws progress bars
+        return nncf.quantize(
+            model,
+            nncf.Dataset([image[None] for image in images]),
+            subset_size=len(images),
+            fast_bias_correction=False,
+            # The last makes the logits: cheap, and the threshold is sensitive to them.
+            ignored_scope=nncf.IgnoredScope(names=[convolutions[-1]]),
+        )
+
+
+def _agreement(found: Engine[Image], exact: Engine[Image], images: Sequence[Image]) -> float:
+    """Return the mean IoU of the two engines' masks at the network's input size."""
+
+    def masks(engine: Engine[Image]) -> list[Image]:
+        logits = [engine.submit([image]).result()[0] for image in images]
+        sizes = [image.shape[:2] for image in images]
+        return [
+            raw_mask(upsample_logits(one, (size[0], size[1])), (size[0], size[1]))[0]
+            for one, size in zip(logits, sizes, strict=True)
+        ]
+
+    return float(np.mean([iou(a, b) for a, b in zip(masks(found), masks(exact), strict=True)]))
+
+
+def _keep(openvino: Any, model: Any, folder: Path, facts: dict[str, Any]) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        openvino.save_model(model, folder / "int8.xml", compress_to_fp16=False)
+        (folder / "facts.json").write_text(json.dumps(facts))
+    except (OSError, RuntimeError) as err:
+        log.warning("the int8 network cannot be kept for the next time: %s: %s", folder, err)

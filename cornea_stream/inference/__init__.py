@@ -1,0 +1,1 @@
+"""Frames in, corneas out: the segmenter, sessions, calibration frames."""

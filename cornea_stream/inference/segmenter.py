@@ -1,0 +1,244 @@
+"""The public object: frames in, corneas out."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from cornea_stream.engines import Engine, Pending, build_engine
+from cornea_stream.errors import UsageError
+from cornea_stream.inference.calibration import calibration_images
+from cornea_stream.media.frame import Frame, Image, Logits, Segmentation
+from cornea_stream.models.checkpoint import Checkpoint, load_checkpoint
+from cornea_stream.pipeline.queues import Ahead, Feed
+from cornea_stream.postprocess.mask import cornea_mask, raw_mask, upsample_logits
+from cornea_stream.postprocess.smoothing import smoothed
+from cornea_stream.sources import open_source
+
+MAX_BATCH = 1024
+"""Beyond this nothing is faster anywhere, and the frames of a batch wait in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class MaskSettings:
+    """What decides a mask beside the frame; `checkpoint` is the SHA-256 of the weights.
+
+    `calibration` is the path of the pictures that int8 was calibrated on, None for generated ones.
+    """
+
+    checkpoint: str
+    precision: str
+    threshold: float
+    raw_mask: bool
+    smooth: bool
+    calibration: str | None = None
+
+    @staticmethod
+    def calibrated_on(path: str | Path | None) -> str | None:
+        """Return what `calibration` is for a path, the same wherever it is given from."""
+        return None if path is None else str(Path(path).resolve())
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A frame with what the engine takes for it."""
+
+    frame: Frame
+    model_input: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A frame with the network's logits, before the final upsampling."""
+
+    frame: Frame
+    logits: Logits
+
+
+class Segmenter:
+    """Finds the cornea in frames: `for result in Segmenter().stream("video.mp4")`.
+
+    Holds one loaded network. `prepare`, `predict` and `finish` are the three stages that `stream`
+    chains; the pipeline runs them in threads of their own.
+    """
+
+    def __init__(
+        self,
+        checkpoint: str | Path | Checkpoint | None = None,
+        *,
+        device: str = "auto",
+        backend: str = "auto",
+        precision: str = "auto",
+        batch_size: int | None = None,
+        calibration: str | Path | None = None,
+        threshold: float = 0.5,
+        raw: bool = False,
+        smooth: bool = False,
+    ) -> None:
+        """Load weights onto a device.
+
+        `checkpoint`: a file, loaded weights, or None for those of the package. `device`: auto,
+        cpu, cuda, cuda:N, or several GPUs with commas. `backend`: auto (OpenVINO on a CPU where it
+        is installed, else torch), torch, openvino. `precision`: auto (the fastest native one),
+        fp32, bf16, fp16, or int8 with OpenVINO. `batch_size`: None chooses by device.
+        `calibration`: a video or folder of images to calibrate int8 on; None generates frames.
+        `threshold`: probability from which on a pixel is cornea. `raw`: leave the thresholded mask
+        as it is, without making one cornea of it. `smooth`: average each frame's logits with those
+        of the two frames before and after it.
+        Raises CheckpointError for unusable weights, UsageError for impossible settings, SourceError
+        for an unreadable calibration video.
+        """
+        if calibration is not None and precision != "int8":
+            raise UsageError("calibration is for int8 only: add --precision int8")
+        if not 0 < threshold < 1:
+            raise UsageError(f"threshold must lie between 0 and 1: {threshold:g}: try 0.5")
+        if batch_size is not None and not 1 <= batch_size <= MAX_BATCH:
+            raise UsageError(f"batch size must lie between 1 and {MAX_BATCH}: {batch_size}: try 8")
+        loaded = checkpoint if isinstance(checkpoint, Checkpoint) else load_checkpoint(checkpoint)
+        self.checkpoint = loaded
+        self.threshold = threshold
+        self.precision = precision
+        self.raw = raw
+        self.smooth = smooth
+        self.calibration = calibration
+        self.in_session = threading.Lock()
+        self.engine: Engine[Any] = build_engine(
+            loaded,
+            device=device,
+            backend=backend,
+            precision=precision,
+            batch_size=batch_size,
+            calibration=None
+            if calibration is None
+            else calibration_images(calibration, loaded.spec.image_size),
+        )
+
+    @property
+    def mask_settings(self) -> MaskSettings:
+        """What decides the masks, as asked for."""
+        return MaskSettings(
+            self.checkpoint.sha256, self.precision, self.threshold, self.raw, self.smooth,
+            MaskSettings.calibrated_on(self.calibration),
+        )  # fmt: skip
+
+    def __call__(self, image: Image | av.VideoFrame | Frame) -> Segmentation:
+        """Segment one picture: (H, W, 3) uint8 RGB, an `av.VideoFrame` or a `Frame`."""
+        return next(self.stream([image]))
+
+    def stream(
+        self,
+        source: str | Path | Iterable[Image | av.VideoFrame | Frame],
+        *,
+        start_s: float | None = None,
+        end_s: float | None = None,
+        every: int = 1,
+    ) -> Iterator[Segmentation]:
+        """Yield the segmentation of every frame, in order, in constant memory.
+
+        `source` is the path of a video, image or folder of images (`start_s`, `end_s` and `every`
+        choose among its frames), or any iterable of pictures, whose times then count 1/25 s each
+        where they have none. Raises SourceError when the path cannot be read.
+        """
+        if isinstance(source, str | Path):
+            with open_source(source, start_s=start_s, end_s=end_s, every=every) as opened:
+                yield from map(self.finish, self.predict(map(self.prepare, opened)))
+        else:
+            frames = (as_frame(i, picture, i / 25) for i, picture in enumerate(source))
+            yield from map(self.finish, self.predict(map(self.prepare, frames)))
+
+    def prepare(self, frame: Frame) -> Prepared:
+        """Make the model input of a frame."""
+        return Prepared(frame, self.engine.prepare(frame))
+
+    def predict(self, inputs: Iterable[Prepared]) -> Iterator[Prediction]:
+        """Run the network over `inputs` in batches, several in flight; yield in order."""
+        return self._smoothed(self._predict(inputs))
+
+    def predict_promptly(self, frames: Feed[Frame]) -> Iterator[Prediction]:
+        """Prepare and run the network over `frames` so that each is through as soon as can be.
+
+        A frame is taken only when the engine has room for it, goes in alone, and is yielded, in
+        order, as soon as its result is there, where `predict` waits for the frames after it.
+        `frames` is cancelled in the end.
+        """
+        return self._smoothed(self._predict_promptly(frames))
+
+    def _smoothed(self, predictions: Iterator[Prediction]) -> Iterator[Prediction]:
+        if self.smooth:
+            return smoothed(predictions, lambda p: p.logits, lambda p, x: Prediction(p.frame, x))
+        return predictions
+
+    def _predict_promptly(self, frames: Feed[Frame]) -> Iterator[Prediction]:
+        # The engine computes on one fewer than it may hold; the last would only wait there.
+        room = threading.Semaphore(max(1, self.engine.in_flight - 1))
+        iterator = iter(frames)
+
+        def submitted() -> Iterator[tuple[Prepared, Pending]]:
+            while room.acquire() and (frame := next(iterator, None)):
+                item = self.prepare(frame)
+                yield item, self.engine.submit([item.model_input])
+
+        ahead = Ahead(submitted(), "submit", self.engine.in_flight)
+        try:
+            for item, pending in ahead:
+                (prediction,) = _collect([item], pending)
+                room.release()
+                yield prediction
+        finally:  # the thread may wait for a frame, or for room
+            frames.cancel()
+            ahead.cancel()
+            room.release()
+            ahead.join()
+
+    def _predict(self, inputs: Iterable[Prepared]) -> Iterator[Prediction]:
+        pending: deque[tuple[list[Prepared], Pending]] = deque()
+        iterator = iter(inputs)
+        # The engine may lower its batch size on the way: ask each time.
+        while batch := list(islice(iterator, self.engine.batch_size)):
+            if len(pending) == self.engine.in_flight:
+                yield from _collect(*pending.popleft())
+            pending.append((batch, self.engine.submit([item.model_input for item in batch])))
+        while pending:
+            yield from _collect(*pending.popleft())
+
+    def finish(self, prediction: Prediction) -> Segmentation:
+        """Make the mask of a prediction, at the size of its upright frame."""
+        frame = prediction.frame
+        logits = upsample_logits(prediction.logits, self.checkpoint.spec.image_size)
+        make = raw_mask if self.raw else cornea_mask
+        mask, confidence = make(logits, frame.size, self.threshold)
+        return Segmentation(frame, mask, confidence)
+
+
+def _collect(batch: list[Prepared], pending: Pending) -> Iterator[Prediction]:
+    for item, logits in zip(batch, pending.result(), strict=True):
+        yield Prediction(item.frame, logits)
+
+
+def as_frame(
+    index: int,
+    picture: Image | av.VideoFrame | Frame,
+    time_s: float,
+    received_s: float | None = None,
+) -> Frame:
+    """Return a picture as a frame, with `time_s` where it has no time of its own.
+
+    Raises UsageError for what is no picture.
+    """
+    if isinstance(picture, Frame):
+        return picture
+    if isinstance(picture, np.ndarray):
+        if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
+            raise UsageError(
+                f"not a picture: {picture.shape} {picture.dtype}: give (H, W, 3) uint8 RGB"
+            )
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+    return Frame(index, time_s if picture.time is None else picture.time, picture, received_s)

@@ -1,1 +1,0 @@
-"""From logits to one smooth cornea, its outline and its measurements."""

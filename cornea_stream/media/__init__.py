@@ -1,0 +1,1 @@
+"""Frames, planes, color, painting, addresses."""

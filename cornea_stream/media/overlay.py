@@ -1,0 +1,142 @@
+"""Paint the cornea: blend a colour into the frame where the mask is set, and add the legend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import av
+import cv2
+import numpy as np
+from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
+
+from cornea_stream.media.color import RGB, rgb_to_yuv
+from cornea_stream.media.frame import Image, Segmentation, as_stored
+from cornea_stream.media.planes import to_yuv420, view
+
+LABEL = "Cornea"
+
+
+def paint_rgb(segmentation: Segmentation, colour: RGB, opacity: float) -> Image:
+    """Return the upright frame as (H, W, 3) RGB with cornea and legend painted on."""
+    image = segmentation.frame.rgb()
+    red, green, blue = (np.ascontiguousarray(image[..., i]) for i in range(3))
+    _blend((red, green, blue), segmentation.mask, colour, opacity)
+    image = np.dstack((red, green, blue))
+    legend = _legend(image.shape[0], colour)
+    height, width = min(legend.shape[0], image.shape[0]), min(legend.shape[1], image.shape[1])
+    image[:height, :width] = legend[:height, :width]
+    return image
+
+
+class YuvPainter:
+    """Paint segmentations in YUV, without a detour over RGB; give new 8-bit 4:2:0 frames.
+
+    The source frame is not written to: decoders share buffers between frames. Sizes are padded to
+    even numbers by repeating the last row or column, which 4:2:0 encoders need.
+    Not for use by several threads at once: it keeps the scaler's tables.
+    """
+
+    def __init__(self, colour: RGB, opacity: float) -> None:
+        self.colour = colour
+        self.opacity = opacity
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, segmentation: Segmentation) -> av.VideoFrame:
+        """Return a painted yuv420p frame with the times and colour tags of the source frame."""
+        frame = segmentation.frame
+        source = to_yuv420(frame.video, self._reformatter)
+        painted = _copy_to_even_size(source)
+        planes = [view(plane) for plane in painted.planes]
+        tags = int(source.colorspace), int(source.color_range)
+        values = rgb_to_yuv(self.colour, *tags)
+        mask = _pad(as_stored(segmentation.mask, frame.rotation), planes[0].shape)
+        _blend(planes, mask, values, self.opacity)
+        legend = _legend_yuv(frame.size[0], self.colour, frame.rotation, *tags)
+        for plane, patch in zip(planes, legend, strict=True):
+            _paste_in_corner(plane, patch, frame.rotation)
+        return painted
+
+
+def _blend(
+    planes: Sequence[NDArray[np.uint8]], mask: Image, values: Sequence[float], opacity: float
+) -> None:
+    """Blend one value per plane in where `mask` is set, in place, inside its bounding box only.
+
+    Planes are of the mask's size or, as chroma, of half of it; the mask's sides are then even.
+    """
+    rows = np.flatnonzero(mask.max(axis=1))
+    if not rows.size:
+        return
+    top, bottom = int(rows[0]) & ~1, _even(int(rows[-1]) + 1)
+    columns = np.flatnonzero(mask[top:bottom].max(axis=0))
+    left, right = int(columns[0]) & ~1, _even(int(columns[-1]) + 1)
+    part = mask[top:bottom, left:right]
+    for plane, value in zip(planes, values, strict=True):
+        step = mask.shape[1] // plane.shape[1]
+        region = plane[top // step : bottom // step, left // step : right // step]
+        blended = cv2.convertScaleAbs(region, alpha=1 - opacity, beta=value * opacity)
+        cv2.copyTo(blended, np.ascontiguousarray(part[::step, ::step]), region)
+
+
+def _copy_to_even_size(video: av.VideoFrame) -> av.VideoFrame:
+    width, height = video.width + video.width % 2, video.height + video.height % 2
+    copy = av.VideoFrame(width, height, "yuv420p")
+    for source, target in zip(video.planes, copy.planes, strict=True):
+        pixels = view(target)
+        pixels[:] = _pad(view(source), pixels.shape)
+    copy.pts, copy.time_base = video.pts, video.time_base
+    copy.colorspace, copy.color_range = video.colorspace, video.color_range
+    return copy
+
+
+def _pad(plane: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    missing = [(0, want - have) for want, have in zip(shape, plane.shape, strict=True)]
+    return plane if plane.shape == tuple(shape) else np.pad(plane, missing, "edge")
+
+
+def _paste_in_corner(plane: NDArray[np.uint8], patch: NDArray[np.uint8], rotation: int) -> None:
+    """Paste at the corner of the stored plane that is the upright picture's top left."""
+    height, width = min(patch.shape[0], plane.shape[0]), min(patch.shape[1], plane.shape[1])
+    bottom, right = rotation in (180, 270), rotation in (90, 180)
+    rows = slice(-height, None) if bottom else slice(height)
+    columns = slice(-width, None) if right else slice(width)
+    plane[rows, columns] = patch[rows, columns]
+
+
+@lru_cache(maxsize=8)
+def _legend(frame_height: int, colour: RGB) -> Image:
+    """Return the legend box with margin-free even sides: a swatch of the colour and the label."""
+    scale = max(0.35, frame_height / 900)
+    thickness = max(1, round(1.6 * scale))
+    font = cv2.FONT_HERSHEY_SIMPLEX
+    (text_width, text_height), baseline = cv2.getTextSize(LABEL, font, scale, thickness)
+    gap = max(3, round(0.6 * text_height))
+    height = _even(text_height + baseline + 2 * gap)
+    swatch = text_height + baseline
+    width = _even(swatch + text_width + 3 * gap)
+    box = np.full((height, width, 3), 24, np.uint8)
+    cv2.rectangle(box, (gap, gap), (gap + swatch - 1, gap + swatch - 1), colour, cv2.FILLED)
+    origin = (swatch + 2 * gap, gap + text_height)
+    cv2.putText(box, LABEL, origin, font, scale, (255, 255, 255), thickness, cv2.LINE_AA)
+    return box
+
+
+@lru_cache(maxsize=8)
+def _legend_yuv(
+    frame_height: int, colour: RGB, rotation: int, colorspace: int, color_range: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+    box = as_stored(_legend(frame_height, colour), rotation)
+    # RGB -> YUV is affine, so the images of black and the three primaries give the matrix.
+    primaries: list[RGB] = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
+    offset = np.array(rgb_to_yuv((0, 0, 0), colorspace, color_range), float)
+    columns = [np.subtract(rgb_to_yuv(p, colorspace, color_range), offset) / 255 for p in primaries]
+    yuv = np.clip(np.rint(box @ np.array(columns) + offset), 0, 255).astype(np.uint8)
+    half = (box.shape[1] // 2, box.shape[0] // 2)
+    chroma = cv2.resize(yuv, half, interpolation=cv2.INTER_AREA)
+    return yuv[..., 0].copy(), chroma[..., 1].copy(), chroma[..., 2].copy()
+
+
+def _even(length: int) -> int:
+    return length + length % 2

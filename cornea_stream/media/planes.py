@@ -1,0 +1,134 @@
+"""Pixels of a frame's planes as arrays, without copying."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import av
+import numpy as np
+from av.video.plane import VideoPlane
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from numpy.typing import NDArray
+
+from cornea_stream.media.frame import Frame, upright
+
+_PLANAR_420 = ("yuv420p", "yuvj420p")
+# BT.709, unspecified, BT.601 (two), BT.2020: the matrices of which `colour` knows the numbers.
+_KNOWN_MATRICES = (1, 2, 5, 6, 9)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the pixels of an 8-bit 4:2:0 frame are stored, and what they mean.
+
+    `height` and `width` are stored pixels, both even. `interleaved`: Cb and Cr share a plane, pixel
+    by pixel (NV12). `colorspace` is FFmpeg's number.
+    """
+
+    height: int
+    width: int
+    interleaved: bool
+    colorspace: int
+    full_range: bool
+    rotation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Planes:
+    """The pixels of a frame as decoded: views on its memory, which they keep alive.
+
+    `pixels` are uint8: Y (H, W), then Cb and Cr (H / 2, W / 2) each, or both as (H / 2, W).
+    """
+
+    layout: Layout
+    pixels: tuple[NDArray[np.uint8], ...]
+
+
+def native_planes(frame: Frame) -> Planes | None:
+    """Return the planes of an 8-bit 4:2:0 frame, or None for one that takes more to convert.
+
+    These are other formats and colour matrices, odd sizes, for which FFmpeg interpolates chroma,
+    and interlaced frames, the chroma rows of which belong to two fields.
+    """
+    video = frame.video
+    name = video.format.name
+    if (
+        name not in (*_PLANAR_420, "nv12")
+        or int(video.colorspace) not in _KNOWN_MATRICES
+        or video.height % 2
+        or video.width % 2
+        or video.interlaced_frame
+    ):
+        return None
+    interleaved = name == "nv12"
+    layout = Layout(
+        height=video.height,
+        width=video.width,
+        interleaved=interleaved,
+        colorspace=int(video.colorspace),
+        full_range=name == "yuvj420p" or video.color_range == ColorRange.JPEG,
+        rotation=frame.rotation,
+    )
+    luma, *chroma = video.planes
+    pairs = [_pairs(plane) for plane in chroma] if interleaved else [view(p) for p in chroma]
+    return Planes(layout, (view(luma), *pairs))
+
+
+def view(plane: VideoPlane) -> NDArray[np.uint8]:
+    """Return the (H, W) uint8 pixels of an 8-bit plane, sharing its memory."""
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+    return rows[: plane.height, : plane.width]
+
+
+def _pairs(plane: VideoPlane) -> NDArray[np.uint8]:
+    """Return the (H, 2 W) uint8 bytes of a plane of W pairs a row, sharing its memory."""
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+    return rows[: plane.height, : 2 * plane.width]
+
+
+def _is_yuv(video: av.VideoFrame) -> bool:
+    """Whether a frame is stored as luma and chroma, rather than as RGB, gray or palette."""
+    name = video.format.name
+    return not video.format.is_rgb and not name.startswith(("gray", "pal8", "mono", "ya"))
+
+
+def to_yuv420(video: av.VideoFrame, reformatter: VideoReformatter) -> av.VideoFrame:
+    """Return `video` in 8-bit planar 4:2:0, tagged: itself where it is so already.
+
+    YUV keeps its matrix and range; RGB and gray become BT.709, limited range.
+    """
+    if video.format.name in _PLANAR_420:
+        return video
+    pts, time_base = video.pts, video.time_base
+    if not _is_yuv(video):
+        converted = reformatter.reformat(
+            video,
+            format="yuv420p",
+            dst_colorspace=Colorspace.ITU709,
+            dst_color_range=ColorRange.MPEG,
+        )
+        converted.colorspace, converted.color_range = Colorspace.ITU709, ColorRange.MPEG
+    else:
+        full = "j" in video.format.name or video.color_range == ColorRange.JPEG
+        kept = ColorRange.JPEG if full else ColorRange.MPEG
+        converted = reformatter.reformat(
+            video, format="yuv420p", src_color_range=kept, dst_color_range=kept
+        )
+        converted.colorspace = video.colorspace
+        converted.color_range = kept if full else video.color_range
+    converted.pts, converted.time_base = pts, time_base
+    return converted
+
+
+def turn_upright(video: av.VideoFrame, rotation: int) -> av.VideoFrame:
+    """Return an 8-bit planar frame turned `rotation` degrees counter-clockwise."""
+    if rotation == 0:
+        return video
+    turned = [upright(view(plane), rotation) for plane in video.planes]
+    height, width = turned[0].shape
+    result = av.VideoFrame(width, height, video.format.name)
+    for plane, pixels in zip(result.planes, turned, strict=True):
+        view(plane)[:] = pixels
+    result.pts, result.time_base = video.pts, video.time_base
+    result.colorspace, result.color_range = video.colorspace, video.color_range
+    return result

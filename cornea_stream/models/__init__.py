@@ -1,0 +1,1 @@
+"""The network: PSPNet, its exact algebra, and its weights."""

@@ -1,1 +1,0 @@
-"""The PSPNet, its exact simplifications, and its weights on disk."""

@@ -1,0 +1,1 @@
+"""Threads between stages: queues, the pipeline itself, live statistics."""

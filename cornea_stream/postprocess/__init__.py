@@ -1,0 +1,1 @@
+"""From logits to one cornea: mask, contours, measurements, smoothing over time."""

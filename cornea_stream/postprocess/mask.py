@@ -1,0 +1,183 @@
+"""Logits -> mask: upsample, threshold, and make one smooth cornea of it, or none."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cornea_stream.media.frame import Image, Logits
+
+# A cornea a tenth of the frame's height covers 0.6 % of a 4:3 frame; half of that is noise.
+MIN_AREA_FRACTION = 0.003
+# Mean probability inside; a real cornea is above 0.9, confused skin or drape hovers near 0.5.
+MIN_CONFIDENCE = 0.6
+# IoU of the outline with the ellipse of the same moments; a half disc still reaches 0.87.
+MIN_ELLIPSE_IOU = 0.7
+# Minor to major axis: a round cornea squashed from 16:9 has 0.56, one half out of view 0.28.
+MIN_AXIS_RATIO = 0.12
+SPUR_SHARE = 0.35
+"""Spurs thinner than this share of the cornea's radius (on each side) are cut."""
+_STEPS_PER_LOGIT = 24
+
+
+def upsample_logits(logits: Logits, size: tuple[int, int]) -> Logits:
+    """Return logits of the network's input size (height, width), corners aligned.
+
+    Equal to `nn.Upsample(mode="bilinear", align_corners=True)`, the network's own last layer, up
+    to fp32 round-off.
+    """
+    return np.ascontiguousarray(_stretch(_stretch(logits, size[0]).T, size[1]).T)
+
+
+def raw_mask(
+    logits: Logits, frame_size: tuple[int, int], threshold: float = 0.5
+) -> tuple[Image, float]:
+    """Return the mask as the published steps make it, and its confidence.
+
+    `logits`: (h, w) of the network's input size. Threshold on the probability, then nearest
+    neighbour to `frame_size` (height, width).
+    """
+    small = (logits > logit(threshold)).astype(np.uint8) * np.uint8(255)
+    confidence = _confidence(logits, small)
+    height, width = frame_size
+    mask = cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(mask, np.uint8), confidence
+
+
+def cornea_mask(
+    logits: Logits, frame_size: tuple[int, int], threshold: float = 0.5
+) -> tuple[Image, float]:
+    """Return one smooth cornea at `frame_size` (height, width) and its confidence.
+
+    `logits`: (h, w) of the network's input size. Keeps the largest component, fills its holes,
+    cuts spurs and closes notches: a cornea is convex, and it runs on beneath instruments. An
+    outline that is plainly no cornea (too small, too ragged against the ellipse of its moments, too
+    uncertain) gives an empty mask and confidence 0.
+    """
+    level = logit(threshold)
+    region = _without_spurs(_largest((logits > level).astype(np.uint8)))
+    confidence = _confidence(logits, region)
+    if (
+        cv2.countNonZero(region) < MIN_AREA_FRACTION * region.size
+        or confidence < MIN_CONFIDENCE
+        or not _roundish(region)
+    ):
+        return np.zeros(frame_size, np.uint8), 0.0
+    region = _convex(region)
+    # Scale the logits, not the mask: the outline then stays smooth. Bytes are enough for it, and
+    # several times faster to scale than floats; holes and other regions are levelled on the way.
+    steps = np.clip(np.rint(128 + _STEPS_PER_LOGIT * (logits - level)), 0, 255)
+    steps = np.where(region > 0, np.maximum(steps, 129), np.minimum(steps, 127))
+    return _scaled(steps.astype(np.uint8), region, frame_size), confidence
+
+
+def logit(probability: float) -> float:
+    """Return the logit of a probability; 0 and 1 give minus and plus infinity."""
+    with np.errstate(divide="ignore"):
+        return float(np.log(probability) - np.log1p(-probability))
+
+
+def iou(a: Image, b: Image) -> float:
+    """Return the intersection over union of two masks of one size; 1 when both are empty."""
+    union = cv2.countNonZero(cv2.bitwise_or(a, b))
+    return cv2.countNonZero(cv2.bitwise_and(a, b)) / union if union else 1.0
+
+
+def _stretch(values: Logits, length: int) -> Logits:
+    """Interpolate along the first axis to `length`, first and last row staying where they are."""
+    before, after, share = _positions(length, values.shape[0])
+    start = values[before]
+    return start + share * (values[after] - start)
+
+
+@lru_cache(maxsize=16)
+def _positions(
+    length: int, given: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
+    position = np.linspace(0, given - 1, length)
+    before = np.minimum(position.astype(np.intp), max(given - 2, 0))
+    share = (position - before).astype(np.float32)[:, None]
+    return before, np.minimum(before + 1, given - 1), share
+
+
+def _scaled(steps: Image, region: Image, frame_size: tuple[int, int]) -> Image:
+    """Scale `steps` to `frame_size` and threshold it; all outside `region`'s box is known empty.
+
+    The box is widened to where the pixel grids of both sizes meet, so that the part is sampled
+    exactly as the whole would be.
+    """
+    x, y, width, height = cv2.boundingRect(region)
+    rows, tall = _aligned(y, y + height, steps.shape[0], frame_size[0])
+    columns, wide = _aligned(x, x + width, steps.shape[1], frame_size[1])
+    size = (wide.stop - wide.start, tall.stop - tall.start)
+    part = cv2.resize(steps[rows, columns], size, interpolation=cv2.INTER_LINEAR)
+    mask = np.zeros(frame_size, np.uint8)
+    mask[tall, wide] = cv2.threshold(part, 128, 255, cv2.THRESH_BINARY)[1]
+    return mask
+
+
+def _aligned(first: int, end: int, given: int, wanted: int) -> tuple[slice, slice]:
+    """Return a slice of `given` pixels around [first, end) and the same stretch of `wanted`."""
+    pitch = given // math.gcd(given, wanted)
+    start = max(first - 1, 0) // pitch * pitch
+    stop = min(-(-(end + 1) // pitch) * pitch, given)
+    return slice(start, stop), slice(start * wanted // given, stop * wanted // given)
+
+
+def _largest(mask: Image) -> Image:
+    """Return the largest region of an (h, w) mask, without holes; empty for an empty one."""
+    region = np.zeros(mask.shape, np.uint8)
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if contours:
+        cv2.drawContours(region, [max(contours, key=cv2.contourArea)], 0, 255, cv2.FILLED)
+    return region
+
+
+def _without_spurs(region: Image) -> Image:
+    """Open a region with a disc of a share of its radius, as if it went on beyond the frame."""
+    reach = int(SPUR_SHARE * np.sqrt(cv2.countNonZero(region) / np.pi))
+    if reach == 0:
+        return region
+    padded = cv2.copyMakeBorder(region, reach, reach, reach, reach, cv2.BORDER_REPLICATE)
+    x, y, width, height = cv2.boundingRect(padded)
+    box = np.s_[max(0, y - 1) : y + height + 1, max(0, x - 1) : x + width + 1]
+    # Two distance transforms do what a large structuring element would do many times slower.
+    depth = cv2.distanceTransform(padded[box], cv2.DIST_L2, cv2.DIST_MASK_5)
+    outside_core = (depth <= reach).astype(np.uint8)
+    if cv2.countNonZero(outside_core) == outside_core.size:
+        return region
+    away = cv2.distanceTransform(outside_core, cv2.DIST_L2, cv2.DIST_MASK_5)
+    opened = np.zeros_like(padded)
+    opened[box] = padded[box] * (away <= reach)
+    return _largest(np.asarray(opened[reach:-reach, reach:-reach], np.uint8))
+
+
+def _convex(region: Image) -> Image:
+    outlines, _ = cv2.findContours(region, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    hull = cv2.convexHull(np.concatenate(outlines))
+    return np.asarray(cv2.fillConvexPoly(np.zeros_like(region), hull, 255))
+
+
+def _confidence(logits: Logits, region: Image) -> float:
+    inside = logits[region > 0]
+    return float(np.mean(1 / (1 + np.exp(-inside)))) if inside.size else 0.0
+
+
+def _roundish(region: Image) -> bool:
+    """Whether a region agrees with the ellipse of equal area moments, and that is no streak."""
+    moments = cv2.moments(region, binaryImage=True)
+    area = moments["m00"]
+    centre = (moments["m10"] / area, moments["m01"] / area)
+    covariance = np.array([[moments["mu20"], moments["mu11"]], [moments["mu11"], moments["mu02"]]])
+    values, vectors = np.linalg.eigh(covariance / area)
+    # A filled ellipse with semi-axes a, b has variances a²/4, b²/4 along them.
+    semi_minor, semi_major = 2 * np.sqrt(np.maximum(values, 0.25))
+    angle = float(np.degrees(np.arctan2(vectors[1, 1], vectors[0, 1])))
+    ellipse = np.zeros_like(region)
+    cv2.ellipse(ellipse, (centre, (2 * semi_major, 2 * semi_minor), angle), 255, cv2.FILLED)
+    streak = semi_minor < MIN_AXIS_RATIO * semi_major
+    return not streak and iou(region, ellipse) >= MIN_ELLIPSE_IOU

@@ -1,0 +1,59 @@
+"""Facts about what a run computes with, a source, and a checkpoint."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from cornea_stream.models.checkpoint import load_checkpoint
+
+PACKAGES = (
+    "cornea-stream",
+    "torch",
+    "segmentation-models-pytorch",
+    "av",
+    "numpy",
+    "opencv-python-headless",
+)
+_CHECKPOINT_SUFFIXES = (".pth", ".pt", ".safetensors")
+
+
+def versions() -> dict[str, str | None]:
+    """Return the versions of Python and of the packages that decide what a run computes."""
+    found: dict[str, str | None] = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def machine() -> str:
+    """Return operating system, processor architecture and core count."""
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+
+
+def describe_path(path: Path) -> dict[str, Any]:
+    """Return what is known of a source or a checkpoint without processing it.
+
+    Raises SourceError or CheckpointError when it cannot be read.
+    """
+    if path.suffix in _CHECKPOINT_SUFFIXES:
+        checkpoint = load_checkpoint(path)
+        parameters = sum(t.numel() for t in checkpoint.state_dict.values())
+        return {
+            "checkpoint": path,
+            **checkpoint.spec.to_dict(),
+            "numbers stored": parameters,
+            "sha256": checkpoint.sha256,
+            **checkpoint.metadata,
+        }
+    from cornea_stream.sources import open_source
+
+    with open_source(path) as source:
+        return asdict(source.info)

@@ -1,0 +1,143 @@
+"""What a run is asked for, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cornea_stream.errors import UsageError, require
+from cornea_stream.media.color import parse_colour
+from cornea_stream.pipeline.live_statistics import LiveReport
+from cornea_stream.postprocess.pixel_spacing import Scale, check_scale
+from cornea_stream.sinks import EncoderSettings, PreviewSettings, StreamTarget, check_encoder
+from cornea_stream.sources import check_decoder
+from cornea_stream.sources.containers import MAX_MEGAPIXELS, pixel_limit
+from cornea_stream.sources.live import RECONNECT_S
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What to make of a source; times in seconds of the source.
+
+    `live` drops all but the newest frame where inference is slower than the source; None means for
+    sources that have no end. `reconnect_s` is how long one that went away is waited for.
+    `streams` get the overlay, or without `overlay` the mask, while it is made; without `files`
+    they are all there is, and nothing is written to disk. `realtime` reads no faster than the
+    recording plays; None does so where a stream goes to the network. `preview` serves a page with
+    the newest overlay during the run. Summary and report need the metrics.
+    """
+
+    overlay: bool = True
+    mask: bool = False
+    frames: bool = False
+    metrics: bool = False
+    parquet: bool = False
+    polygons: bool = False
+    summary: bool = False
+    report: bool = False
+    white_to_white_mm: float | None = None
+    mm_per_px: float | None = None
+    opacity: float = 0.5
+    color: str = "green"
+    codec: str = "libx264"
+    crf: float | None = None
+    preset: str | None = None
+    start_s: float | None = None
+    end_s: float | None = None
+    every: int = 1
+    strict: bool = False
+    max_megapixels: float = MAX_MEGAPIXELS
+    live: bool | None = None
+    reconnect_s: float = RECONNECT_S
+    decoder: str = "auto"
+    overwrite: bool = False
+    resume: bool = False
+    streams: tuple[StreamTarget, ...] = ()
+    files: bool = True
+    realtime: bool | None = None
+    preview: PreviewSettings | None = None
+
+    def __post_init__(self) -> None:
+        if self.summary or self.report:
+            object.__setattr__(self, "metrics", True)
+
+    def check(self) -> EncoderSettings:
+        """Check everything that can be checked without the source. Raises UsageError."""
+        wanted = (self.overlay, self.mask, self.frames, self.metrics, self.parquet, self.polygons)
+        if not any(wanted) and not self.preview:
+            raise UsageError("nothing to write: choose --overlay, --mask, --frames or --metrics")
+        check_scale(self.white_to_white_mm, self.mm_per_px)
+        if (self.white_to_white_mm or self.mm_per_px) and not (self.metrics or self.parquet):
+            raise UsageError("millimetres without a table: add --metrics or --parquet")
+        if self.parquet:
+            require("pyarrow", "parquet", "--parquet")
+        if self.summary:
+            require("matplotlib", "plots", "--summary")
+        if not 0 <= self.opacity <= 1:
+            raise UsageError(f"opacity must lie between 0 and 1: {self.opacity:g}: try 0.5")
+        if not self.reconnect_s >= 0:  # NaN neither
+            raise UsageError(f"reconnect timeout must be 0 or more: {self.reconnect_s:g} s: try 30")
+        pixel_limit(self.max_megapixels)
+        parse_colour(self.color)
+        if self.streams:
+            self._check_streams()
+        check_decoder(self.decoder)
+        return check_encoder(self.codec, self.crf, self.preset)
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody sees the run as it goes, so that it stays whole and in this process."""
+        return bool(self.streams or self.preview)
+
+    @property
+    def paced(self) -> bool:
+        """Whether to read no faster than the recording plays."""
+        if self.realtime is None:
+            return any(not target.is_pipe for target in self.streams)
+        return self.realtime
+
+    def _check_streams(self) -> None:
+        if not (self.overlay or self.mask):
+            raise UsageError("nothing to stream: choose --overlay, or --mask --no-overlay")
+        only_files = (self.frames, self.metrics, self.parquet, self.polygons)
+        if not self.files and (any(only_files) or (self.overlay and self.mask)):
+            raise UsageError(
+                "a stream carries one picture and no files: leave --mask, --frames and tables out, "
+                "name a folder with a second -o, or send the mask alone with --no-overlay"
+            )
+        if not self.overlay and any(target.container != "matroska" for target in self.streams):
+            raise UsageError(
+                "masks are streamed lossless, in matroska on standard output only: use -o -"
+            )
+
+
+@dataclass(slots=True)
+class RunResult:
+    """What came of one source; `status` is complete, skipped, interrupted or failed.
+
+    A skipped one has the frames and seconds of the run that made its outputs. A failed one says
+    why in `error`, one sentence, with the exit code of the error's class. `live` is None unless
+    frames could be dropped. `paths` tells who did each step of the work: CPU or GPU, which engine,
+    which encoder. `damaged_s` are first and last second of the stretches that could not be decoded.
+    """
+
+    source: str
+    folder: str
+    status: str = "failed"
+    frames: int = 0
+    seconds: float = 0.0
+    last_time_s: float | None = None
+    outputs: list[str] = field(default_factory=list)
+    streams: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    damaged_s: list[tuple[float, float]] = field(default_factory=list)
+    scale: Scale | None = None
+    paths: dict[str, str] = field(default_factory=dict)
+    error: str | None = None
+    exit_code: int = 0
+    traceback: str | None = None
+    live: LiveReport | None = None
+
+    @property
+    def fps(self) -> float:
+        """Frames per second over the whole run, decode to last byte written."""
+        return self.frames / self.seconds if self.seconds > 0 else 0.0

@@ -1,0 +1,104 @@
+"""Single moments of a video: the frame shown at a time, its mask and its overlay, as PNGs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cornea_stream.errors import OutputError, SourceError, UsageError
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.media.color import parse_colour
+from cornea_stream.media.overlay import paint_rgb
+from cornea_stream.sinks.png import write_png
+from cornea_stream.sources import VideoSource, open_source
+from cornea_stream.storage import output_errors
+
+FILES = ("original.png", "Cornea.png", "overlay.png")
+_CLOCK = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d*)?|\.\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One extracted frame: its own time, the folder with its three files, and what was found."""
+
+    asked_s: float
+    time_s: float
+    folder: Path
+    present: bool
+    confidence: float
+
+
+def parse_time(text: str) -> float:
+    """Return seconds for "12.5", "MM:SS.mmm" or "HH:MM:SS.mmm" (a leading minus gives less than 0).
+
+    Raises UsageError for anything else.
+    """
+    digits = text.strip()
+    sign = -1.0 if digits.startswith("-") else 1.0
+    match = _CLOCK.fullmatch(digits.removeprefix("-"))
+    if not match:
+        raise UsageError(f"not a time: {text!r}: give seconds (12.5) or HH:MM:SS.mmm")
+    hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    if match.group(2) and seconds >= 60:
+        raise UsageError(f"not a time: {text!r}: give seconds up to 59.999 after a colon")
+    return sign * (3600 * hours + 60 * minutes + seconds)
+
+
+def parse_length(text: str) -> float:
+    """Return seconds for "60s", "5m", "1h", or what `parse_time` takes.
+
+    Raises UsageError for anything else, and for no time at all.
+    """
+    digits = text.strip()
+    scale = {"s": 1, "m": 60, "h": 3600}.get(digits[-1:], 0)
+    seconds = parse_time(digits[:-1] if scale else digits) * (scale or 1)
+    if seconds <= 0:
+        raise UsageError(f"not a length of time: {text!r}: give more than 0, such as 60s or 5m")
+    return seconds
+
+
+def snapshot(
+    video: str | Path,
+    times_s: Sequence[float],
+    output_dir: str | Path,
+    segmenter: Segmenter,
+    *,
+    color: str = "green",
+    opacity: float = 0.5,
+    overwrite: bool = False,
+) -> list[Snapshot]:
+    """Write original.png, Cornea.png (the mask) and overlay.png of the frames shown at `times_s`.
+
+    One time writes into `output_dir`, several each into a folder of their own, named after the
+    time asked for. Nothing is written unless every time exists in the video.
+    Raises UsageError for a time outside the video, SourceError, and OutputError.
+    """
+    colour = parse_colour(color)
+    if not 0 <= opacity <= 1:
+        raise UsageError(f"opacity must lie between 0 and 1: {opacity:g}: try 0.5")
+    root = Path(output_dir)
+    wanted = list(dict.fromkeys(times_s))
+    folders = [root] if len(wanted) == 1 else [root / f"{time_s:.3f}s" for time_s in wanted]
+    if len(set(folders)) < len(folders):
+        raise UsageError("timestamps lie closer than a millisecond: leave one of them out")
+    for file in (folder / name for folder in folders for name in FILES):
+        if file.exists() and not overwrite:
+            raise OutputError(f"output exists: {file}: pass --overwrite or choose another -o")
+    with open_source(video) as source:
+        if not isinstance(source, VideoSource):
+            raise SourceError(
+                f"not a video: {video}: give a video, or use: cornea-stream run {video}"
+            )
+        frames = [source.frame_at(time_s) for time_s in wanted]
+    results = []
+    for time_s, folder, frame in zip(wanted, folders, frames, strict=True):
+        found = segmenter(frame)
+        with output_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        images = (frame.rgb(), found.mask, paint_rgb(found, colour, opacity))
+        for name, image in zip(FILES, images, strict=True):
+            write_png(folder / name, image)
+        results.append(Snapshot(time_s, frame.time_s, folder, found.present, found.confidence))
+    return results

@@ -1,1 +1,0 @@
-"""Long videos in segments: dealt out, run apart, checked against each other and joined."""

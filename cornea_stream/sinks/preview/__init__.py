@@ -1,0 +1,1 @@
+"""The overlay in a browser while a run works."""

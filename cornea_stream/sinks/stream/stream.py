@@ -1,0 +1,150 @@
+"""Streams: what is found goes to a pipe or an address while it is found, with low delay."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from fractions import Fraction
+
+import av
+from av.container import OutputContainer
+
+from cornea_stream.errors import OutputError
+from cornea_stream.media.frame import MediaInfo, Segmentation
+from cornea_stream.media.planes import turn_upright
+from cornea_stream.sinks.encoder import EncoderSettings
+from cornea_stream.sinks.mux import Muxer
+from cornea_stream.sinks.stream.pipe import AbandonedError, Pipe
+from cornea_stream.sinks.stream.relay import AT_ONCE, BETWEEN, Relay
+from cornea_stream.sinks.stream.target import StreamTarget
+
+PATIENCE_S = 10.0
+"""How long a receiver on the network may take nothing before it is taken for gone."""
+_KEY_FRAME_EVERY_S = 2
+_OPTIONS = {"matroska": {"cluster_time_limit": "0", "live": "1"}}
+_NO_DELAY = {
+    "libx264": {"tune": "zerolatency"},
+    "libx265": {"tune": "zerolatency"},
+    "h264_nvenc": {"tune": "ull", "zerolatency": "1", "delay": "0"},
+    "hevc_nvenc": {"tune": "ull", "zerolatency": "1", "delay": "0"},
+}
+
+
+def for_stream(settings: EncoderSettings, rate: Fraction) -> EncoderSettings:
+    """Return `settings` without delay in the encoder, and with key frames to join in at."""
+    options = settings.options | _NO_DELAY.get(settings.codec, {})
+    if settings.codec != "ffv1":
+        options["g"] = str(max(1, round(_KEY_FRAME_EVERY_S * rate)))
+    return replace(settings, options=options, thread_type="SLICE")
+
+
+class StreamSink:
+    """Sends pictures, painted from the segmentations by `paint`, to `target` as they come.
+
+    Pictures are turned upright, since few containers and players of streams know of turning.
+    What goes to the network goes through a `Relay`. `audio`, `offset_s` and `end_s` as for `Muxer`.
+    With `may_break` a receiver that fails is a warning, and what follows is dropped.
+    """
+
+    def __init__(
+        self,
+        target: StreamTarget,
+        info: MediaInfo,
+        settings: EncoderSettings,
+        paint: Callable[[Segmentation], av.VideoFrame],
+        *,
+        audio: bool = False,
+        offset_s: float = 0.0,
+        end_s: float | None = None,
+        may_break: bool = False,
+    ) -> None:
+        self.target = target
+        self._paint, self._may_break = paint, may_break
+        self._relay = (
+            None
+            if target.is_pipe
+            else Relay(_with_datagram_size(target.address), target.container, PATIENCE_S)
+        )
+        self._pipe = Pipe(self._relay.fd if self._relay else target.fd)
+        container = BETWEEN if self._relay else target.container
+        self._container: OutputContainer = av.open(
+            self._pipe, "w", format=container,
+            container_options=AT_ONCE | _OPTIONS.get(container, {}),
+        )  # fmt: skip
+        upright_info = replace(info, rotation=0, sample_aspect_ratio=info.upright_aspect)
+        self._muxer = Muxer(
+            self._container, str(target), upright_info, for_stream(settings, info.rate),
+            audio=target.container if audio else None, offset_s=offset_s, end_s=end_s,
+        )  # fmt: skip
+        self._is_open = True
+
+    @property
+    def warnings(self) -> list[str]:
+        """What was changed or left out."""
+        return self._muxer.warnings
+
+    def write(self, segmentation: Segmentation) -> None:
+        """Paint, encode and send one frame. Raises OutputError."""
+        if self._is_open:
+            video = turn_upright(self._paint(segmentation), segmentation.frame.rotation)
+            with self._errors():
+                self._muxer.encode(video)
+
+    def close(self) -> None:
+        """Send what is left and end the stream. Raises OutputError."""
+        if self._is_open:
+            with self._errors():
+                self._muxer.flush()
+                self._release()
+                if self._relay and (cause := self._relay.failure()):
+                    raise OSError(cause)
+
+    def abort(self) -> None:
+        """End the stream where it is."""
+        if self._is_open:
+            with contextlib.suppress(AbandonedError, OSError, av.error.FFmpegError):
+                self._release()
+            if self._relay:
+                self._relay.kill()
+
+    def hurry(self) -> None:
+        """Wait for a receiver that takes nothing no longer; for any thread."""
+        self._pipe.abandon()
+
+    def _release(self) -> None:
+        self._is_open = False
+        self._muxer.release()
+        try:
+            self._container.close()
+        finally:
+            self._pipe.close()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Turn what goes wrong on the way into an OutputError, or into a warning."""
+        try:
+            yield
+        except (AbandonedError, av.error.FFmpegError, OSError, ValueError) as err:
+            error = OutputError(f"cannot send: {self.target}: {self._cause(err)}")
+            self.abort()
+            if not self._may_break:
+                raise error from err
+            self.warnings.append(f"{error}. The stream broke off there, the files did not")
+
+    def _cause(self, err: Exception) -> str:
+        if isinstance(err, AbandonedError):
+            return "given up, because the receiver took nothing: check it"
+        if isinstance(err, BrokenPipeError):
+            if not self._relay:
+                return "the program that reads it has ended: let it read to the end"
+            err = OSError(self._relay.failure())
+        return f"{getattr(err, 'strerror', None) or err}: check the receiver and its address"
+
+
+def _with_datagram_size(address: str) -> str:
+    """Return a udp address that asks for datagrams of whole MPEG-TS packets, seven to each."""
+    if not address.startswith("udp:") or "pkt_size=" in address:
+        return address
+    return f"{address}{'&' if '?' in address else '?'}pkt_size={7 * 188}"

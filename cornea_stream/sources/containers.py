@@ -1,0 +1,104 @@
+"""Opening files with FFmpeg: one local file and nothing else, within limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+import av
+from av.codec.hwaccel import HWAccel
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from cornea_stream.errors import SourceError, UsageError
+from cornea_stream.media.address import Address
+
+MAX_MEGAPIXELS = 64.0
+"""Largest picture that is decoded unless told otherwise: 8K has 33, and a bomb has billions."""
+_FFMPEG_MEGAPIXELS = 2147  # its own limit, 2**31 pixels
+# Formats that only name other files, or addresses, to read from.
+_POINTING_ELSEWHERE = frozenset(
+    {"concat", "dash", "hls", "imf", "rtsp", "sdp", "vobsub", "webm_dash_manifest"}
+)
+
+
+_Stream = TypeVar("_Stream")
+
+
+def open_media(
+    path: Path, *, max_megapixels: float = MAX_MEGAPIXELS, hwaccel: HWAccel | None = None
+) -> InputContainer:
+    """Open a local media file for reading; pictures larger than the limit will not be decoded.
+
+    Nothing but the file itself is opened: playlists are refused, whatever their name says.
+    `hwaccel` decodes on a device.
+    Raises SourceError, naming the file and the cause.
+    """
+    if not path.exists():
+        raise SourceError(f"input not found: {path}: check the path")
+    if path.is_file() and path.stat().st_size == 0:
+        raise SourceError(f"input is empty (0 bytes): {path}: copy the recording again")
+    limit = pixel_limit(max_megapixels)
+    options = {
+        "protocol_whitelist": "file",
+        "format_whitelist": self_contained_formats(),
+        "pattern_type": "none",  # a name like %d.jpg is that file, not a series
+    }
+    try:
+        # `file:` keeps names like "a:b.mp4" from being read as a protocol. The limit is given
+        # twice: FFmpeg already decodes pictures while it looks for what the file holds.
+        container = av.open(f"file:{path}", options=options | limit, hwaccel=hwaccel)
+    except PermissionError as err:
+        raise SourceError(f"input may not be read: {path}: check its permissions") from err
+    except (av.error.FFmpegError, OSError, ValueError) as err:
+        raise SourceError(
+            f"not a readable video or image: {path}: {reason(err)}: the file is of another type "
+            "(playlists are not followed), or damaged (an mp4 whose recording was cut off lacks "
+            "its index): copy it again, or convert it with the software of the recorder"
+        ) from err
+    limit_pictures(container, limit)
+    return container
+
+
+def limit_pictures(container: InputContainer, limit: dict[str, str]) -> None:
+    """Let the decoders of `container` refuse pictures above `pixel_limit`."""
+    for stream in known(container.streams.video):
+        stream.codec_context.options = dict(limit)
+
+
+def known(streams: Iterable[_Stream]) -> list[_Stream]:
+    """Return the streams whose codec this FFmpeg knows; PyAV gives the others no context."""
+    return [stream for stream in streams if getattr(stream, "codec_context", None) is not None]
+
+
+def check_size(stream: VideoStream, path: Path | Address, max_megapixels: float) -> None:
+    """Raise SourceError where the header promises pictures beyond the limit."""
+    if stream.width * stream.height > 1e6 * max_megapixels:
+        raise SourceError(
+            f"picture too large: {path}: {stream.width}x{stream.height} is more than "
+            f"{max_megapixels:g} megapixels: if it is real, raise --max-megapixels"
+        )
+
+
+def reason(err: BaseException) -> str:
+    """Return FFmpeg's or the system's own words for what went wrong."""
+    return str(getattr(err, "strerror", None) or err)
+
+
+def pixel_limit(max_megapixels: float) -> dict[str, str]:
+    """Return the option that makes FFmpeg refuse larger pictures. Raises UsageError."""
+    if not 0 < max_megapixels <= _FFMPEG_MEGAPIXELS:
+        raise UsageError(
+            f"max megapixels must lie between 0 and {_FFMPEG_MEGAPIXELS}: {max_megapixels:g}: "
+            f"try {MAX_MEGAPIXELS:g}"
+        )
+    return {"max_pixels": str(round(max_megapixels * 1e6))}
+
+
+@cache
+def self_contained_formats() -> str:
+    """Return the formats that name nothing else to read from, as FFmpeg's whitelist."""
+    known = sorted(av.formats_available)
+    return ",".join(n for n in known if _POINTING_ELSEWHERE.isdisjoint(n.split(",")))

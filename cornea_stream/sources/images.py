@@ -1,0 +1,108 @@
+"""Still images: one file, or a folder whose images are frames in sorted order."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+
+from cornea_stream.errors import SourceError
+from cornea_stream.media.closing import Closing
+from cornea_stream.media.frame import Frame, MediaInfo
+from cornea_stream.sources.containers import MAX_MEGAPIXELS, open_media, reason
+
+IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+RATE = Fraction(25)
+
+
+def is_image(path: Path) -> bool:
+    """Whether the file's name says that it is a still image."""
+    return path.suffix.lower() in IMAGE_SUFFIXES
+
+
+class ImageSource(Closing):
+    """One image, or the images of a folder in natural order (2 before 10) at 25 per second.
+
+    Images that cannot be decoded are left out and told in `warnings`.
+    Raises SourceError when there is no image to read.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        start_s: float | None = None,
+        end_s: float | None = None,
+        every: int = 1,
+        strict: bool = False,
+        max_megapixels: float = MAX_MEGAPIXELS,
+    ) -> None:
+        self.path = path
+        self._max_megapixels = max_megapixels
+        self._strict = strict
+        self.warnings: list[str] = []
+        self.damaged_s: list[tuple[float, float]] = []  # files are left out, not stretches of time
+        images = sorted(filter(is_image, path.iterdir()), key=_natural) if path.is_dir() else [path]
+        if not images:
+            raise SourceError(
+                f"no images in this folder: {path}: to process videos, pass the video files"
+            )
+        chosen = [
+            (index, image)
+            for index, image in enumerate(images)
+            if (start_s or 0.0) <= index / RATE and (end_s is None or index / RATE < end_s)
+        ][::every]
+        self.frame_estimate = len(chosen)
+        frames = self._decode(chosen)
+        first = next(frames, None)
+        if first is None:
+            raise SourceError(
+                "; ".join(self.warnings)
+                or f"no image in the chosen range: {path}: check --start and --end"
+            )
+        self._frames = itertools.chain([first], frames)
+        self.info = MediaInfo(
+            path=path,
+            kind="images" if path.is_dir() else "image",
+            width=first.video.width,
+            height=first.video.height,
+            pix_fmt=first.video.format.name,
+            time_base=1 / RATE,
+            rate=RATE,
+            duration_s=float(len(images) / RATE),
+            frame_count=len(images),
+            rotation=first.rotation,
+            color_range=int(first.video.color_range),
+            colorspace=int(first.video.colorspace),
+        )
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self._frames
+
+    def close(self) -> None:
+        """Do nothing: every image is closed as soon as it is decoded."""
+
+    def _decode(self, images: list[tuple[int, Path]]) -> Iterator[Frame]:
+        for index, image in images:
+            try:
+                with open_media(image, max_megapixels=self._max_megapixels) as container:
+                    video = next(container.decode(video=0))
+            except (SourceError, av.error.FFmpegError, StopIteration) as err:
+                cause = str(err) if isinstance(err, SourceError) else f"{image}: {reason(err)}"
+                if isinstance(err, av.error.ArgumentError):  # FFmpeg's answer to its pixel limit
+                    cause += f", perhaps larger than {self._max_megapixels:g} megapixels"
+                if self._strict:
+                    raise SourceError(f"{cause}: run without --strict to leave it out") from err
+                self.warnings.append(f"image left out: {cause}")
+                continue
+            video.pts, video.time_base = index, 1 / RATE
+            yield Frame(index, float(index / RATE), video)
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    parts = re.split(r"(\d+)", path.name)
+    return [(int(p), "") if p.isdigit() else (-1, p) for p in parts]

@@ -1,0 +1,201 @@
+"""Live sources: frames as they arrive, over as many connections as it takes."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
+from fractions import Fraction
+
+import av
+
+from cornea_stream.errors import SourceError, UsageError
+from cornea_stream.media.address import Address
+from cornea_stream.media.closing import Closing
+from cornea_stream.media.frame import Frame, MediaInfo
+from cornea_stream.sources.containers import MAX_MEGAPIXELS
+from cornea_stream.sources.damage import Damage
+from cornea_stream.sources.discontinuity import FALLBACK_RATE
+from cornea_stream.sources.streams import why_it_ended
+from cornea_stream.sources.timestamps import TIME_BASE, LiveClock
+from cornea_stream.sources.video_stream import convertible, describe, open_pictures
+
+RECONNECT_S = 30.0
+"""How long a source that went away is waited for."""
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 8.0
+_HIGHEST_RATE = Fraction(240)  # a header that says more does not know
+
+
+class LiveSource(Closing):
+    """The frames of a stream or camera from now on, with times that begin at 0.
+
+    When the source goes away it is tried again, at growing distances, until `reconnect_s` seconds
+    have passed without a frame; then iteration ends, and `warnings` tells it. The first frame is
+    decoded on opening, so that what cannot be reached fails there. `stop` ends iteration, waiting
+    included. `on_note` gets a sentence when the source goes away and when it is back.
+    Raises SourceError when nothing can be read, UsageError for a start.
+    """
+
+    frame_estimate = None
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        start_s: float | None = None,
+        end_s: float | None = None,
+        every: int = 1,
+        strict: bool = False,
+        max_megapixels: float = MAX_MEGAPIXELS,
+        reconnect_s: float = RECONNECT_S,
+        stop: threading.Event | None = None,
+        on_note: Callable[[str], None] | None = None,
+    ) -> None:
+        if start_s is not None:
+            raise UsageError(f"a live source begins now: {address}: leave --start out")
+        self.address = address
+        self._end_s, self._every, self._strict = end_s, every, strict
+        self._max_megapixels = max_megapixels
+        self._reconnect_s = reconnect_s
+        self._stop = stop or threading.Event()
+        self._note = on_note or (lambda _: None)
+        self._clock = LiveClock()
+        self._damage = Damage()
+        self._outages = 0
+        self._ending: str | None = None
+        self._info: MediaInfo | None = None
+        self._frames = self._numbered()
+        first = next(self._frames, None)
+        if first is None or self._info is None:
+            raise SourceError(f"no frame came: {address}: check that the source is sending")
+        self.info: MediaInfo = self._info
+        self._frames = itertools.chain([first], self._frames)
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self._frames
+
+    def close(self) -> None:
+        """Close the connection; safe to call twice."""
+        self._arriving.close()
+
+    @property
+    def damaged_s(self) -> list[tuple[float, float]]:
+        """First and last second of the stretches that could not be decoded, as far as read."""
+        return self._damage.stretches
+
+    @property
+    def warnings(self) -> list[str]:
+        """What went wrong so far, one sentence each."""
+        found = []
+        if self._outages:
+            found.append(f"the source went away and came back {_times(self._outages)}")
+        if self._ending:
+            found.append(self._ending)
+        if self._damage.packets:
+            found.append(f"{self._damage}: skipped")
+        if self._clock.jumps:
+            found.append(
+                f"the source's times jumped {_times(self._clock.jumps)}: the clock's were taken"
+            )
+        return found
+
+    def _numbered(self) -> Iterator[Frame]:
+        self._arriving = self._arrivals()
+        for index, video in enumerate(self._arriving):
+            now_s = time.perf_counter()
+            video.pts, video.time_base = self._clock.tick(video.time, now_s), TIME_BASE
+            time_s = float(video.pts * TIME_BASE)
+            if self._end_s is not None and time_s >= self._end_s:
+                return
+            if index % self._every == 0:
+                yield Frame(index, time_s, video, now_s)
+
+    def _arrivals(self) -> Generator[av.VideoFrame, None, None]:
+        """Yield every picture of every connection; in between wait and try again."""
+        last_s, lost, pause_s = 0.0, False, _FIRST_PAUSE_S
+        while True:
+            cause = "it ended"
+            try:
+                for video in self._connection():
+                    if lost:
+                        self._outages += 1
+                        self._note(f"{self.address} is back")
+                    last_s, lost, pause_s = time.monotonic(), False, _FIRST_PAUSE_S
+                    yield video
+            except _GoneError as err:
+                cause = str(err)
+            if self._stop.is_set():
+                return
+            if self._info is None:
+                raise SourceError(f"{cause}: {self.address}: check that the source is sending")
+            if self.address.scheme == "stdin":  # cannot be opened again
+                return
+            left_s = last_s + self._reconnect_s - time.monotonic()
+            if left_s <= 0:
+                self._ending = (
+                    f"the source went away ({cause}) and did not come back within "
+                    f"{self._reconnect_s:g} s: the recording ends there"
+                )
+                return
+            if not lost:
+                self._note(f"{self.address} went away ({cause}): trying for {left_s:.0f} s")
+            lost = True
+            if self._stop.wait(min(pause_s, left_s)):
+                return
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    def _connection(self) -> Iterator[av.VideoFrame]:
+        """Yield the pictures of one connection. Raises _GoneError unless the source ends it."""
+        self._clock.interrupt()
+        try:
+            container, stream = open_pictures(self.address, self._max_megapixels, self._stop)
+        except SourceError as err:
+            if self._info is None:
+                raise
+            raise _GoneError(str(err)) from None
+        with container:
+            stream.thread_type = "SLICE"  # frame threads give every frame late
+            packets = container.demux(stream)
+            seen = False
+            while not self._stop.is_set():
+                try:
+                    packet = next(packets)
+                except StopIteration:
+                    return
+                except av.error.FFmpegError as err:
+                    raise _GoneError(why_it_ended(err)) from None
+                try:
+                    pictures = packet.decode()
+                except av.error.FFmpegError:
+                    if seen:  # before, it is the rest of a group whose key frame was missed
+                        self._skip()
+                    continue
+                for video in map(convertible, pictures):
+                    if self._info is None:
+                        self._info = _live(describe(self.address, container, stream, video))
+                    seen = True
+                    yield video
+
+    def _skip(self) -> None:
+        time_s = self._clock.last_s
+        if self._strict:
+            raise SourceError(
+                f"damaged near {time_s:.2f} s: {self.address}: run without --strict to skip what "
+                "cannot be decoded"
+            )
+        self._damage.note(time_s)
+
+
+class _GoneError(Exception):
+    """The connection ended; the text says why."""
+
+
+def _live(info: MediaInfo) -> MediaInfo:
+    rate = info.rate if info.rate <= _HIGHEST_RATE else FALLBACK_RATE
+    return replace(info, time_base=TIME_BASE, rate=rate, duration_s=None, frame_count=None)
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"

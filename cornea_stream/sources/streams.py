@@ -1,0 +1,108 @@
+"""Opening streams with FFmpeg: each kind with just its own protocols and formats.
+
+A network source reaches no file and no other protocol, whatever its server answers.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+import av
+from av.container import InputContainer
+
+from cornea_stream.errors import SourceError
+from cornea_stream.media.address import Address
+from cornea_stream.sources.containers import limit_pictures, pixel_limit, self_contained_formats
+
+OPEN_TIMEOUT_S, READ_TIMEOUT_S = 10.0, 5.0
+"""How long a source may take to answer, and be silent, before it counts as gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    protocols: str
+    formats: str
+    options: dict[str, str] = field(default_factory=dict)
+
+
+# No "nobuffer" flag: it throws away what is read while the stream is looked at, which is its first
+# key frame, and the next may be seconds away. The rate is not probed for; that takes a second.
+_PROMPT = {"fpsprobesize": "0"}
+_WEB = _Kind("http,https,httpproxy,tcp,tls", self_contained_formats())
+_KINDS = {
+    "rtsp": _Kind("rtp,rtsp,tcp,udp", "rtsp", {**_PROMPT, "rtsp_flags": "prefer_tcp"}),
+    "rtmp": _Kind("rtmp,tcp", "flv", _PROMPT),
+    "udp": _Kind("udp", "mpegts", {**_PROMPT, "overrun_nonfatal": "1"}),
+    "http": _WEB,
+    "https": _WEB,
+    "camera": _Kind("none", "video4linux2,v4l2"),
+    "stdin": _Kind("none", self_contained_formats()),
+}
+
+
+def open_address(
+    address: Address, *, max_megapixels: float, stop: threading.Event | None = None
+) -> InputContainer:
+    """Open a stream for reading; pictures larger than the limit will not be decoded.
+
+    `stop` ends waiting for standard input. Raises SourceError, naming the address without its
+    secrets and the cause.
+    """
+    kind = _KINDS[address.scheme]
+    limit = pixel_limit(max_megapixels)
+    options = {"protocol_whitelist": kind.protocols, "format_whitelist": kind.formats}
+    file: Any = _StandardInput(stop) if address.scheme == "stdin" else address.url
+    try:
+        container: InputContainer = av.open(
+            file,
+            "r",
+            format="v4l2" if address.scheme == "camera" else None,
+            options=options | kind.options | limit,
+            timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S),
+        )
+    except (av.error.FFmpegError, OSError, ValueError) as err:
+        # From None: the error's own text holds the address with its secrets.
+        raise SourceError(f"cannot open {address}: {_told(err)}: {_advice(address)}") from None
+    limit_pictures(container, limit)
+    return container
+
+
+def why_it_ended(err: av.error.FFmpegError) -> str:
+    """Return why reading failed, in words without the address."""
+    if isinstance(err, av.error.ExitError):
+        return f"nothing came for {READ_TIMEOUT_S:g} s"
+    return str(err.strerror or type(err).__name__)
+
+
+def _told(err: BaseException) -> str:
+    if isinstance(err, av.error.ExitError):
+        return f"no answer within {OPEN_TIMEOUT_S:g} s"
+    return str(getattr(err, "strerror", None) or type(err).__name__)
+
+
+def _advice(address: Address) -> str:
+    if address.scheme == "stdin":
+        return "pipe a video in that can be read from front to end (matroska, mpegts)"
+    if address.scheme == "camera":
+        return "check that it is plugged in and that no other program uses it"
+    return "check the address, and that the source is sending (playlists are not followed)"
+
+
+class _StandardInput:
+    """Standard input as FFmpeg's reader; waits for data no longer than until `stop`."""
+
+    def __init__(self, stop: threading.Event | None) -> None:
+        self._stop = stop or threading.Event()
+        self._descriptor = sys.stdin.fileno()
+
+    def read(self, size: int) -> bytes:
+        """Return up to `size` bytes; none at the end, or after `stop`."""
+        while not self._stop.is_set():
+            if select.select([self._descriptor], [], [], 0.2)[0]:
+                return os.read(self._descriptor, size)
+        return b""

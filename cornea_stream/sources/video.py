@@ -1,0 +1,273 @@
+"""Videos with an end: decode in presentation order, with times that always grow; exact seek."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import threading
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from cornea_stream.errors import SourceError, UsageError
+from cornea_stream.media.address import Address
+from cornea_stream.media.closing import Closing
+from cornea_stream.media.frame import Frame
+from cornea_stream.sources.containers import MAX_MEGAPIXELS, reason
+from cornea_stream.sources.damage import Damage
+from cornea_stream.sources.discontinuity import Joints
+from cornea_stream.sources.video_stream import convertible, describe, open_pictures
+
+# Seconds to step back, and further where a seek lands after the wanted time all the same: an index
+# in decoding order, or none, can point past it, and MPEG program streams begin with guessed times.
+_SEEK_MARGINS_S = (1.0, 10.0, 100.0)
+
+
+class VideoSource(Closing):
+    """The frames of a video file, one pass, in presentation order.
+
+    Standard input and web addresses are read in the same way, from their beginning to their end;
+    `stop` ends waiting for standard input.
+    `info` describes the stream; `warnings` tells, once reading has ended, what was wrong with it.
+    The first frame is decoded on opening, so that a file without pictures fails there.
+    Raises SourceError when the file cannot be opened or holds no frame that can be decoded.
+    """
+
+    def __init__(
+        self,
+        path: Path | Address,
+        *,
+        start_s: float | None = None,
+        end_s: float | None = None,
+        every: int = 1,
+        strict: bool = False,
+        max_megapixels: float = MAX_MEGAPIXELS,
+        stop: threading.Event | None = None,
+    ) -> None:
+        self.path = path
+        self._stop = stop
+        self._max_megapixels = max_megapixels
+        self._start_s, self._end_s, self._every = start_s, end_s, every
+        self._strict = strict
+        self._damage = Damage()
+        self._retimed = self._joined = 0
+        self._container, self._stream = self._open()
+        self._once = isinstance(path, Address) and path.scheme == "stdin"
+        try:
+            self._frames = self._selected(start_s)
+            first = next(self._frames, None)
+            if first is None:
+                raise SourceError(self._no_frame_message())
+        except BaseException:
+            self.close()
+            raise
+        self._frames = itertools.chain([first], self._frames)
+        self.info = describe(path, self._container, self._stream, first.video)
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self._frames
+
+    def close(self) -> None:
+        """Close the file; safe to call twice."""
+        self._container.close()
+
+    @property
+    def frame_estimate(self) -> int | None:
+        """How many frames `__iter__` will about yield, from the header; None if it does not say."""
+        info = self.info
+        if info.duration_s is None:
+            return None
+        start = max(self._start_s or 0.0, 0.0)
+        end = min(info.duration_s if self._end_s is None else self._end_s, info.duration_s)
+        whole = info.frame_count or info.duration_s * float(info.rate)
+        return max(1, round(whole * (end - start) / info.duration_s / self._every))
+
+    @property
+    def damaged_s(self) -> list[tuple[float, float]]:
+        """First and last second of the stretches that could not be decoded, as far as read."""
+        return self._damage.stretches
+
+    @property
+    def warnings(self) -> list[str]:
+        """What was wrong with the stream as far as it was read, one sentence each."""
+        found = []
+        if self._damage.packets:
+            found.append(f"{self._damage}: skipped")
+        if self._joined:
+            found.append(
+                f"times jump {self._joined} times, as where recordings were joined: they are "
+                "counted on there"
+            )
+        if self._retimed:
+            found.append(f"{self._retimed} frames had missing or repeated times and were retimed")
+        return found
+
+    def frame_at(self, time_s: float) -> Frame:
+        """Return the frame shown at `time_s`: the last whose time is <= `time_s`.
+
+        Found from the nearest keyframe before it. A time before the first frame gives the first.
+        Raises UsageError, naming the duration, when the time is negative or past the last frame,
+        and for standard input.
+        """
+        if self._once:
+            raise UsageError("standard input cannot be searched for a time: save it to a file")
+        if time_s < 0:
+            raise UsageError(
+                f"timestamp is negative: {time_s:g} s: give a time from 0 on, "
+                f"{self.path} lasts {self._measure_end():.3f} s"
+            )
+        found, following = self._last_until(time_s, self._decoded_until(time_s))
+        if found is None:
+            if following is None:
+                raise SourceError(self._no_frame_message())
+            return following
+        if following is None and time_s >= _end_of(found, self.info.rate):
+            end = _end_of(found, self.info.rate)
+            raise UsageError(
+                f"timestamp is beyond the end: {time_s:g} s: {self.path} lasts {end:.3f} s: "
+                "give an earlier one"
+            )
+        return found
+
+    def _measure_end(self) -> float:
+        """Return when the last frame's time is over; headers are often wrong about it."""
+        found, _ = self._last_until(math.inf, self._decoded(self.info.duration_s or 0.0))
+        if found is None:
+            found, _ = self._last_until(math.inf, self._decoded(0.0))
+        return _end_of(found, self.info.rate) if found else 0.0
+
+    def _no_frame_message(self) -> str:
+        if self._start_s:
+            return f"no frame at or after {self._start_s:g} s: {self.path}: choose an earlier start"
+        if self._end_s is not None and not self._damage.packets:
+            return f"no frame before {self._end_s:g} s: {self.path}: choose a later end"
+        return (
+            f"no frame can be decoded: {self.path} ({self._damage.packets} damaged packets): "
+            "the recording is damaged, copy it again"
+        )
+
+    def _last_until(
+        self, time_s: float, frames: Iterator[Frame]
+    ) -> tuple[Frame | None, Frame | None]:
+        """Return the last frame with time <= `time_s`, and the one after it, where they exist."""
+        # Half a tick of slack: "0.0333333" typed by hand means the frame at 1/30 s.
+        limit = time_s + float(self._stream.time_base or 0) / 2
+        found = None
+        for frame in frames:
+            if frame.time_s > limit:
+                return found, frame
+            found = frame
+        return found, None
+
+    def _selected(self, start_s: float | None) -> Iterator[Frame]:
+        begin = (
+            frame
+            for frame in self._decoded_until(start_s or 0.0)
+            if start_s is None or frame.time_s >= start_s
+        )
+        for index, frame in enumerate(begin):
+            if self._end_s is not None and frame.time_s >= self._end_s:
+                return
+            if index % self._every == 0:
+                yield Frame(index, frame.time_s, frame.video)
+
+    def _decoded_until(self, time_s: float) -> Iterator[Frame]:
+        """Decode from a keyframe that is shown at or before `time_s`, from the first frame for 0.
+
+        From that keyframe on pictures and times are those of one pass over the whole file.
+        """
+        for margin in () if self._once else _SEEK_MARGINS_S:
+            if time_s - margin <= 0:
+                break
+            # Those shown before the keyframe may refer to pictures that were not decoded.
+            frames = itertools.dropwhile(
+                lambda frame: not frame.video.key_frame and frame.time_s <= time_s,
+                self._decoded(time_s - margin),
+            )
+            first = next(frames, None)
+            if first is not None and first.time_s <= time_s:
+                return itertools.chain([first], frames)
+            self._damage, self._retimed, self._joined = Damage(), 0, 0
+        return self._decoded(0.0)
+
+    def _decoded(self, from_s: float) -> Iterator[Frame]:
+        """Decode from where a seek to `from_s` leads, from the first frame for 0."""
+        self._rewind(from_s)
+        joints = Joints(self._stream)
+        time_base = joints.time_base
+        last: int | None = None
+        for index, video in enumerate(self._pictures()):
+            pts = video.pts
+            if pts is None and last is None and from_s > 0:
+                return  # nothing tells where the seek has led
+            if pts is not None:
+                pts += joints.shift(pts)
+                self._joined = len(joints.shifts) - 1
+            if pts is None or (last is not None and pts <= last):
+                self._retimed += pts is not None or last is not None
+                pts = 0 if last is None else last + (joints.step if pts is None else 1)
+            video.pts = last = pts
+            video.time_base = time_base
+            yield Frame(index, float(pts * time_base), video)
+
+    def _open(self) -> tuple[InputContainer, VideoStream]:
+        container, stream = open_pictures(self.path, self._max_megapixels, self._stop)
+        # Frame threads decode 1080p H.264 three times as fast as slice threads on two cores.
+        stream.thread_type = "AUTO"
+        return container, stream
+
+    def _rewind(self, from_s: float) -> None:
+        if self._once:
+            return  # what comes first is where it stands
+        time_base = self._stream.time_base
+        if from_s > 0 and time_base is not None:
+            try:
+                self._container.seek(int(from_s / time_base), stream=self._stream, backward=True)
+                return
+            except (av.error.FFmpegError, OverflowError):
+                pass  # no index, or no time: start over and decode up to the wanted time
+        self._container.close()
+        self._container, self._stream = self._open()
+
+    def _pictures(self) -> Iterator[av.VideoFrame]:
+        packets = self._container.demux(self._stream)
+        time_s = 0.0
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except av.error.InvalidDataError:
+                self._skip(time_s)
+                return
+            except av.error.FFmpegError as err:
+                secret = isinstance(self.path, Address)  # FFmpeg's text holds the whole address
+                raise SourceError(
+                    f"reading failed: {self.path}: {reason(err)}: check the disk or the connection"
+                ) from (None if secret else err)
+            stamp = packet.pts if packet.pts is not None else packet.dts
+            if stamp is not None and packet.time_base is not None:
+                time_s = float(stamp * packet.time_base)
+            try:
+                yield from map(convertible, packet.decode())
+            except av.error.FFmpegError:
+                self._skip(time_s)
+
+    def _skip(self, time_s: float) -> None:
+        if self._strict:
+            raise SourceError(
+                f"damaged near {time_s:.2f} s: {self.path}: run without --strict to skip what "
+                "cannot be decoded"
+            )
+        self._damage.note(time_s)
+
+
+def _end_of(frame: Frame, rate: Fraction) -> float:
+    time_base = frame.video.time_base
+    if frame.video.duration and time_base is not None:
+        return frame.time_s + float(frame.video.duration * time_base)
+    return frame.time_s + float(1 / rate)

@@ -1,0 +1,102 @@
+"""The one stream of pictures in a container: choose it, describe it, tidy its frames."""
+
+from __future__ import annotations
+
+import threading
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.codec.hwaccel import HWAccel
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from cornea_stream.errors import SourceError
+from cornea_stream.media.address import Address
+from cornea_stream.media.frame import MediaInfo, quarter_turn
+from cornea_stream.sources.containers import check_size, known, open_media
+from cornea_stream.sources.discontinuity import FALLBACK_RATE
+from cornea_stream.sources.streams import open_address
+
+_ATTACHED_PICTURE = av.stream.Disposition.attached_pic
+
+
+def open_pictures(
+    path: Path | Address,
+    max_megapixels: float,
+    stop: threading.Event | None = None,
+    hwaccel: HWAccel | None = None,
+) -> tuple[InputContainer, VideoStream]:
+    """Open a file or stream; return it with its picture stream.
+
+    `stop` ends waiting for standard input. `hwaccel` decodes files on a device. Raises SourceError
+    where there are no pictures, or larger ones than `max_megapixels`.
+    """
+    if isinstance(path, Address):
+        container = open_address(path, max_megapixels=max_megapixels, stop=stop)
+    else:
+        container = open_media(path, max_megapixels=max_megapixels, hwaccel=hwaccel)
+    try:
+        stream = pick_stream(container, path)
+        check_size(stream, path, max_megapixels)
+    except BaseException:
+        container.close()
+        raise
+    return container, stream
+
+
+# RGB, BT.709, unspecified, FCC, BT.601 (two), SMPTE 240M, BT.2020: what FFmpeg's scaler converts.
+_CONVERTIBLE, _UNSPECIFIED = (0, 1, 2, 4, 5, 6, 7, 9), 2
+
+
+def convertible(video: av.VideoFrame) -> av.VideoFrame:
+    """Return the frame; a tag of a colour matrix that cannot be converted is taken away."""
+    if int(video.colorspace) not in _CONVERTIBLE:
+        video.colorspace = _UNSPECIFIED
+    return video
+
+
+def pick_stream(container: InputContainer, path: Path | Address) -> VideoStream:
+    """Return the first stream of pictures that can be decoded. Raises SourceError."""
+    streams = [s for s in container.streams.video if not s.disposition & _ATTACHED_PICTURE]
+    if not streams:
+        raise SourceError(f"no video in this file: {path}: give one with a picture stream")
+    decodable = known(streams)
+    if not decodable:
+        raise SourceError(
+            f"unknown codec: {path}: convert it with the software of the recorder, or the file is "
+            "damaged"
+        )
+    return decodable[0]
+
+
+def describe(
+    path: Path | Address, container: InputContainer, stream: VideoStream, first: av.VideoFrame
+) -> MediaInfo:
+    """Return what is known of a source once its first frame is decoded."""
+    duration = None
+    if stream.duration is not None and stream.time_base is not None:
+        duration = float(stream.duration * stream.time_base)
+    elif container.duration is not None:
+        duration = container.duration / av.time_base
+    audio = known(container.streams.audio)
+    address = path if isinstance(path, Address) else None
+    return MediaInfo(
+        path=path if isinstance(path, Path) else None,
+        kind="stream" if address else "video",
+        width=first.width,
+        height=first.height,
+        pix_fmt=first.format.name,
+        time_base=stream.time_base or Fraction(1, 90000),
+        rate=stream.average_rate or stream.guessed_rate or FALLBACK_RATE,
+        duration_s=duration,
+        frame_count=stream.frames or None,
+        rotation=quarter_turn(first.rotation),
+        sample_aspect_ratio=stream.sample_aspect_ratio or None,
+        color_range=int(first.color_range),
+        colorspace=int(first.colorspace),
+        color_primaries=int(first.color_primaries),
+        color_trc=int(first.color_trc),
+        audio_codec=audio[0].codec_context.name if audio else None,
+        address=str(address) if address else None,
+    )
