@@ -24,7 +24,7 @@ from cornea_stream.errors import OutputError
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.runs.options import RunOptions
 from cornea_stream.runs.run import run_source
-from cornea_stream.sinks import stream
+from cornea_stream.sinks.stream import stream
 from cornea_stream.sinks.stream.target import parse_target
 from cornea_stream.sources import pacing
 
