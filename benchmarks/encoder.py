@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks.media import RATE, reencoded
 from benchmarks.report import save
 from cornea_stream.inference.segmenter import Segmenter
-from cornea_stream.media.color import parse_colour
+from cornea_stream.media.color import parse_color
 from cornea_stream.media.overlay import YuvPainter
 
 SIZE = (1024, 768)
@@ -31,7 +31,7 @@ SETTINGS = [
 
 def overlays(video: Path) -> list[av.VideoFrame]:
     """Return the overlay pictures of a video."""
-    paint = YuvPainter(parse_colour("green"), 0.5)
+    paint = YuvPainter(parse_color("green"), 0.5)
     return [paint(found) for found in Segmenter().stream(video)]
 
 

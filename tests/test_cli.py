@@ -134,7 +134,7 @@ def test_exit_codes_and_sentences(video: Path, tmp_path: Path, tiny_checkpoint: 
     weights = ("--checkpoint", tiny_checkpoint)
     for arguments, expected, words in (
         (("run",), 2, "Missing argument"),
-        (("run", video, "--colour", "x"), 2, "No such option"),
+        (("run", video, "--color", "x"), 2, "No such option"),
         (("run", video, "--no-overlay", *weights), 2, "nothing to write"),
         (("run", video, "--batch-size", "many", *weights), 2, "neither auto nor a number"),
         (("run", video, "--start", "soon", *weights), 2, "not a time"),

@@ -154,9 +154,9 @@ def test_int8_is_checked_kept_and_refused(
     before = (kept / "int8.xml").stat().st_mtime_ns
 
     def no_second_time(*_: object) -> None:
-        raise AssertionError("quantised again")
+        raise AssertionError("quantized again")
 
-    monkeypatch.setattr(quantize, "_quantise", no_second_time)
+    monkeypatch.setattr(quantize, "_quantize", no_second_time)
     again = build_engine(weights, device="cpu", precision="int8", calibration=calibration)
     np.testing.assert_allclose(logits_of(again, images), logits_of(engine, images), atol=1e-3)
     assert (kept / "int8.xml").stat().st_mtime_ns == before

@@ -110,7 +110,7 @@ def test_pixel_formats_end_to_end(tmp_path: Path, segmenter: Segmenter, pix_fmt:
 
 @pytest.mark.parametrize("matrix", [1, 5, 9])  # BT.709, BT.601, BT.2020
 @pytest.mark.parametrize("value_range", [1, 2])  # limited, full
-def test_colour_tags_decide_the_rgb(tmp_path: Path, matrix: int, value_range: int) -> None:
+def test_color_tags_decide_the_rgb(tmp_path: Path, matrix: int, value_range: int) -> None:
     """An orange comes back as itself, to users and to the network, whatever carried it."""
     orange = np.full((64, 96, 3), (200, 120, 40), np.uint8)
     path = tmp_path / "v.mkv"
@@ -336,7 +336,7 @@ def test_turned_by_a_crooked_angle(
         assert source.info.rotation == turned
 
 
-def test_a_colour_matrix_that_nothing_converts(tmp_path: Path, segmenter: Segmenter) -> None:
+def test_a_color_matrix_that_nothing_converts(tmp_path: Path, segmenter: Segmenter) -> None:
     pictures = moving_discs(3)
     path = write_video(
         tmp_path / "eye.mp4", pictures, prepare=lambda s: setattr(s.codec_context, "colorspace", 11)

@@ -167,7 +167,7 @@ def test_odd_sizes(tmp_path: Path, segmenter: Segmenter) -> None:
     assert iou(found.to_ndarray(format="gray"), mask) > 0.93
 
 
-def test_pixel_aspect_and_colour_tags_are_kept(tmp_path: Path, segmenter: Segmenter) -> None:
+def test_pixel_aspect_and_color_tags_are_kept(tmp_path: Path, segmenter: Segmenter) -> None:
     def tag(stream: av.VideoStream) -> None:
         stream.sample_aspect_ratio = Fraction(4, 3)
         context = stream.codec_context

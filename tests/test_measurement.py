@@ -10,13 +10,13 @@ from cornea_stream.postprocess.measurement import measure
 
 
 def ellipse(
-    size: tuple[int, int], centre: tuple[float, float], semi: tuple[float, float], angle: float
+    size: tuple[int, int], center: tuple[float, float], semi: tuple[float, float], angle: float
 ) -> np.ndarray:
     """Rasterise by the definition, not by OpenCV."""
     rows, columns = np.mgrid[: size[0], : size[1]]
     a = np.radians(angle)
-    u = (columns - centre[0]) * np.cos(a) + (rows - centre[1]) * np.sin(a)
-    v = (rows - centre[1]) * np.cos(a) - (columns - centre[0]) * np.sin(a)
+    u = (columns - center[0]) * np.cos(a) + (rows - center[1]) * np.sin(a)
+    v = (rows - center[1]) * np.cos(a) - (columns - center[0]) * np.sin(a)
     return np.where((u / semi[0]) ** 2 + (v / semi[1]) ** 2 <= 1, 255, 0).astype(np.uint8)
 
 

@@ -52,11 +52,11 @@ def test_inference_network_equals_the_library_up_to_round_off() -> None:
     model = build_pspnet("resnet18", psp_out_channels=32).eval()
     spec = ModelSpec("resnet18", 3, 32, (64, 64), IMAGENET_MEAN, IMAGENET_STD)
     image = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), dtype=np.uint8)
-    normalised = (torch.from_numpy(image).float() - torch.tensor(spec.mean)) / torch.tensor(
+    normalized = (torch.from_numpy(image).float() - torch.tensor(spec.mean)) / torch.tensor(
         spec.std
     )
     with torch.inference_mode():
-        expected = model(normalised.permute(0, 3, 1, 2))[0, 0].numpy()
+        expected = model(normalized.permute(0, 3, 1, 2))[0, 0].numpy()
         low = CorneaNet(model, spec).eval()(torch.from_numpy(image))[0, 0].numpy()
     assert low.shape == (8, 8)
     np.testing.assert_allclose(upsample_logits(low, (64, 64)), expected, atol=1e-4)

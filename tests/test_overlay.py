@@ -11,7 +11,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from conftest import disc, write_video
 
 from cornea_stream.errors import UsageError
-from cornea_stream.media.color import NAMED, parse_colour, rgb_to_yuv
+from cornea_stream.media.color import NAMED, parse_color, rgb_to_yuv
 from cornea_stream.media.frame import Frame, Segmentation
 from cornea_stream.media.overlay import YuvPainter, paint_rgb
 from cornea_stream.sources import open_source
@@ -57,8 +57,8 @@ def test_yuv_painting_agrees_with_rgb(
     # Edges differ by the chroma's half resolution; flat areas must not.
     assert np.median(difference) <= 3
     assert difference.mean() < 3
-    centre = (round(height * 0.7), round(width * 0.55))
-    assert np.abs(got[centre] - wanted[centre]).max() <= 6
+    center = (round(height * 0.7), round(width * 0.55))
+    assert np.abs(got[center] - wanted[center]).max() <= 6
 
 
 @pytest.mark.parametrize("rotation", [90, 180, 270])
@@ -88,9 +88,9 @@ def test_half_green_inside_untouched_outside_legend_in_the_corner(tmp_path: Path
 def test_opacity(tmp_path: Path, opacity: float) -> None:
     found = segmentation(tmp_path, 320, 240, "yuv420p", 0)
     plain = found.frame.rgb().astype(float)
-    centre = (round(240 * 0.7), round(320 * 0.55))
-    expected = plain[centre] * (1 - opacity) + np.array((255, 0, 0)) * opacity
-    got = YuvPainter((255, 0, 0), opacity)(found).to_ndarray(format="rgb24")[centre]
+    center = (round(240 * 0.7), round(320 * 0.55))
+    expected = plain[center] * (1 - opacity) + np.array((255, 0, 0)) * opacity
+    got = YuvPainter((255, 0, 0), opacity)(found).to_ndarray(format="rgb24")[center]
     assert np.abs(got - expected).max() <= 4
 
 
@@ -102,23 +102,23 @@ def test_tiny_frames_take_what_fits_of_the_legend(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("matrix", [Colorspace.ITU601, Colorspace.ITU709])
 @pytest.mark.parametrize("full", [False, True])
-@pytest.mark.parametrize("colour", list(NAMED.values()))
+@pytest.mark.parametrize("color", list(NAMED.values()))
 def test_rgb_to_yuv_agrees_with_swscale(
-    matrix: Colorspace, full: bool, colour: tuple[int, int, int]
+    matrix: Colorspace, full: bool, color: tuple[int, int, int]
 ) -> None:
     color_range = ColorRange.JPEG if full else ColorRange.MPEG
-    picture = np.full((32, 32, 3), colour, np.uint8)
+    picture = np.full((32, 32, 3), color, np.uint8)
     frame = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(
         format="yuv444p", dst_colorspace=matrix, dst_color_range=color_range
     )
     expected = [int(np.frombuffer(bytes(p), np.uint8)[0]) for p in frame.planes]
-    got = rgb_to_yuv(colour, {Colorspace.ITU601: 5}.get(matrix, 1), int(color_range))
+    got = rgb_to_yuv(color, {Colorspace.ITU601: 5}.get(matrix, 1), int(color_range))
     assert np.abs(np.subtract(got, expected)).max() <= 1
 
 
-def test_colours() -> None:
-    assert parse_colour(" Green ") == (0, 255, 0)
-    assert parse_colour("#0a1B2c") == (10, 27, 44)
+def test_colors() -> None:
+    assert parse_color(" Green ") == (0, 255, 0)
+    assert parse_color("#0a1B2c") == (10, 27, 44)
     for text in ("grün", "#12", "12345g", ""):
         with pytest.raises(UsageError, match="unknown color"):
-            parse_colour(text)
+            parse_color(text)

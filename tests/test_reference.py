@@ -1,7 +1,7 @@
 """Equality with the published steps, for weights that the published code wrote.
 
 Reference: full-resolution RGB, `cv2.resize` to 512×512 (bilinear), raw floats into
-`smp.PSPNet("resnet101")`, sigmoid > 0.5, nearest neighbour back to the frame's size.
+`smp.PSPNet("resnet101")`, sigmoid > 0.5, nearest neighbor back to the frame's size.
 """
 
 from __future__ import annotations

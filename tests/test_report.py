@@ -22,7 +22,7 @@ from cornea_stream.report import REPORT, write_index
 from cornea_stream.report.pictures import choose_pictures
 from cornea_stream.report.records import Records, load_records
 from cornea_stream.report.runs import find_runs, open_run
-from cornea_stream.report.statistics import least_certain, stretches_without_cornea, summarise
+from cornea_stream.report.statistics import least_certain, stretches_without_cornea, summarize
 from cornea_stream.report.wording import clock, percent
 from cornea_stream.runs.options import RunOptions
 from cornea_stream.runs.run import run_source
@@ -75,7 +75,7 @@ def test_the_numbers_are_those_of_the_rows() -> None:
         confidence=[0.8, 0.9, 0, 0, 0.7],
         agreement_prev=[np.nan, 0.9, 0, 1, 0],
     )
-    told = summarise(found)
+    told = summarize(found)
     assert told.frames == 5
     assert told.duration_s == pytest.approx(0.5)
     assert told.share == pytest.approx(0.6)
@@ -88,7 +88,7 @@ def test_the_numbers_are_those_of_the_rows() -> None:
 
 def test_without_any_cornea_what_is_not_known_is_none() -> None:
     nothing = [np.nan] * 3
-    told = summarise(
+    told = summarize(
         records(present=[0, 0, 0], area_px=[0, 0, 0], centroid_x=nothing, centroid_y=nothing)
     )
     assert (told.share, told.area_px, told.confidence, told.flicker) == (0, None, None, None)
@@ -376,7 +376,7 @@ def test_the_index_leaves_unfinished_segments_out(video: Path, segmenter: Segmen
     assert entry.report is not None
 
 
-def test_millimetres_are_told_as_an_estimate(video: Path, segmenter: Segmenter) -> None:
+def test_millimeters_are_told_as_an_estimate(video: Path, segmenter: Segmenter) -> None:
     out = run(video, segmenter, RunOptions(metrics=True, mm_per_px=0.1))
     report = write_report(out)
     area = round((report.summary.area_px or 0) * 0.01)

@@ -96,11 +96,11 @@ def middle(mask: Any) -> float:
     return float(columns.mean()) if len(columns) else float("nan")
 
 
-def assert_disc_at(page: Any, colour: Callable[[Image], Any], x: float) -> None:
+def assert_disc_at(page: Any, color: Callable[[Image], Any], x: float) -> None:
     """Assert that the disc is painted with its middle in column `x`."""
     found = float("nan")
     for _ in range(40):  # what is decoded is not painted at once
-        found = middle(colour(screen(page)))
+        found = middle(color(screen(page)))
         if abs(found - x) <= 2.5:
             return
         page.wait_for_timeout(50)
@@ -334,15 +334,15 @@ def test_stretches_are_shaded(tab: Tab, folder: Path) -> None:
     plot = page.locator(".u-over").nth(1).bounding_box()
     shot = cv2.imdecode(np.frombuffer(page.screenshot(full_page=True), np.uint8), cv2.IMREAD_COLOR)
 
-    def colour(time_s: float) -> list[int]:
+    def color(time_s: float) -> list[int]:
         x = plot["x"] + plot["width"] * time_s / (FRAMES / 25)
         return [int(v) for v in shot[int(plot["y"]) + 3, int(x)][::-1]]
 
     assert canvas.is_visible()
-    plain = colour(0.43)
-    assert colour((DARK[0] + 3) / 25) != plain
-    assert colour(1.65) not in (plain, colour((DARK[0] + 3) / 25))
-    assert colour(1.75) == plain
+    plain = color(0.43)
+    assert color((DARK[0] + 3) / 25) != plain
+    assert color(1.65) not in (plain, color((DARK[0] + 3) / 25))
+    assert color(1.75) == plain
 
 
 def test_a_doubtful_moment_is_a_click_away(tab: Tab, folder: Path) -> None:

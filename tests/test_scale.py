@@ -1,4 +1,4 @@
-"""Millimetres: what a scale is taken from, and what it does to the measurements."""
+"""Millimeters: what a scale is taken from, and what it does to the measurements."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def column(rows: list[dict[str, str]], name: str) -> list[float]:
     return [float(row[name]) for row in rows]
 
 
-def test_a_given_scale_turns_pixels_into_millimetres(tmp_path: Path, segmenter: Segmenter) -> None:
+def test_a_given_scale_turns_pixels_into_millimeters(tmp_path: Path, segmenter: Segmenter) -> None:
     dark = np.full((120, 160, 3), 30, np.uint8)
     pictures = moving_discs(4)
     path = write_video(tmp_path / "v.mp4", [*pictures[:2], dark, *pictures[2:]])
@@ -100,7 +100,7 @@ def test_without_a_whole_cornea_the_columns_are_empty(tmp_path: Path, segmenter:
 def test_pixels_that_are_not_square(
     tmp_path: Path, segmenter: Segmenter, rotation: int, options: dict[str, float]
 ) -> None:
-    """A round eye, stored squeezed to three quarters of its width, is round in millimetres."""
+    """A round eye, stored squeezed to three quarters of its width, is round in millimeters."""
     wide, _ = disc(240, 180, 120, 90, 60)
     squeezed = np.ascontiguousarray(cv2.resize(wide, (180, 180), interpolation=cv2.INTER_AREA))
 

@@ -44,10 +44,10 @@ def test_the_picture_shows_overlay_frames_and_the_gap(tmp_path: Path, segmenter:
     green = (np.abs(image - GREEN).max(axis=2) < 25)[450:]
     regions, _, stats, _ = cv2.connectedComponentsWithStats(green.astype(np.uint8))
     assert np.count_nonzero(stats[1:regions, cv2.CC_STAT_AREA] > 500) >= 6
-    # A third of the time axis is grey.
+    # A third of the time axis is gray.
     columns = np.median(image[90:260, 75:1310], axis=0)  # over grid lines
-    grey = np.abs(columns - 217).max(axis=1) < 3
-    assert grey.mean() == pytest.approx(1 / 3, abs=0.05)
+    gray = np.abs(columns - 217).max(axis=1) < 3
+    assert gray.mean() == pytest.approx(1 / 3, abs=0.05)
 
 
 def test_area_confidence_and_scale_are_drawn_as_measured(
@@ -107,10 +107,10 @@ def test_a_long_run_is_told_by_medians_and_percentiles(tmp_path: Path) -> None:
     known = np.isfinite(percent)
     assert known.mean() == pytest.approx(0.95, abs=0.01)
     assert percent[known] == pytest.approx(10 + 10 * minutes[known] / 40, abs=0.7)
-    band, grey = axes.collections
+    band, gray = axes.collections
     high = max(path.vertices[:, 1].max() for path in band.get_paths())
     assert high == pytest.approx(20 + 1.65, abs=0.7)
-    ((begin, _), (_, _), (end, _), *_) = grey.get_paths()[0].vertices
+    ((begin, _), (_, _), (end, _), *_) = gray.get_paths()[0].vertices
     assert sorted((begin, end)) == pytest.approx([20, 22], abs=0.01)
     assert read(write_sheet(tmp_path)).shape[1] == 1320
 

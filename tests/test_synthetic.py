@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from cornea_stream.synthetic import generate_clip, generate_empty, generate_frame
-from cornea_stream.synthetic.frame import burnt_share
+from cornea_stream.synthetic.frame import burned_share
 from cornea_stream.synthetic.shapes import Ellipse, blend
 
 
@@ -46,7 +46,7 @@ def test_masks_are_plausible_and_varied(many):
     assert 0.02 < np.mean(cut) < 0.7
 
 
-def test_colours_vary(many):
+def test_colors_vary(many):
     means = np.array([image.mean(axis=(0, 1)) for image, _ in many])
     assert (means.std(axis=0) > 15).all()
 
@@ -98,8 +98,8 @@ def test_clip_mask_follows_the_painted_pixels(monkeypatch):
     for image, mask in generate_clip(11, 12, 768, 1024):
         painted = image[..., 0] > 127
         assert iou(painted, mask) > 0.995
-        centres = [np.argwhere(m).mean(axis=0) for m in (painted, mask > 0)]
-        assert centres[0] == pytest.approx(centres[1], abs=0.2)
+        centers = [np.argwhere(m).mean(axis=0) for m in (painted, mask > 0)]
+        assert centers[0] == pytest.approx(centers[1], abs=0.2)
 
 
 def test_empty_frames_have_the_asked_size_and_vary():
@@ -130,17 +130,17 @@ def test_no_seed_of_many_fails():
 def test_share_of_the_limbus_lost_in_white():
     image = np.zeros((100, 100, 3), np.uint8)
     whole, half_out = Ellipse(50, 50, 30, 20, 0.3), Ellipse(0, 50, 30, 20, 0.0)
-    assert burnt_share(image, whole) == 0
+    assert burned_share(image, whole) == 0
     image[:, 50:] = 255
-    assert 0.4 < burnt_share(image, whole) < 0.55
-    assert burnt_share(image, half_out) == 0  # what is out of view counts neither way
-    image[..., 2] = 200  # a yellow cast is a colour that shows edges
-    assert burnt_share(image, whole) == 0
+    assert 0.4 < burned_share(image, whole) < 0.55
+    assert burned_share(image, half_out) == 0  # what is out of view counts neither way
+    image[..., 2] = 200  # a yellow cast is a color that shows edges
+    assert burned_share(image, whole) == 0
 
 
-def test_frames_whose_limbus_is_burnt_out_are_drawn_again():
-    burnt_at_first = 2**40 + 112
-    image, mask = generate_frame(burnt_at_first, 128, 128)
+def test_frames_whose_limbus_is_burned_out_are_drawn_again():
+    burned_at_first = 2**40 + 112
+    image, mask = generate_frame(burned_at_first, 128, 128)
     inside = cv2.erode(mask, np.ones((3, 3), np.uint8)) > 0
     outside = cv2.dilate(mask, np.ones((5, 5), np.uint8)) == 0
     near = outside & (cv2.dilate(mask, np.ones((11, 11), np.uint8)) > 0)

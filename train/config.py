@@ -17,7 +17,7 @@ class TrainConfig:
     """Settings of a run.
 
     `image_size` is the side of the square input in pixels. `batch_size` counts the images of one
-    forward pass over all processes together; an optimiser step takes `accumulate` of them.
+    forward pass over all processes together; an optimizer step takes `accumulate` of them.
     `encoder_weights`: imagenet, none, or a file. `init`: weights of a whole network to start from.
     Weights of the loss's terms need not add up to one; `clip_norm` 0 does not
     clip; `dropout` is that of the pyramid's features.

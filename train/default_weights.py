@@ -85,7 +85,7 @@ class Frames(Dataset[Pair]):
 
 
 def augment(rng: np.random.Generator, pair: Pair, size: int, camera: bool = True) -> Pair:
-    """Return the real frame and mask turned, zoomed, squeezed, recoloured, with instruments."""
+    """Return the real frame and mask turned, zoomed, squeezed, recolored, with instruments."""
     image, mask = pair
     height, width = mask.shape
     angle = rng.normal(0, 0.25) + (math.pi if rng.random() < 0.3 else 0)
@@ -93,8 +93,8 @@ def augment(rng: np.random.Generator, pair: Pair, size: int, camera: bool = True
     zoom = np.exp(rng.normal(0.05, 0.25) + rng.normal(0, 0.08, 2))
     flip = np.array([rng.choice([-1, 1]), 1])
     linear = turn @ np.diag(zoom * flip * size / np.array([width, height]))
-    centre = np.array([width, height]) / 2
-    shift = size / 2 + rng.normal(0, 0.08, 2) * size - linear @ centre
+    center = np.array([width, height]) / 2
+    shift = size / 2 + rng.normal(0, 0.08, 2) * size - linear @ center
     matrix = np.column_stack([linear, shift])
     border = cv2.BORDER_REFLECT if rng.random() < 0.5 else cv2.BORDER_CONSTANT
     image = np.asarray(cv2.warpAffine(image, matrix, (size, size), borderMode=border), np.uint8)
@@ -159,7 +159,7 @@ def false_area(model: nn.Module, count: int, size: int, device: str) -> float:
 
 
 class Run:
-    """A training run: network, its moving average, optimiser, clock."""
+    """A training run: network, its moving average, optimizer, clock."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         torch.manual_seed(options.seed)
@@ -185,7 +185,7 @@ class Run:
         return float((time.monotonic() - self.start) / (60 * self.options.minutes))
 
     def step(self, images: torch.Tensor, masks: torch.Tensor) -> float:
-        """Take one optimiser step on (N, S, S, 3) and (N, S, S) uint8; return the loss."""
+        """Take one optimizer step on (N, S, S, 3) and (N, S, S) uint8; return the loss."""
         warm = min(1.0, (self.steps + 1) / 50)
         cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, self.progress)))
         for group in self.optimizer.param_groups:
@@ -285,7 +285,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--compile", action="store_true", help="a sixth faster on a CPU")
     parser.add_argument("--real-share", type=float, default=0.2, help="of the samples")
     parser.add_argument("--no-camera", dest="camera", action="store_false",
-                        help="without colour casts, blur, noise and JPEG (ablation)")  # fmt: skip
+                        help="without color casts, blur, noise and JPEG (ablation)")  # fmt: skip
     parser.add_argument("--held-out", nargs="*", default=HELD_OUT, metavar="CASE")
     parser.add_argument("--save-every", type=float, default=180, help="seconds")
     parser.add_argument("--validation", type=int, default=200, help="generated frames to test")

@@ -71,7 +71,7 @@ class Evaluation:
 class Stability:
     """How steady the masks of a video are, without any truth.
 
-    `neighbour_iou` is the mean IoU of masks of neighbouring frames, `neighbour_iou_low` its 5th
+    `neighbour_iou` is the mean IoU of masks of neighboring frames, `neighbour_iou_low` its 5th
     percentile; `centroid_step_px` and `area_step` are median changes from frame to frame, the
     latter as a share of the area; `present` is the share of frames with a cornea.
     """
@@ -117,7 +117,7 @@ def evaluate(
     groups = [(c, [i for i, s in enumerate(scores) if s.case == c]) for c in cases]
     groups.append(("all", list(range(len(scores)))))
     summaries = [
-        _summarise(name, [scores[i] for i in chosen], [overlaps[i] for i in chosen])
+        _summarize(name, [scores[i] for i in chosen], [overlaps[i] for i in chosen])
         for name, chosen in groups
     ]
     if sheet is not None:
@@ -206,7 +206,7 @@ def _scored(
         yield score, agreement
 
 
-def _summarise(name: str, scores: Sequence[Score], overlaps: Sequence[Overlap]) -> Summary:
+def _summarize(name: str, scores: Sequence[Score], overlaps: Sequence[Overlap]) -> Summary:
     pixels = sum(overlaps, Overlap(0, 0, 0))
     ious = np.array([s.iou for s in scores])
     low, high = bootstrap_interval(ious, [s.case for s in scores])

@@ -47,9 +47,9 @@ def export(checkpoint: Checkpoint, path: Path, *, overwrite: bool = False) -> st
 def published_state_dict(checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
     """Return the full state dict of `smp.PSPNet` that takes raw 0–255 RGB.
 
-    The input's normalisation (x - mean) / std is folded into the first convolution and into the
+    The input's normalization (x - mean) / std is folded into the first convolution and into the
     running mean of the batch norm after it. That is exact but for a rim of a few pixels, where
-    the zeros that pad the input now mean black instead of the mean colour. Layers beyond the
+    the zeros that pad the input now mean black instead of the mean color. Layers beyond the
     depth, which never run, get fresh weights. Raises UsageError for encoders without that stem.
     """
     spec = checkpoint.spec

@@ -86,7 +86,7 @@ class Tally:
 def surface_distances(found: NDArray[np.generic], true: NDArray[np.generic]) -> tuple[float, float]:
     """Return HD95 and average symmetric surface distance in pixels.
 
-    The surface is the set of a mask's pixels with a 4-neighbour outside it (beyond the frame
+    The surface is the set of a mask's pixels with a 4-neighbor outside it (beyond the frame
     counts as inside). HD95 is the larger of the two directed 95th percentiles; the average is over
     both directions' distances together. Two empty masks have distance 0; against one empty mask
     both are the frame's diagonal.

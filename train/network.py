@@ -36,12 +36,12 @@ class TrainNet(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the logits of `images`."""
         pixels = images.permute(0, 3, 1, 2).float()
-        normalised = ((pixels - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
-        return torch.as_tensor(self.pspnet(normalised))
+        normalized = ((pixels - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+        return torch.as_tensor(self.pspnet(normalized))
 
 
 def build_network(config: TrainConfig) -> tuple[TrainNet, ModelSpec]:
-    """Return the network of a run, initialised, with the spec its checkpoints will carry.
+    """Return the network of a run, initialized, with the spec its checkpoints will carry.
 
     Raises CheckpointError when weights cannot be fetched or do not fit, UsageError for an encoder
     that the library does not know.
@@ -55,7 +55,7 @@ def build_network(config: TrainConfig) -> tuple[TrainNet, ModelSpec]:
     spec = ModelSpec(
         config.encoder_name, config.encoder_depth, 512, size, IMAGENET_MEAN, IMAGENET_STD
     )
-    pspnet = prune_dead_layers(_initialised(config))
+    pspnet = prune_dead_layers(_initialized(config))
     freeze_unused(pspnet, config.image_size)
     return TrainNet(_with_dropout(pspnet, config.dropout), spec), spec
 
@@ -67,7 +67,7 @@ def _with_dropout(pspnet: nn.Module, share: float) -> nn.Module:
     return pspnet
 
 
-def _initialised(config: TrainConfig) -> nn.Module:
+def _initialized(config: TrainConfig) -> nn.Module:
     weights = config.encoder_weights
     named = weights if weights != "none" and not Path(weights).exists() else None
     if named is not None and ("/" in named or named.endswith((".pth", ".pt", ".safetensors"))):

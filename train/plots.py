@@ -33,7 +33,7 @@ def plot_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
             axes.plot(epochs, [row[f"{side}_{key}"] for row in history], label=label, marker=".")
         if key != "loss":
             best = max(range(len(history)), key=lambda i: history[i][f"val_{key}"])
-            axes.axvline(epochs[best], color="grey", linewidth=0.8, linestyle=":")
+            axes.axvline(epochs[best], color="gray", linewidth=0.8, linestyle=":")
             title += f" (best {history[best][f'val_{key}']:.3f} in epoch {epochs[best]:.0f})"
         axes.set_title(title)
         axes.set_xlabel("epoch")

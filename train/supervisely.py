@@ -175,7 +175,7 @@ def _paste(mask: Mask, data: str, origin: Any) -> None:
 
 
 def crosses_itself(points: NDArray[np.int32]) -> bool:
-    """Whether two sides of the closed (N, 2) polygon that are not neighbours cross."""
+    """Whether two sides of the closed (N, 2) polygon that are not neighbors cross."""
     ring = points.astype(float)
     ring = ring[np.any(ring != np.roll(ring, 1, axis=0), axis=1)]
     if len(ring) < 4:

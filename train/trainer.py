@@ -41,7 +41,7 @@ _FIXED = (
 
 
 class Trainer:
-    """One run in one process: network, optimiser and data, ready to go through the epochs."""
+    """One run in one process: network, optimizer and data, ready to go through the epochs."""
 
     def __init__(self, config: TrainConfig, world: World, cache: Cache, split: Split) -> None:
         """Build everything. Raises CheckpointError, UsageError."""
@@ -176,7 +176,7 @@ class Trainer:
         return tally.result()
 
     def _in_group(self, step: int, steps: int) -> int:
-        """Return how many batches share the optimiser step that `step` belongs to."""
+        """Return how many batches share the optimizer step that `step` belongs to."""
         size = self.config.accumulate
         first = (step - 1) // size * size
         return min(size, steps - first)

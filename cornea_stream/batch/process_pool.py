@@ -206,7 +206,7 @@ def _with_news(workers: Sequence[_Worker]) -> list[_Worker]:
 
 
 def core_shares(count: int) -> list[frozenset[int]]:
-    """Deal this process's cores to `count` workers: apart, neighbours together, one at least."""
+    """Deal this process's cores to `count` workers: apart, neighbors together, one at least."""
     if sys.platform == "linux":
         cores = sorted(os.sched_getaffinity(0), key=_position)
     else:

@@ -19,7 +19,7 @@ from cornea_stream.sources.video import VideoSource
 class SegmentSource(VideoSource):
     """Reads `segment` of a video; frames have the numbers that they have in the whole run.
 
-    `evidence` tells what is needed to judge whether the segment fits to its neighbours. `taken`
+    `evidence` tells what is needed to judge whether the segment fits to its neighbors. `taken`
     counts its own frames as they are yielded, `context` those before them.
     """
 

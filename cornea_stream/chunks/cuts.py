@@ -26,7 +26,7 @@ from cornea_stream.sources.containers import MAX_MEGAPIXELS
 from cornea_stream.sources.video_stream import open_pictures
 
 Times: TypeAlias = "NDArray[np.int64]"
-# Frames on each side of a cut that both neighbours decode and compare.
+# Frames on each side of a cut that both neighbors decode and compare.
 _WITNESSES = 2
 
 
@@ -37,7 +37,7 @@ class Segment:
     Times are ticks of the stream's time base, numbers count decoded frames. `index` is the number
     of its first frame in the run. `before` frames, from `lead` on, and `after` frames, up to
     `tail`, are read too, as context. `head` and `foot` are times around its two ends: both
-    neighbours must see the same pictures there.
+    neighbors must see the same pictures there.
     """
 
     start: int

@@ -105,7 +105,7 @@ class Part:
 def renumbering(parts: Sequence[Part], every: int) -> list[int | None]:
     """Return what to add to the frame numbers of each part; None where it does not fit.
 
-    Neighbours fit when both decoded the same pictures with the same times around their cut, all
+    Neighbors fit when both decoded the same pictures with the same times around their cut, all
     planned context was there, and source and outputs look alike. Frames that were planned but that
     the decoder does not show move the numbers of later parts.
     """

@@ -99,7 +99,7 @@ def _print(told: dict[str, Any]) -> None:
         steady = told["stability"]
         Console().print(
             f"Steadiness over {steady['frames']} frames: cornea in {steady['present']:.0%}; "
-            f"IoU of neighbours {steady['neighbour_iou']:.3f} "
+            f"IoU of neighbors {steady['neighbour_iou']:.3f} "
             f"(5th percentile {steady['neighbour_iou_low']:.3f}); "
             f"centroid moves {steady['centroid_step_px']:.1f} px a frame.",
             soft_wrap=True,

@@ -48,7 +48,7 @@ Threshold = Annotated[float, typer.Option(help="Probability from which a pixel i
 RawMask = Annotated[
     bool, typer.Option("--raw-mask", help="Only threshold; do not make one smooth cornea of it.")
 ]
-Opacity = Annotated[float, typer.Option(help="Opacity of the colour, 0 to 1.")]
+Opacity = Annotated[float, typer.Option(help="Opacity of the color, 0 to 1.")]
 Color = Annotated[str, typer.Option(help="Name or #rrggbb.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs of an earlier run.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]

@@ -48,13 +48,13 @@ def run(
     white_to_white: Annotated[
         float | None,
         typer.Option(
-            help="Estimate millimetres: the cornea is this wide (mean of adults: 11.7).",
+            help="Estimate millimeters: the cornea is this wide (mean of adults: 11.7).",
             metavar="MM",
         ),
     ] = None,
     mm_per_px: Annotated[
         float | None,
-        typer.Option(help="Estimate millimetres: a pixel is this high.", metavar="MM"),
+        typer.Option(help="Estimate millimeters: a pixel is this high.", metavar="MM"),
     ] = None,
     checkpoint: opt.Checkpoint = None,
     device: opt.Device = "auto",

@@ -35,7 +35,7 @@ def train(
     dice_weight: Annotated[float, typer.Option(help="Weight of the Dice loss.")] = 0.5,
     focal_weight: Annotated[float, typer.Option(help="Weight of the focal loss.")] = 0.5,
     boundary_weight: Annotated[float, typer.Option(help="Weight of the boundary loss.")] = 0.0,
-    accumulate: Annotated[int, typer.Option(help="Batches per optimiser step.")] = 1,
+    accumulate: Annotated[int, typer.Option(help="Batches per optimizer step.")] = 1,
     clip_norm: Annotated[float, typer.Option(help="Largest gradient norm; 0: any.")] = 1.0,
     dropout: Annotated[float, typer.Option(help="Share of pyramid features dropped.")] = 0.2,
     freeze_norm: Annotated[
@@ -53,7 +53,7 @@ def train(
         bool, typer.Option("--respect-holes", help="Cut the holes of polygons out.")
     ] = False,
     max_bad: Annotated[int, typer.Option(help="Unusable pairs to put up with.")] = 0,
-    seed: Annotated[int, typer.Option(help="Decides split, order and initialisation.")] = 0,
+    seed: Annotated[int, typer.Option(help="Decides split, order and initialization.")] = 0,
     device: opt.Device = "auto",
     precision: opt.Precision = "auto",
     workers: Annotated[int, typer.Option(help="Processes that read data; 0: none extra.")] = 0,

@@ -58,7 +58,7 @@ def build_engine(
     from cornea_stream.engines.openvino import OpenVINOEngine
 
     if precision == "int8":
-        from cornea_stream.engines.quantize import quantised_engine
+        from cornea_stream.engines.quantize import quantized_engine
 
-        return quantised_engine(checkpoint, batch_size=batch_size, calibration=calibration)
+        return quantized_engine(checkpoint, batch_size=batch_size, calibration=calibration)
     return OpenVINOEngine(checkpoint, precision=precision, batch_size=batch_size)

@@ -39,10 +39,10 @@ class OpenVINOEngine:
         batch_size: int | None = None,
         model: Any = None,
     ) -> None:
-        """Convert and compile the network, or take a converted (quantised) `model` as it is.
+        """Convert and compile the network, or take a converted (quantized) `model` as it is.
 
         `precision`: auto (bf16 where the CPU has it, else fp32), fp32 or bf16; int8 only names
-        what a quantised `model` is. Raises UsageError for another precision, and where OpenVINO
+        what a quantized `model` is. Raises UsageError for another precision, and where OpenVINO
         is not installed.
         """
         openvino = import_openvino()

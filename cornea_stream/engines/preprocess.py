@@ -12,7 +12,7 @@ def model_input(frame: Frame, image_size: tuple[int, int]) -> Image:
     """Return upright (h, w, 3) uint8 RGB of `image_size` (height, width), contiguous.
 
     The whole picture is converted to RGB and that is resized with `cv2.resize` (bilinear, no
-    anti-aliasing): the network learnt from such pictures.
+    anti-aliasing): the network learned from such pictures.
     """
     height, width = image_size if frame.rotation % 180 == 0 else image_size[::-1]
     rgb = frame.video.to_ndarray(format="rgb24")

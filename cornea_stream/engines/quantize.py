@@ -1,4 +1,4 @@
-"""int8 by post-training quantisation with NNCF: calibrate, compare with fp32, keep on disk."""
+"""int8 by post-training quantization with NNCF: calibrate, compare with fp32, keep on disk."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from cornea_stream.postprocess.mask import iou, raw_mask, upsample_logits
 from cornea_stream.synthetic import generate_frame
 
 MIN_AGREEMENT = 0.95
-"""Below this mean IoU with fp32 a quantised network is refused."""
+"""Below this mean IoU with fp32 a quantized network is refused."""
 CALIBRATION_FRAMES, CHECK_FRAMES = 48, 16
 _RECIPE = b"all but the last convolution"
-"""Part of the name in the cache: change it with what `_quantise` does."""
+"""Part of the name in the cache: change it with what `_quantize` does."""
 _CALIBRATION_SEED, _CHECK_SEED = 2**41, 2**42
 log = logging.getLogger(__name__)
 
 
-def quantised_engine(
+def quantized_engine(
     checkpoint: Checkpoint,
     *,
     batch_size: int | None = None,
@@ -51,7 +51,7 @@ def quantised_engine(
         model = openvino.Core().read_model(model_path)
         agreement = float(json.loads(facts_path.read_text())["agreement"])
     else:
-        model = _quantise(convert(checkpoint), used)
+        model = _quantize(convert(checkpoint), used)
         exact = OpenVINOEngine(checkpoint, precision="fp32")
         agreement = _agreement(
             OpenVINOEngine(checkpoint, precision="int8", model=model), exact, kept_back
@@ -79,7 +79,7 @@ class _Int8Engine(OpenVINOEngine):
 
 
 def cache_folder() -> Path:
-    """Return where quantised networks are kept: below $XDG_CACHE_HOME or ~/.cache."""
+    """Return where quantized networks are kept: below $XDG_CACHE_HOME or ~/.cache."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "cornea-stream" / "int8"
 
@@ -105,7 +105,7 @@ def _key(checkpoint: Checkpoint, used: Sequence[Image]) -> str:
     return digest.hexdigest()[:24]
 
 
-def _quantise(model: Any, images: Sequence[Image]) -> Any:
+def _quantize(model: Any, images: Sequence[Image]) -> Any:
     try:
         import nncf
     except ImportError as err:

@@ -62,7 +62,7 @@ class Session(Closing):
 
         An array may be written to again as soon as this returns. Pictures are numbered in the order
         in which they are pushed; those without a time get the seconds since the session began. The
-        future raises what the engine raises; cancelling it works until the engine takes the frame.
+        future raises what the engine raises; canceling it works until the engine takes the frame.
         Raises UsageError for what is no picture, and after `close`; after a failure of the engine,
         that.
         """

@@ -1,4 +1,4 @@
-"""Colours: names to RGB, and RGB to a frame's own YUV."""
+"""Colors: names to RGB, and RGB to a frame's own YUV."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class YuvToRgb(NamedTuple):
     blue_cb: float
 
 
-def parse_colour(text: str) -> RGB:
-    """Return the RGB of a colour name or of "#rrggbb". Raises UsageError for anything else."""
+def parse_color(text: str) -> RGB:
+    """Return the RGB of a color name or of "#rrggbb". Raises UsageError for anything else."""
     name = text.strip().lower()
     if name in NAMED:
         return NAMED[name]
@@ -58,14 +58,14 @@ def parse_colour(text: str) -> RGB:
     raise UsageError(f"unknown color: {text!r}: use {', '.join(NAMED)} or #rrggbb")
 
 
-def rgb_to_yuv(colour: RGB, colorspace: int, color_range: int) -> tuple[int, int, int]:
-    """Return the 8-bit Y, Cb, Cr of an RGB colour (0–255 each).
+def rgb_to_yuv(color: RGB, colorspace: int, color_range: int) -> tuple[int, int, int]:
+    """Return the 8-bit Y, Cb, Cr of an RGB color (0–255 each).
 
     `colorspace` and `color_range` are FFmpeg's numbers as on the frame; an unspecified matrix is
     BT.601 and an unspecified range limited, FFmpeg's own convention.
     """
     kr, kb = _LUMA_WEIGHTS.get(colorspace, _BT601)
-    r, g, b = (c / 255 for c in colour)
+    r, g, b = (c / 255 for c in color)
     luma = kr * r + (1 - kr - kb) * g + kb * b
     cb, cr = (b - luma) / (2 * (1 - kb)), (r - luma) / (2 * (1 - kr))
     if color_range == ColorRange.JPEG:

@@ -25,7 +25,7 @@ class MediaInfo:
 
     `width` and `height` are stored pixels, before `rotation` (degrees counter-clockwise that make
     the picture upright). `duration_s` and `frame_count` are what the header claims, or None.
-    The colour fields are FFmpeg's numbers (ITU-T H.273; 2 is unspecified, and 0 for the range).
+    The color fields are FFmpeg's numbers (ITU-T H.273; 2 is unspecified, and 0 for the range).
     `path` is None for a stream, which has an `address` instead, without user and password.
     """
 

@@ -1,4 +1,4 @@
-"""Paint the cornea: blend a colour into the frame where the mask is set, and add the legend."""
+"""Paint the cornea: blend a color into the frame where the mask is set, and add the legend."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from cornea_stream.media.planes import to_yuv420, view
 LABEL = "Cornea"
 
 
-def paint_rgb(segmentation: Segmentation, colour: RGB, opacity: float) -> Image:
+def paint_rgb(segmentation: Segmentation, color: RGB, opacity: float) -> Image:
     """Return the upright frame as (H, W, 3) RGB with cornea and legend painted on."""
     image = segmentation.frame.rgb()
     red, green, blue = (np.ascontiguousarray(image[..., i]) for i in range(3))
-    _blend((red, green, blue), segmentation.mask, colour, opacity)
+    _blend((red, green, blue), segmentation.mask, color, opacity)
     image = np.dstack((red, green, blue))
-    legend = _legend(image.shape[0], colour)
+    legend = _legend(image.shape[0], color)
     height, width = min(legend.shape[0], image.shape[0]), min(legend.shape[1], image.shape[1])
     image[:height, :width] = legend[:height, :width]
     return image
@@ -38,22 +38,22 @@ class YuvPainter:
     Not for use by several threads at once: it keeps the scaler's tables.
     """
 
-    def __init__(self, colour: RGB, opacity: float) -> None:
-        self.colour = colour
+    def __init__(self, color: RGB, opacity: float) -> None:
+        self.color = color
         self.opacity = opacity
         self._reformatter = VideoReformatter()
 
     def __call__(self, segmentation: Segmentation) -> av.VideoFrame:
-        """Return a painted yuv420p frame with the times and colour tags of the source frame."""
+        """Return a painted yuv420p frame with the times and color tags of the source frame."""
         frame = segmentation.frame
         source = to_yuv420(frame.video, self._reformatter)
         painted = _copy_to_even_size(source)
         planes = [view(plane) for plane in painted.planes]
         tags = int(source.colorspace), int(source.color_range)
-        values = rgb_to_yuv(self.colour, *tags)
+        values = rgb_to_yuv(self.color, *tags)
         mask = _pad(as_stored(segmentation.mask, frame.rotation), planes[0].shape)
         _blend(planes, mask, values, self.opacity)
-        legend = _legend_yuv(frame.size[0], self.colour, frame.rotation, *tags)
+        legend = _legend_yuv(frame.size[0], self.color, frame.rotation, *tags)
         for plane, patch in zip(planes, legend, strict=True):
             _paste_in_corner(plane, patch, frame.rotation)
         return painted
@@ -106,8 +106,8 @@ def _paste_in_corner(plane: NDArray[np.uint8], patch: NDArray[np.uint8], rotatio
 
 
 @lru_cache(maxsize=8)
-def _legend(frame_height: int, colour: RGB) -> Image:
-    """Return the legend box with margin-free even sides: a swatch of the colour and the label."""
+def _legend(frame_height: int, color: RGB) -> Image:
+    """Return the legend box with margin-free even sides: a swatch of the color and the label."""
     scale = max(0.35, frame_height / 900)
     thickness = max(1, round(1.6 * scale))
     font = cv2.FONT_HERSHEY_SIMPLEX
@@ -117,7 +117,7 @@ def _legend(frame_height: int, colour: RGB) -> Image:
     swatch = text_height + baseline
     width = _even(swatch + text_width + 3 * gap)
     box = np.full((height, width, 3), 24, np.uint8)
-    cv2.rectangle(box, (gap, gap), (gap + swatch - 1, gap + swatch - 1), colour, cv2.FILLED)
+    cv2.rectangle(box, (gap, gap), (gap + swatch - 1, gap + swatch - 1), color, cv2.FILLED)
     origin = (swatch + 2 * gap, gap + text_height)
     cv2.putText(box, LABEL, origin, font, scale, (255, 255, 255), thickness, cv2.LINE_AA)
     return box
@@ -125,9 +125,9 @@ def _legend(frame_height: int, colour: RGB) -> Image:
 
 @lru_cache(maxsize=8)
 def _legend_yuv(
-    frame_height: int, colour: RGB, rotation: int, colorspace: int, color_range: int
+    frame_height: int, color: RGB, rotation: int, colorspace: int, color_range: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
-    box = as_stored(_legend(frame_height, colour), rotation)
+    box = as_stored(_legend(frame_height, color), rotation)
     # RGB -> YUV is affine, so the images of black and the three primaries give the matrix.
     primaries: list[RGB] = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
     offset = np.array(rgb_to_yuv((0, 0, 0), colorspace, color_range), float)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cornea_stream.media.frame import Frame, upright
 
 _PLANAR_420 = ("yuv420p", "yuvj420p")
-# BT.709, unspecified, BT.601 (two), BT.2020: the matrices of which `colour` knows the numbers.
+# BT.709, unspecified, BT.601 (two), BT.2020: the matrices of which `color` knows the numbers.
 _KNOWN_MATRICES = (1, 2, 5, 6, 9)
 
 
@@ -47,7 +47,7 @@ class Planes:
 def native_planes(frame: Frame) -> Planes | None:
     """Return the planes of an 8-bit 4:2:0 frame, or None for one that takes more to convert.
 
-    These are other formats and colour matrices, odd sizes, for which FFmpeg interpolates chroma,
+    These are other formats and color matrices, odd sizes, for which FFmpeg interpolates chroma,
     and interlaced frames, the chroma rows of which belong to two fields.
     """
     video = frame.video

@@ -139,7 +139,7 @@ class CorneaNet(nn.Module):
         self.encoder = network.encoder
         self.decoder = network.decoder
         self.classifier = network.segmentation_head[0]
-        self.normalise = spec.mean != (0.0, 0.0, 0.0) or spec.std != (1.0, 1.0, 1.0)
+        self.normalize = spec.mean != (0.0, 0.0, 0.0) or spec.std != (1.0, 1.0, 1.0)
         shape = (1, 3, 1, 1)
         self.register_buffer("mean", torch.tensor(spec.mean).reshape(shape), persistent=False)
         self.register_buffer("std", torch.tensor(spec.std).reshape(shape), persistent=False)
@@ -149,7 +149,7 @@ class CorneaNet(nn.Module):
         dtype = self.classifier.weight.dtype
         # A byte is exact in bf16 (8 significant bits), so raw input loses nothing by the cast.
         x = images.permute(0, 3, 1, 2).to(dtype)
-        if self.normalise:
+        if self.normalize:
             x = ((x.float() - self.mean.float()) / self.std.float()).to(dtype)
         logits: torch.Tensor = self.classifier(self.decoder(self.encoder(x)))
         return logits

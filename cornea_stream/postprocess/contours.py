@@ -20,7 +20,7 @@ Polygon = NDArray[np.float64]
 
 
 def pixel_outlines(mask: Image) -> list[Polygon]:
-    """Return the outer outline of every region, through the centres of its border pixels.
+    """Return the outer outline of every region, through the centers of its border pixels.
 
     Whole numbers; `cv2.fillPoly` makes the mask of them again. Holes are not told, and regions of
     one or two pixels have no outline.
@@ -31,7 +31,7 @@ def pixel_outlines(mask: Image) -> list[Polygon]:
 def edge_outlines(mask: Image) -> list[Polygon]:
     """Return the outer outline of every region, along the edges of its pixels.
 
-    The picture's top left corner is (0, 0), the centre of its first pixel (0.5, 0.5), as in COCO.
+    The picture's top left corner is (0, 0), the center of its first pixel (0.5, 0.5), as in COCO.
     Within an eighth of a pixel.
     """
     x, y, width, height = cv2.boundingRect(mask)

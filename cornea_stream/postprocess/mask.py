@@ -39,7 +39,7 @@ def raw_mask(
     """Return the mask as the published steps make it, and its confidence.
 
     `logits`: (h, w) of the network's input size. Threshold on the probability, then nearest
-    neighbour to `frame_size` (height, width).
+    neighbor to `frame_size` (height, width).
     """
     small = (logits > logit(threshold)).astype(np.uint8) * np.uint8(255)
     confidence = _confidence(logits, small)
@@ -171,13 +171,13 @@ def _roundish(region: Image) -> bool:
     """Whether a region agrees with the ellipse of equal area moments, and that is no streak."""
     moments = cv2.moments(region, binaryImage=True)
     area = moments["m00"]
-    centre = (moments["m10"] / area, moments["m01"] / area)
+    center = (moments["m10"] / area, moments["m01"] / area)
     covariance = np.array([[moments["mu20"], moments["mu11"]], [moments["mu11"], moments["mu02"]]])
     values, vectors = np.linalg.eigh(covariance / area)
     # A filled ellipse with semi-axes a, b has variances a²/4, b²/4 along them.
     semi_minor, semi_major = 2 * np.sqrt(np.maximum(values, 0.25))
     angle = float(np.degrees(np.arctan2(vectors[1, 1], vectors[0, 1])))
     ellipse = np.zeros_like(region)
-    cv2.ellipse(ellipse, (centre, (2 * semi_major, 2 * semi_minor), angle), 255, cv2.FILLED)
+    cv2.ellipse(ellipse, (center, (2 * semi_major, 2 * semi_minor), angle), 255, cv2.FILLED)
     streak = semi_minor < MIN_AXIS_RATIO * semi_major
     return not streak and iou(region, ellipse) >= MIN_ELLIPSE_IOU

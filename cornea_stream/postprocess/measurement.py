@@ -18,7 +18,7 @@ _MIN_FIT_POINTS = 20
 class Measurement:
     """Size and place of a cornea; lengths in pixels, `angle_deg` of the major axis.
 
-    The angle is from the x axis towards the y axis (clockwise on the screen), in [0, 180).
+    The angle is from the x axis toward the y axis (clockwise on the screen), in [0, 180).
     """
 
     area_px: int
@@ -61,7 +61,7 @@ def _ellipse(outline: NDArray[np.int32], shape: tuple[int, ...]) -> tuple[float,
     free = outline[(x > 0) & (x < width - 1) & (y > 0) & (y < height - 1)]
     if len(free) >= _MIN_FIT_POINTS:
         _, axes, angle = cv2.fitEllipseDirect(free)
-        # The outline runs through the centres of the border pixels, half a pixel inside the edge.
+        # The outline runs through the centers of the border pixels, half a pixel inside the edge.
         axes = (axes[0] + 1, axes[1] + 1)
     else:
         _, axes, angle = cv2.minAreaRect(outline)

@@ -1,4 +1,4 @@
-"""Millimetres from pixels: a scale that is given, or estimated from the width of the cornea."""
+"""Millimeters from pixels: a scale that is given, or estimated from the width of the cornea."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Steady masks over time: each frame's logits averaged with its neighbours, before and after.
+"""Steady masks over time: each frame's logits averaged with its neighbors, before and after.
 
 The window is symmetric, so a moving eye is not trailed; it ends at cuts, so nothing leaks from
 one scene into the next.

@@ -16,7 +16,7 @@ from cornea_stream.report.statistics import (
     Summary,
     least_certain,
     stretches_without_cornea,
-    summarise,
+    summarize,
 )
 from cornea_stream.report.wording import clock, details, figures, subtitle
 from cornea_stream.runs import manifest
@@ -42,7 +42,7 @@ def write_report(folder: str | Path, *, overwrite: bool = False) -> Report:
     """
     run = open_run(Path(folder))
     records = load_records(run)
-    summary = summarise(records)
+    summary = summarize(records)
     pictures = choose_pictures(run, records)
     context = {
         "run": run,

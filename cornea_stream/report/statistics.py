@@ -17,7 +17,7 @@ Stretch = tuple[float, float]
 class Summary:
     """A run in numbers; None where nothing is known. Medians are over frames with a cornea.
 
-    `flicker` is the mean of 1 - agreement_prev over frames whose neighbour or which themselves
+    `flicker` is the mean of 1 - agreement_prev over frames whose neighbor or which themselves
     show a cornea: 0 when the mask never changes.
     """
 
@@ -39,7 +39,7 @@ class Moment:
     reason: str
 
 
-def summarise(records: Records) -> Summary:
+def summarize(records: Records) -> Summary:
     """Return the numbers of a run."""
     found = records.found
     seen = found | np.concatenate([[False], found[:-1]])

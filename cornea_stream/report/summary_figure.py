@@ -13,7 +13,7 @@ import numpy as np
 from cornea_stream.errors import OutputError, SourceError, require
 from cornea_stream.report.records import Column, Records, load_records
 from cornea_stream.report.runs import Run, open_run
-from cornea_stream.report.statistics import least_certain, stretches_without_cornea, summarise
+from cornea_stream.report.statistics import least_certain, stretches_without_cornea, summarize
 from cornea_stream.report.stills import frames_at, zero_of
 from cornea_stream.report.wording import clock
 from cornea_stream.storage import output_errors, write_file
@@ -113,7 +113,7 @@ def _thumbnails(run: Run, records: Records) -> list[tuple[str, list[tuple[Any, s
 
 
 def _headline(records: Records) -> str:
-    numbers = summarise(records)
+    numbers = summarize(records)
     told = [
         f"{numbers.frames} frames in {clock(numbers.duration_s)}",
         f"cornea in {numbers.share:.1%}",
@@ -164,22 +164,22 @@ def _draw_tiles(part: Any, name: str, tiles: Sequence[tuple[Any, str]]) -> None:
 
 
 def _draw_course(
-    axes: Any, records: Records, values: Column, colour: str, label: str | None = None
+    axes: Any, records: Records, values: Column, color: str, label: str | None = None
 ) -> None:
     """Draw values over time: each, or in long runs the median with the 5th to 95th percentile."""
     time = _time(records)
     if len(time) <= 2 * _BINS:
         # A line between two gaps has no length; in a longer run nobody sees single frames.
         marker = "." if len(time) < 60 else None
-        axes.plot(time, values, color=colour, linewidth=1, label=label, marker=marker)
+        axes.plot(time, values, color=color, linewidth=1, label=label, marker=marker)
         return
     groups = np.array_split(np.arange(len(time)), _BINS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a group without cornea has no percentile
         low, middle, high = np.transpose([np.nanpercentile(values[g], (5, 50, 95)) for g in groups])
-    centres = [time[group].mean() for group in groups]
-    axes.fill_between(centres, low, high, color=colour, alpha=0.3, linewidth=0)
-    axes.plot(centres, middle, color=colour, linewidth=1, label=label)
+    centers = [time[group].mean() for group in groups]
+    axes.fill_between(centers, low, high, color=color, alpha=0.3, linewidth=0)
+    axes.plot(centers, middle, color=color, linewidth=1, label=label)
 
 
 def _shade(axes: Any, records: Records) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from cornea_stream.errors import UsageError, require
-from cornea_stream.media.color import parse_colour
+from cornea_stream.media.color import parse_color
 from cornea_stream.pipeline.live_statistics import LiveReport
 from cornea_stream.postprocess.pixel_spacing import Scale, check_scale
 from cornea_stream.sinks import EncoderSettings, PreviewSettings, StreamTarget, check_encoder
@@ -67,7 +67,7 @@ class RunOptions:
             raise UsageError("nothing to write: choose --overlay, --mask, --frames or --metrics")
         check_scale(self.white_to_white_mm, self.mm_per_px)
         if (self.white_to_white_mm or self.mm_per_px) and not (self.metrics or self.parquet):
-            raise UsageError("millimetres without a table: add --metrics or --parquet")
+            raise UsageError("millimeters without a table: add --metrics or --parquet")
         if self.parquet:
             require("pyarrow", "parquet", "--parquet")
         if self.summary:
@@ -77,7 +77,7 @@ class RunOptions:
         if not self.reconnect_s >= 0:  # NaN neither
             raise UsageError(f"reconnect timeout must be 0 or more: {self.reconnect_s:g} s: try 30")
         pixel_limit(self.max_megapixels)
-        parse_colour(self.color)
+        parse_color(self.color)
         if self.streams:
             self._check_streams()
         check_decoder(self.decoder)

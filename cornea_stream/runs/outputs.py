@@ -13,7 +13,7 @@ from cornea_stream.chunks.rows import RowsSink
 from cornea_stream.chunks.within import Within
 from cornea_stream.errors import OutputError
 from cornea_stream.media.address import Address
-from cornea_stream.media.color import parse_colour
+from cornea_stream.media.color import parse_color
 from cornea_stream.media.frame import MediaInfo, Segmentation
 from cornea_stream.media.overlay import YuvPainter
 from cornea_stream.pipeline.queues import Sink
@@ -93,8 +93,8 @@ def open_sinks(
             sinks.append((str(target), stream))
             warners.append(stream)
         if options.preview:
-            colour = parse_colour(options.color)
-            sinks.append(("preview", Preview(options.preview, info, colour, options.opacity)))
+            color = parse_color(options.color)
+            sinks.append(("preview", Preview(options.preview, info, color, options.opacity)))
         yield sinks, warners
     except BaseException:
         for _, sink in sinks:
@@ -112,7 +112,7 @@ def _open_files(
     segment: Segment | None,
 ) -> None:
     """Add a sink for every wanted file."""
-    colour, opacity = parse_colour(options.color), options.opacity
+    color, opacity = parse_color(options.color), options.opacity
     offset_s = float(segment.start * info.time_base) if segment else options.start_s or 0.0
     still = info.kind == "image"
 
@@ -128,16 +128,16 @@ def _open_files(
     if still and (options.overlay or options.mask):
         overlay = folder / "overlay.png" if options.overlay else None
         mask = folder / "mask.png" if options.mask else None
-        sinks.append(("png", StillSink(overlay, mask, colour, opacity)))
+        sinks.append(("png", StillSink(overlay, mask, color, opacity)))
     if options.overlay and not still:
         writer = video("overlay.mp4", encoder, audio=True)
-        sinks.append(("overlay", OverlayVideoSink(writer, colour, opacity)))
+        sinks.append(("overlay", OverlayVideoSink(writer, color, opacity)))
     if options.mask and not still:
         sinks.append(
             ("mask", MaskVideoSink(video("mask.mkv", MaskVideoSink.SETTINGS, audio=False)))
         )
     if options.frames:
-        sinks.append(("frames", PngSequenceSink(folder / "frames", colour, opacity)))
+        sinks.append(("frames", PngSequenceSink(folder / "frames", color, opacity)))
     wanted = {"metrics.csv": options.metrics, "metrics.parquet": options.parquet}
     if tables := [folder / name for name, want in wanted.items() if want]:
         scale = choose_scale(options.white_to_white_mm, options.mm_per_px, info)
@@ -156,7 +156,7 @@ def _open_stream(
 ) -> StreamSink:
     """Return a sink for the overlay with sound, or for the mask alone."""
     if options.overlay:
-        painter = YuvPainter(parse_colour(options.color), options.opacity)
+        painter = YuvPainter(parse_color(options.color), options.opacity)
         return StreamSink(
             target, info, encoder, painter,
             audio=True, offset_s=options.start_s or 0.0, end_s=options.end_s,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cornea_stream.errors import OutputError, SourceError, UsageError
 from cornea_stream.inference.segmenter import Segmenter
-from cornea_stream.media.color import parse_colour
+from cornea_stream.media.color import parse_color
 from cornea_stream.media.overlay import paint_rgb
 from cornea_stream.sinks.png import write_png
 from cornea_stream.sources import VideoSource, open_source
@@ -75,7 +75,7 @@ def snapshot(
     time asked for. Nothing is written unless every time exists in the video.
     Raises UsageError for a time outside the video, SourceError, and OutputError.
     """
-    colour = parse_colour(color)
+    rgb = parse_color(color)
     if not 0 <= opacity <= 1:
         raise UsageError(f"opacity must lie between 0 and 1: {opacity:g}: try 0.5")
     root = Path(output_dir)
@@ -97,7 +97,7 @@ def snapshot(
         found = segmenter(frame)
         with output_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        images = (frame.rgb(), found.mask, paint_rgb(found, colour, opacity))
+        images = (frame.rgb(), found.mask, paint_rgb(found, rgb, opacity))
         for name, image in zip(FILES, images, strict=True):
             write_png(folder / name, image)
         results.append(Snapshot(time_s, frame.time_s, folder, found.present, found.confidence))

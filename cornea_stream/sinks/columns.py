@@ -61,7 +61,7 @@ def measured(segmentation: Segmentation, found: Measurement | None, agreement: f
     return (frame.index, frame.time_s, *geometry, segmentation.confidence, agreement)
 
 
-def millimetres(scale: Scale) -> Callable[[Row], Row]:
+def millimeters(scale: Scale) -> Callable[[Row], Row]:
     """Return a function that gives the values of MM_COLUMNS for row after row of COLUMNS."""
     size, aspect = scale.mm_per_px, scale.aspect
     before: tuple[float, float] | None = None

@@ -17,7 +17,7 @@ from cornea_stream.sinks.encoder import EncoderSettings
 class Muxer:
     """Encodes frames into `container` at their own times; `warnings` tell what was changed.
 
-    Size, rotation, pixel aspect, colour tags and time base are the source's (`info`). `offset_s`
+    Size, rotation, pixel aspect, color tags and time base are the source's (`info`). `offset_s`
     is subtracted from every time, so that a cut-out begins at 0. `audio` adds the source's audio,
     up to `end_s`, where the format of that name can hold it: the one that the streams end up in.
     `name` is what the warnings call the output.
@@ -74,7 +74,7 @@ class Muxer:
             self._audio.close()
 
     def _start(self, first: av.VideoFrame) -> VideoStream:
-        """Set the streams up; the first frame says the size, after padding, and the colours."""
+        """Set the streams up; the first frame says the size, after padding, and the colors."""
         self._shift_to_zero(first.pts or 0)
         info, settings = self._info, self._settings
         stream = self._container.add_stream(
@@ -101,7 +101,7 @@ class Muxer:
         return stream
 
     def _matrix(self, first: av.VideoFrame) -> int:
-        """Return the tag of the frame's colour matrix.
+        """Return the tag of the frame's color matrix.
 
         While another sink converts the same frame to RGB, PyAV tags it BT.601 of NTSC for that of
         PAL, which is the same matrix; the source's own tag is kept.

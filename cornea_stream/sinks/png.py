@@ -52,17 +52,17 @@ class PngSequenceSink:
     again are removed when it completes; other files in the folder are left alone.
     """
 
-    def __init__(self, folder: Path, colour: RGB, opacity: float) -> None:
+    def __init__(self, folder: Path, color: RGB, opacity: float) -> None:
         """Create the folder. Raises OutputError."""
         self.folder = folder
-        self._colour, self._opacity = colour, opacity
+        self._color, self._opacity = color, opacity
         self._written: set[str] = set()
         with output_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
 
     def write(self, segmentation: Segmentation) -> None:
         """Write the two files of one frame."""
-        overlay = paint_rgb(segmentation, self._colour, self._opacity)
+        overlay = paint_rgb(segmentation, self._color, self._opacity)
         names = frame_files(segmentation.frame.index)
         for name, image in zip(names, (segmentation.mask, overlay), strict=True):
             write_png(self.folder / name, image)
@@ -79,16 +79,14 @@ class PngSequenceSink:
 class StillSink:
     """The overlay and, if wanted, the mask of a single image."""
 
-    def __init__(
-        self, overlay: Path | None, mask: Path | None, colour: RGB, opacity: float
-    ) -> None:
+    def __init__(self, overlay: Path | None, mask: Path | None, color: RGB, opacity: float) -> None:
         self._overlay, self._mask = overlay, mask
-        self._colour, self._opacity = colour, opacity
+        self._color, self._opacity = color, opacity
 
     def write(self, segmentation: Segmentation) -> None:
         """Write the files of the image."""
         if self._overlay:
-            write_png(self._overlay, paint_rgb(segmentation, self._colour, self._opacity))
+            write_png(self._overlay, paint_rgb(segmentation, self._color, self._opacity))
         if self._mask:
             write_png(self._mask, segmentation.mask)
 

@@ -20,7 +20,7 @@ def polygon_line(told: dict[str, Any]) -> str:
 class PolygonSink:
     """Writes `{"frame": 0, "time_s": 0.0, "polygons": [[[x, y], …], …]}` for every frame.
 
-    Points are centres of border pixels of the upright picture; holes are not told, and the list is
+    Points are centers of border pixels of the upright picture; holes are not told, and the list is
     empty where there is no cornea.
     """
 

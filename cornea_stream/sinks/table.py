@@ -12,7 +12,7 @@ from cornea_stream.media.frame import Image, Segmentation
 from cornea_stream.postprocess.mask import iou
 from cornea_stream.postprocess.measurement import measure
 from cornea_stream.postprocess.pixel_spacing import MAX_SPREAD, Scale, WhiteToWhite
-from cornea_stream.sinks.columns import COLUMNS, MM_COLUMNS, Column, Row, measured, millimetres
+from cornea_stream.sinks.columns import COLUMNS, MM_COLUMNS, Column, Row, measured, millimeters
 from cornea_stream.sinks.parquet import ParquetTable
 from cornea_stream.storage import complete, output_errors, part_path
 
@@ -117,7 +117,7 @@ class Measuring:
 class MetricsTables:
     """Writes rows of measurements to tables.
 
-    With a `scale` the columns in millimetres follow those in pixels: in every row at once where it
+    With a `scale` the columns in millimeters follow those in pixels: in every row at once where it
     is given, when the tables are completed where it is to be found from the cornea's width.
     """
 
@@ -126,7 +126,7 @@ class MetricsTables:
         self.scale = scale if isinstance(scale, Scale) else None
         self.warnings: list[str] = []
         self._white_to_white = scale if isinstance(scale, WhiteToWhite) else None
-        self._in_mm = millimetres(self.scale) if self.scale else None
+        self._in_mm = millimeters(self.scale) if self.scale else None
         self._tables: list[Table] = []
         self._open = True
         columns = (*COLUMNS, *MM_COLUMNS) if self._in_mm else COLUMNS
@@ -155,7 +155,7 @@ class MetricsTables:
             self.scale = scale = self._white_to_white.scale()
             self._judge(scale)
             for table in self._tables:
-                table.widen(MM_COLUMNS, millimetres(scale))
+                table.widen(MM_COLUMNS, millimeters(scale))
         for table in self._tables:
             table.close()
         self._open = False
@@ -169,7 +169,7 @@ class MetricsTables:
         if scale.mm_per_px is None:
             self.warnings.append(
                 "no frame shows a whole cornea surely and from the front: the columns in "
-                "millimetres are empty: give --mm-per-px"
+                "millimeters are empty: give --mm-per-px"
             )
         elif scale.spread is not None and scale.spread > MAX_SPREAD:
             self.warnings.append(

@@ -98,9 +98,9 @@ class VideoWriter:
 class OverlayVideoSink:
     """The frames with the cornea painted on."""
 
-    def __init__(self, writer: VideoWriter, colour: RGB, opacity: float) -> None:
+    def __init__(self, writer: VideoWriter, color: RGB, opacity: float) -> None:
         self.writer = writer
-        self._paint = YuvPainter(colour, opacity)
+        self._paint = YuvPainter(color, opacity)
 
     def write(self, segmentation: Segmentation) -> None:
         """Paint and encode one frame."""

@@ -50,7 +50,7 @@ _CONVERTIBLE, _UNSPECIFIED = (0, 1, 2, 4, 5, 6, 7, 9), 2
 
 
 def convertible(video: av.VideoFrame) -> av.VideoFrame:
-    """Return the frame; a tag of a colour matrix that cannot be converted is taken away."""
+    """Return the frame; a tag of a color matrix that cannot be converted is taken away."""
     if int(video.colorspace) not in _CONVERTIBLE:
         video.colorspace = _UNSPECIFIED
     return video

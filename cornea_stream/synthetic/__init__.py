@@ -1,7 +1,7 @@
 """Procedural surgical eyes with their true masks: frames, frames without an eye, moving clips.
 
-Variety over polish: colours, sizes, tissue, instruments and camera faults are drawn at random
-over a wide range (domain randomisation), so that a network trained on them meets real recordings
+Variety over polish: colors, sizes, tissue, instruments and camera faults are drawn at random
+over a wide range (domain randomization), so that a network trained on them meets real recordings
 as one more variation. Everything follows from the seed.
 """
 

@@ -1,4 +1,4 @@
-"""Light and camera: spot, vignette, colour cast, exposure, blur, noise, JPEG, interlacing."""
+"""Light and camera: spot, vignette, color cast, exposure, blur, noise, JPEG, interlacing."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _turn_hue(image: Image, steps: int) -> Image:
 
 
 def add_noise(rng: np.random.Generator, image: Image, sigma: float) -> Image:
-    """Return the uint8 image with Gaussian noise of `sigma` grey levels."""
+    """Return the uint8 image with Gaussian noise of `sigma` gray levels."""
     # A small tile repeated: drawing a normal number per pixel would cost more than the eye.
     tile = rng.normal(0, sigma, (128, 131, 3)).astype(np.int16)
     height, width = image.shape[:2]

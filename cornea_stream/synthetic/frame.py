@@ -16,8 +16,8 @@ from cornea_stream.synthetic.surroundings import (
     paint_wetness,
 )
 
-BURNT = 245
-MOST_BURNT = 0.25
+BURNED = 245
+MOST_BURNED = 0.25
 """Share of the limbus that may be lost in white; beyond it nobody could draw the outline."""
 
 
@@ -28,14 +28,14 @@ def generate_frame(
 
     The mask is the whole disc inside the limbus, clipped by the frame only: it runs on beneath
     instruments, lids and fingers, as in the Cataract-1K annotation. `camera=False` leaves out
-    colour cast, blur, noise and compression. The same seed gives the same bytes; a frame whose
-    limbus is burnt out is drawn again. `python -m benchmarks.generator` measures the speed.
+    color cast, blur, noise and compression. The same seed gives the same bytes; a frame whose
+    limbus is burned out is drawn again. `python -m benchmarks.generator` measures the speed.
     """
     rng = np.random.default_rng(seed)
     while True:
         limbus = place_eye(rng, height, width)
         image = _photograph(rng, limbus, height, width, camera)
-        if burnt_share(image, limbus) <= MOST_BURNT:
+        if burned_share(image, limbus) <= MOST_BURNED:
             return image, limbus.mask(height, width)
 
 
@@ -53,7 +53,7 @@ def _photograph(
     return develop(rng, image) if camera else image
 
 
-def burnt_share(image: Image, limbus: Ellipse) -> float:
+def burned_share(image: Image, limbus: Ellipse) -> float:
     """Return the share of the limbus in view with nothing but white on both of its sides, 0–1."""
     height, width = image.shape[:2]
     white = np.ones((2, 96), bool)
@@ -62,7 +62,7 @@ def burnt_share(image: Image, limbus: Ellipse) -> float:
         columns, rows = limbus.outline(96, reach)
         inside[row] = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
         pixels = image[rows.clip(0, height - 1), columns.clip(0, width - 1)]
-        white[row] = pixels.min(axis=1) >= BURNT
+        white[row] = pixels.min(axis=1) >= BURNED
     in_view = inside.all(axis=0)
     return float((white.all(axis=0) & in_view).sum() / max(1, in_view.sum()))
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cornea_stream.synthetic.shapes import Ellipse, Image, chance, colour
+from cornea_stream.synthetic.shapes import Ellipse, Image, chance, color
 
 _METAL = [(150, 155, 155), (90, 105, 100), (60, 80, 72), (190, 190, 190), (120, 100, 80)]
 _PLASTIC = [(170, 140, 200), (60, 110, 190), (220, 220, 225), (230, 190, 60), (150, 200, 190)]
@@ -47,8 +47,8 @@ class Instrument:
         cv2.fillPoly(image, [self._outline(0.4, 1.0)], dark, cv2.LINE_AA)
         cv2.fillPoly(image, [self._outline(-0.6, -0.2)], light, cv2.LINE_AA)
         if self.round_tip:
-            centre = (round(float(self.tip[0])), round(float(self.tip[1])))
-            cv2.circle(image, centre, max(1, round(self.tip_width)), light, -1, cv2.LINE_AA)
+            center = (round(float(self.tip[0])), round(float(self.tip[1])))
+            cv2.circle(image, center, max(1, round(self.tip_width)), light, -1, cv2.LINE_AA)
 
     def draw_shadow(self, image: Image, strength: float) -> None:
         """Darken the (H, W, 3) uint8 image beside the instrument, in place."""
@@ -92,7 +92,7 @@ def make_instrument(rng: np.random.Generator, limbus: Ellipse) -> Instrument:
     if chance(rng, 0.2):  # a swab or handle lying beside the eye
         tip = tip + rng.normal(0, 1.8, 2) * scale
         width = max(width, scale * rng.uniform(0.1, 0.6))
-    tint = colour(rng, tints, 15)
+    tint = color(rng, tints, 15)
     return Instrument(
         tip, direction, tip_width, width, neck,
         (float(tint[0]), float(tint[1]), float(tint[2])), float(rng.uniform(20, 150)),
@@ -104,7 +104,7 @@ def paint_fingers(rng: np.random.Generator, image: Image) -> None:
     """Draw one to three blurred gloved fingers reaching in from a side, in place."""
     height, width = image.shape[:2]
     start = np.array([rng.choice([0.0, 1.0]) * width, rng.uniform(0.1, 1) * height])
-    tint = colour(rng, _GLOVE, 15)
+    tint = color(rng, _GLOVE, 15)
     layer = image.copy()
     for index in range(int(rng.integers(1, 4))):
         reach = np.array([width / 2, height / 2]) - start

@@ -10,12 +10,12 @@ import numpy.typing as npt
 
 Image = npt.NDArray[np.uint8]
 Plane = npt.NDArray[np.float32]
-Colour = npt.NDArray[np.float32]
+Color = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Ellipse:
-    """An ellipse in pixels: centre, semi-axes, angle of the first axis in radians."""
+    """An ellipse in pixels: center, semi-axes, angle of the first axis in radians."""
 
     x: float
     y: float
@@ -39,7 +39,7 @@ class Ellipse:
         return np.asarray(radius, np.float32), np.asarray(angle - np.pi, np.float32)
 
     def mask(self, height: int, width: int) -> Image:
-        """Return (H, W) uint8, 255 where the pixel's centre lies inside, else 0."""
+        """Return (H, W) uint8, 255 where the pixel's center lies inside, else 0."""
         dx = np.arange(width, dtype=np.float32)[None, :] - np.float32(self.x)
         dy = np.arange(height, dtype=np.float32)[:, None] - np.float32(self.y)
         cos, sin = np.float32(np.cos(self.angle)), np.float32(np.sin(self.angle))
@@ -70,7 +70,7 @@ def chance(rng: np.random.Generator, probability: float) -> bool:
     return bool(rng.random() < probability)
 
 
-def colour(rng: np.random.Generator, choices: list[tuple[int, int, int]], spread: float) -> Colour:
+def color(rng: np.random.Generator, choices: list[tuple[int, int, int]], spread: float) -> Color:
     """Return one of the RGB `choices` with random spread, (3,) float32 in 0–255."""
     base = np.asarray(choices[rng.integers(len(choices))], np.float32)
     drawn = base * rng.uniform(0.8, 1.15) + rng.normal(0, spread, 3)
@@ -100,8 +100,8 @@ def step(distance: Plane, softness: float) -> Plane:
     return np.asarray(np.clip(distance / np.float32(softness) + 0.5, 0, 1), np.float32)
 
 
-def blend(canvas: Plane, alpha: Plane, over: Plane | Colour) -> None:
-    """Lay `over`, an (H, W, 3) image or one (3,) colour, on `canvas` by (H, W) alpha, in place."""
+def blend(canvas: Plane, alpha: Plane, over: Plane | Color) -> None:
+    """Lay `over`, an (H, W, 3) image or one (3,) color, on `canvas` by (H, W) alpha, in place."""
     x, y, width, height = cv2.boundingRect((alpha > 0).view(np.uint8))
     if width == 0:
         return

@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 
 from cornea_stream.synthetic.shapes import (
-    Colour,
+    Color,
     Ellipse,
     Image,
     Plane,
     blend,
     chance,
-    colour,
+    color,
     smooth_noise,
     step,
     tissue,
@@ -31,7 +31,7 @@ _INFLAMED = [(60, -25, -20), (45, -30, 10), (35, -10, -45), (30, -30, 40)]
 _BLOOD = [(150, 20, 18), (110, 15, 15), (185, 50, 40)]
 
 
-def paint_surroundings(rng: np.random.Generator, canvas: Plane, limbus: Ellipse) -> Colour:
+def paint_surroundings(rng: np.random.Generator, canvas: Plane, limbus: Ellipse) -> Color:
     """Paint drapes, lids and sclera on the (H, W, 3) canvas, in place; return the sclera's RGB."""
     paint_drape(rng, canvas)
     height, width = canvas.shape[:2]
@@ -39,11 +39,11 @@ def paint_surroundings(rng: np.random.Generator, canvas: Plane, limbus: Ellipse)
     dy = (np.arange(height, dtype=np.float32)[:, None] - limbus.y) / limbus.b
     opening = _opening(rng, dx, dy)
     if chance(rng, 0.75):
-        skin = np.broadcast_to(colour(rng, _SKIN, 8) * rng.uniform(0.3, 1), canvas.shape).copy()
+        skin = np.broadcast_to(color(rng, _SKIN, 8) * rng.uniform(0.3, 1), canvas.shape).copy()
         skin *= (1 + rng.uniform(0.05, 0.3) * tissue(rng, height, width))[..., None]
         blend(canvas, step(opening + rng.uniform(0.2, 1.8), rng.uniform(0.2, 1.2)), skin)
         _paint_lashes(rng, canvas, limbus)
-    sclera = colour(rng, _SCLERA, 6)
+    sclera = color(rng, _SCLERA, 6)
     _paint_sclera(rng, canvas, limbus, sclera, step(opening, rng.uniform(0.04, 0.5)))
     return sclera
 
@@ -51,7 +51,7 @@ def paint_surroundings(rng: np.random.Generator, canvas: Plane, limbus: Ellipse)
 def paint_drape(rng: np.random.Generator, canvas: Plane) -> None:
     """Fill the canvas with cloth or plastic: folds, weave, glare."""
     height, width = canvas.shape[:2]
-    canvas[:] = colour(rng, _DRAPE, 8)
+    canvas[:] = color(rng, _DRAPE, 8)
     folds = smooth_noise(rng, height, width, rng.uniform(2, 9))
     canvas *= (1 + rng.uniform(0, 0.45) * folds)[..., None]
     for _ in range(int(rng.integers(1, 4)) if chance(rng, 0.4) else 0):
@@ -75,30 +75,30 @@ def _paint_sheet(rng: np.random.Generator, canvas: Plane) -> None:
     ) / height  # fmt: skip
     edge = step(np.asarray(across, np.float32), rng.uniform(0.01, 0.1)) * rng.uniform(0.3, 1)
     shade = 1 + rng.uniform(0, 0.3) * tissue(rng, height, width)
-    blend(canvas, np.asarray(edge, np.float32), shade[..., None] * colour(rng, _DRAPE + _SKIN, 10))
+    blend(canvas, np.asarray(edge, np.float32), shade[..., None] * color(rng, _DRAPE + _SKIN, 10))
 
 
 def _opening(rng: np.random.Generator, dx: Plane, dy: Plane) -> Plane:
     """Signed distance-like field, positive between the lids, in units of the cornea's radius."""
     half_width = rng.uniform(1.7, 3.5)
-    centre_x = rng.normal(0, 0.25)
+    center_x = rng.normal(0, 0.25)
     over = rng.uniform(1.0, 2.2) if chance(rng, 0.8) else rng.uniform(0.6, 1.1)
     under = rng.uniform(1.1, 2.3)
     power = rng.uniform(1.4, 4)
-    across = np.abs((dx - np.float32(centre_x)) / np.float32(half_width)) ** np.float32(power)
+    across = np.abs((dx - np.float32(center_x)) / np.float32(half_width)) ** np.float32(power)
     upper = dy + np.float32(over) * (1 - across)
     lower = np.float32(under) * (1 - across) - dy
     return np.asarray(np.minimum(upper, lower), np.float32)
 
 
 def _paint_sclera(
-    rng: np.random.Generator, canvas: Plane, limbus: Ellipse, tint: Colour, alpha: Plane
+    rng: np.random.Generator, canvas: Plane, limbus: Ellipse, tint: Color, alpha: Plane
 ) -> None:
     height, width = canvas.shape[:2]
     small = np.full((height, width, 3), tint, np.float32)
     patches = smooth_noise(rng, height, width, rng.uniform(3, 10))
     pink = np.float32(rng.uniform(0, 0.3)) * np.clip(patches, 0, 2)
-    blend(small, np.minimum(pink, 1), colour(rng, _BLOOD, 15) + np.float32(50))
+    blend(small, np.minimum(pink, 1), color(rng, _BLOOD, 15) + np.float32(50))
     distance = np.hypot(
         np.arange(width, dtype=np.float32)[None, :] - limbus.x,
         np.arange(height, dtype=np.float32)[:, None] - limbus.y,
@@ -124,7 +124,7 @@ def _paint_vessels(rng: np.random.Generator, canvas: Plane, limbus: Ellipse) -> 
         bends = angle + np.cumsum(rng.normal(0, 0.05, 8))
         points = np.stack([limbus.x + limbus.a * reach * np.cos(bends),
                            limbus.y + limbus.b * reach * np.sin(bends)], axis=1)  # fmt: skip
-        tint = tuple(float(v) for v in colour(rng, _BLOOD, 15) + np.float32(30))
+        tint = tuple(float(v) for v in color(rng, _BLOOD, 15) + np.float32(30))
         thickness = max(1, round(limbus.radius * rng.uniform(0.005, 0.03)))
         cv2.polylines(layer, [points.astype(np.int32)], False, tint, thickness, cv2.LINE_AA)
     canvas += (layer - canvas) * np.float32(rng.uniform(0.2, 0.8))
@@ -132,10 +132,10 @@ def _paint_vessels(rng: np.random.Generator, canvas: Plane, limbus: Ellipse) -> 
 
 def _paint_blot(rng: np.random.Generator, canvas: Plane, limbus: Ellipse) -> None:
     angle, reach = rng.uniform(0, 2 * np.pi), rng.uniform(0.95, 1.8)
-    centre = np.array([limbus.x + limbus.a * reach * np.cos(angle),
+    center = np.array([limbus.x + limbus.a * reach * np.cos(angle),
                        limbus.y + limbus.b * reach * np.sin(angle)])  # fmt: skip
-    points = centre + rng.normal(0, rng.uniform(0.04, 0.3), (7, 2)) * limbus.radius
-    tint = tuple(float(v) for v in colour(rng, _BLOOD, 15))
+    points = center + rng.normal(0, rng.uniform(0.04, 0.3), (7, 2)) * limbus.radius
+    tint = tuple(float(v) for v in color(rng, _BLOOD, 15))
     cv2.fillConvexPoly(canvas, cv2.convexHull(points.astype(np.int32)), tint, cv2.LINE_AA)
 
 
@@ -154,7 +154,7 @@ def _paint_lashes(rng: np.random.Generator, canvas: Plane, limbus: Ellipse) -> N
 
 def paint_speculum(rng: np.random.Generator, image: Image, limbus: Ellipse) -> None:
     """Draw the wire loops of a lid speculum on the (H, W, 3) uint8 image, in place."""
-    tint = tuple(float(v) for v in colour(rng, [(30, 60, 50), (110, 115, 115), (15, 30, 25)], 12))
+    tint = tuple(float(v) for v in color(rng, [(30, 60, 50), (110, 115, 115), (15, 30, 25)], 12))
     thickness = max(1, round(limbus.radius * rng.uniform(0.03, 0.1)))
     for side in (-1, 1):
         for reach in (-1, 1):
@@ -175,8 +175,8 @@ def paint_wetness(rng: np.random.Generator, image: Image, limbus: Ellipse) -> No
     """Draw specular highlights and bubbles on the (H, W, 3) uint8 image, in place."""
     height = image.shape[0]
     for _ in range(int(rng.integers(1, 4))):
-        centre = np.array([limbus.x, limbus.y]) + rng.normal(0, 0.3, 2) * limbus.radius
-        _glint(rng, image, centre, limbus.radius * rng.uniform(0.02, 0.14))
+        center = np.array([limbus.x, limbus.y]) + rng.normal(0, 0.3, 2) * limbus.radius
+        _glint(rng, image, center, limbus.radius * rng.uniform(0.02, 0.14))
     if chance(rng, 0.5):
         cluster = np.array([limbus.x, limbus.y]) + rng.normal(0, 1.1, 2) * limbus.radius
         for _ in range(int(rng.integers(3, 25))):
@@ -190,12 +190,12 @@ def paint_wetness(rng: np.random.Generator, image: Image, limbus: Ellipse) -> No
 
 
 def _glint(
-    rng: np.random.Generator, image: Image, centre: np.ndarray[tuple[int], np.dtype[np.float64]],
+    rng: np.random.Generator, image: Image, center: np.ndarray[tuple[int], np.dtype[np.float64]],
     size: float,
 ) -> None:  # fmt: skip
     axes = (max(1, round(size)), max(1, round(size * rng.uniform(0.3, 1))))
     tint = tuple(float(v) for v in 255 - rng.uniform(0, 40, 3))
-    cv2.ellipse(image, _point(centre), axes, rng.uniform(0, 180), 0, 360, tint, -1, cv2.LINE_AA)
+    cv2.ellipse(image, _point(center), axes, rng.uniform(0, 180), 0, 360, tint, -1, cv2.LINE_AA)
 
 
 def _point(xy: np.ndarray[tuple[int], np.dtype[np.float64]]) -> tuple[int, int]:

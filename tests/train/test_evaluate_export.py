@@ -104,7 +104,7 @@ def test_evaluate_on_the_command_line(
 
 @pytest.fixture
 def trained(tmp_path: Path) -> Checkpoint:
-    """Random weights as training leaves them: normalised input, lively batch-norm statistics."""
+    """Random weights as training leaves them: normalized input, lively batch-norm statistics."""
     torch.manual_seed(2)
     spec = ModelSpec("resnet101", 3, 512, (96, 96), IMAGENET_MEAN, IMAGENET_STD)
     model = build_pspnet("resnet101")

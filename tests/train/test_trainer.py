@@ -245,7 +245,7 @@ def test_other_encoders_train_only_what_runs(config: TrainConfig, name: str) -> 
 
 
 @pytest.mark.slow
-def test_the_real_frames_can_be_learnt_by_heart(config: TrainConfig) -> None:
+def test_the_real_frames_can_be_learned_by_heart(config: TrainConfig) -> None:
     from conftest import SHARED
 
     data = SHARED / "data" / "cataract1k_mini"

@@ -17,8 +17,8 @@ import torch
 from cornea_stream.media.color import yuv_to_rgb
 from cornea_stream.media.planes import Layout
 
-_COLOUR_BITS = 13
-"""FFmpeg keeps the factors of the colour matrix in so many bits behind the point."""
+_COLOR_BITS = 13
+"""FFmpeg keeps the factors of the color matrix in so many bits behind the point."""
 _WEIGHT_BITS = 11
 """So does `cv2.resize` with its weights."""
 
@@ -38,9 +38,9 @@ def device_input(pixels: torch.Tensor, layout: Layout, image_size: tuple[int, in
 
 
 class _Taps(NamedTuple):
-    """The two neighbours that each of n pixels along a resized axis is made of.
+    """The two neighbors that each of n pixels along a resized axis is made of.
 
-    `places` holds all first neighbours, then all second ones: (2 n,). `weights`: (2, n) int32.
+    `places` holds all first neighbors, then all second ones: (2 n,). `weights`: (2, n) int32.
     """
 
     places: torch.Tensor
@@ -85,11 +85,11 @@ def _at(plane: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor) -> torch
 
 def _times(values: torch.Tensor, factor: float) -> torch.Tensor:
     """Multiply, rounding down, as FFmpeg does with every product by itself."""
-    return (values * round(factor * (1 << _COLOUR_BITS))) >> _COLOUR_BITS
+    return (values * round(factor * (1 << _COLOR_BITS))) >> _COLOR_BITS
 
 
 def _resized(channel: torch.Tensor, rows: _Taps, columns: _Taps) -> torch.Tensor:
-    """Return (n, h, w) uint8 of a channel at its (n, 2 h, 2 w) neighbours."""
+    """Return (n, h, w) uint8 of a channel at its (n, 2 h, 2 w) neighbors."""
     left, right = channel.chunk(2, dim=2)
     across = (left * columns.weights[0] + right * columns.weights[1]) >> 4
     top, bottom = across.chunk(2, dim=1)

@@ -31,7 +31,7 @@ function makeTimeline(host, data, seek) {
   const first = times[0];
   const frame_s = times.length > 1 ? (times.at(-1) - first) / (times.length - 1) : 0;
   const last = times.at(-1) + frame_s;
-  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   let now = first;
 
   function shade(plot) {
@@ -42,7 +42,7 @@ function makeTimeline(host, data, seek) {
     context.rect(left, top, width, height);
     context.clip();
     for (const [stretches, name] of [[data.absent_s, "--absent"], [data.damaged_s, "--damaged"]]) {
-      context.fillStyle = colour(name);
+      context.fillStyle = color(name);
       for (const [from, to] of stretches) {
         const x = plot.valToPos(from, "x", true);
         context.fillRect(x, top, Math.max(2 * devicePixelRatio, plot.valToPos(to, "x", true) - x), height);
@@ -67,10 +67,10 @@ function makeTimeline(host, data, seek) {
     const high = values.reduce((a, b) => Math.max(a, b), -Infinity);
     const lowest = index === shown.length - 1;
     const axis = {
-      stroke: () => colour("--muted"),
+      stroke: () => color("--muted"),
       font: "12px system-ui, sans-serif",
-      grid: { stroke: () => colour("--line"), width: 1 },
-      ticks: { stroke: () => colour("--line"), width: 1, size: 4 },
+      grid: { stroke: () => color("--line"), width: 1 },
+      ticks: { stroke: () => color("--line"), width: 1, size: 4 },
     };
     const compact = new Intl.NumberFormat("en", { notation: "compact" });
     const plot = new uPlot({
@@ -96,7 +96,7 @@ function makeTimeline(host, data, seek) {
       ],
       series: [
         {},
-        { stroke: () => colour("--accent"), fill: () => colour("--accent-soft"), width: 1.4, points: { show: times.length < 3 } },
+        { stroke: () => color("--accent"), fill: () => color("--accent-soft"), width: 1.4, points: { show: times.length < 3 } },
       ],
       hooks: {
         drawClear: [shade],

@@ -41,11 +41,11 @@ class Preview:
     """
 
     def __init__(
-        self, settings: PreviewSettings, info: MediaInfo, colour: RGB, opacity: float
+        self, settings: PreviewSettings, info: MediaInfo, color: RGB, opacity: float
     ) -> None:
         """Begin to serve. Raises OutputError when the port cannot be had."""
         self._aspect = float(info.upright_aspect or 1)
-        self._paint, self._shrink = YuvPainter(colour, opacity), VideoReformatter()
+        self._paint, self._shrink = YuvPainter(color, opacity), VideoReformatter()
         self._changed = threading.Condition()
         self._times: deque[float] = deque(maxlen=_FPS_OVER)
         self._newest: Segmentation | None = None

@@ -68,7 +68,7 @@ class PreviewServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Serve no more, once the pages that are open have learnt how it ended."""
+        """Serve no more, once the pages that are open have learned how it ended."""
         self._server.wait_for_goodbyes()
         self._server.shutdown()
         self._thread.join()
