@@ -24,8 +24,9 @@ from playwright.sync_api import sync_playwright
 from benchmarks.media import RATE, reencoded
 from benchmarks.report import save
 from cornea_stream.report import write_report
-from cornea_stream.runs import manifest
 from cornea_stream.sinks.table import CSV_COLUMNS
+from cornea_stream.sources.fingerprint import fingerprint
+from cornea_stream.storage import RUN_JSON
 from cornea_stream.synthetic.demo import write_clip
 
 FRAMES, SIZE = 18_000, (1024, 768)
@@ -47,10 +48,10 @@ def make_run(root: Path) -> Path:
         "status": "complete",
         "frames": FRAMES,
         "source": {"path": str(source), "kind": "video", "rate": str(RATE)},
-        "fingerprint": manifest.fingerprint(source),
+        "fingerprint": fingerprint(source),
         "damaged_s": [(60.0 * minute, 60.0 * minute + 1) for minute in range(1, 10)],
     }
-    (folder / manifest.NAME).write_text(json.dumps(told))
+    (folder / RUN_JSON).write_text(json.dumps(told))
     return folder
 
 

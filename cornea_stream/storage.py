@@ -1,37 +1,74 @@
-"""Outputs appear under their final name only when they are complete."""
+"""Files of a run's folder: written atomically, told apart from the user's, and held by one run.
+
+A file appears under its final name only when it is complete. A folder is ours if it holds a
+run.json of this tool, or the marker that a run leaves there until its run.json is written.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import json
+import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import av
+import filelock
 
 from cornea_stream.errors import OutputError
 
+TOOL = "cornea-stream"
+RUN_JSON = "run.json"
+MARKER = "run.part.json"
+"""Stands beside the outputs while a run works, and after one that was killed."""
+SCRATCH = ".chunks.part"
+"""Folder in which the parts of a run wait to be joined; of no use once a run is complete."""
+_LOCK = ".run.lock"
+_KEYS_BEFORE_TOOL = {"status", "fingerprint", "settings", "checkpoint", "versions"}
+"""What every run.json held before it named its tool."""
+
 
 def part_path(path: Path) -> Path:
-    """Return the name beside `path` under which it is written until it is complete."""
+    """Return the name beside `path` under which it grows until it is complete."""
     return path.with_name(f"{path.stem}.part{path.suffix}")
 
 
 def complete(path: Path) -> None:
-    """Move the finished part file to its final name."""
+    """Move the finished part file to its final name. Raises OutputError."""
     with output_errors(path):
         part_path(path).replace(path)
 
 
-def write_file(path: Path, content: bytes) -> None:
-    """Write a whole file at once, atomically. Raises OutputError."""
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary name beside `path`; move it there at the end, remove it after an error.
+
+    The name keeps the suffix and is unique, so that processes that write one file do not disturb
+    each other. Raises OutputError.
+    """
+    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part{path.suffix}")
     with output_errors(path):
-        part_path(path).write_bytes(content)
-    complete(path)
+        try:
+            yield temporary
+            temporary.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a whole file atomically. Raises OutputError."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
 
 
 @contextmanager
 def output_errors(path: Path) -> Iterator[None]:
-    """Turn errors of the file system and of FFmpeg's writers into an OutputError for `path`."""
+    """Turn errors of the file system and of FFmpeg's muxers into an OutputError for `path`."""
     try:
         yield
     except (av.error.FFmpegError, OSError) as err:
@@ -39,3 +76,106 @@ def output_errors(path: Path) -> Iterator[None]:
         raise OutputError(
             f"cannot write output: {path}: {cause}: check free space and permissions"
         ) from err
+
+
+def read_run(folder: Path) -> dict[str, Any] | None:
+    """Return the run.json of this tool in `folder`, or None if there is none that can be read."""
+    content = _read_json(folder / RUN_JSON)
+    if content is None:
+        return None
+    if "tool" in content:
+        return content if content["tool"] == TOOL else None
+    versions = content.get("versions")
+    known = content.keys() >= _KEYS_BEFORE_TOOL and isinstance(versions, dict) and TOOL in versions
+    return content if known else None
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether a run of this tool, complete or killed at any moment, wrote into `folder`."""
+    return read_run(folder) is not None or is_unfinished(folder)
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Whether a run of this tool is at work in `folder`, or was killed there."""
+    marker = folder / MARKER
+    if not marker.exists():
+        return False
+    content = _read_json(marker)
+    # An empty marker is one whose writer was killed at once; older versions did not name the tool.
+    return content is None or content.get("tool", TOOL) == TOOL
+
+
+def is_mixed(folder: Path) -> bool:
+    """Whether a later run, killed or at work, has replaced some outputs that run.json lists.
+
+    A run writes its run.json last, so an output that is younger belongs to another run.
+    """
+    run = read_run(folder)
+    if run is None or not is_unfinished(folder):
+        return False
+    written = (folder / RUN_JSON).stat().st_mtime_ns
+    outputs = [folder / str(name) for name in run.get("outputs", [])]
+    return any(not path.exists() or path.stat().st_mtime_ns > written for path in outputs)
+
+
+@contextmanager
+def hold_folder(folder: Path) -> Iterator[None]:
+    """Create `folder`, mark it as being worked in, and keep other runs out until the end.
+
+    The marker goes with `write_run`, or at the end if an earlier run's outputs all stand as they
+    were; else it stays and says that the folder is unfinished.
+    Raises OutputError, also if another run works there.
+    """
+    lock = filelock.FileLock(folder / _LOCK, thread_local=False)
+    with output_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if not _acquire(lock):
+            raise OutputError(
+                f"the output folder is locked by another run: {folder}: wait for its end or "
+                "choose another output folder"
+            )
+    try:
+        with output_errors(folder / MARKER):
+            (folder / MARKER).write_text(json.dumps({"tool": TOOL, "status": "running"}) + "\n")
+        yield
+    finally:
+        if read_run(folder) and not is_mixed(folder):
+            with contextlib.suppress(OSError):
+                (folder / MARKER).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # Windows removes it on release
+            Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
+
+
+def write_run(folder: Path, content: dict[str, Any]) -> None:
+    """Write run.json, which completes the folder. Raises OutputError."""
+    text = json.dumps({"tool": TOOL} | content, indent=2, default=str) + "\n"
+    write_file(folder / RUN_JSON, text.encode())
+    with output_errors(folder / MARKER):
+        (folder / MARKER).unlink(missing_ok=True)
+    discard_scratch(folder)
+
+
+def discard_scratch(folder: Path) -> None:
+    """Remove the parts that an unfinished run left in `folder`."""
+    shutil.rmtree(folder / SCRATCH, ignore_errors=True)
+
+
+def _acquire(lock: filelock.BaseFileLock) -> bool:
+    """Lock without waiting; False if another process has it."""
+    try:
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
+        return False
+    if Path(lock.lock_file).exists():
+        return True
+    lock.release()  # the run that just ended removed it
+    return False
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None

@@ -17,8 +17,8 @@ from cornea_stream.runs.run import run_source
 HOLD = """
 import sys
 from pathlib import Path
-from cornea_stream.runs import manifest
-with manifest.at_work(Path(sys.argv[1])):
+from cornea_stream.storage import hold_folder
+with hold_folder(Path(sys.argv[1])):
     print("at work", flush=True)
     sys.stdin.read()
 """
@@ -35,9 +35,9 @@ def test_a_folder_is_for_one_run_at_a_time(tmp_path: Path, segmenter: Segmenter)
         try:
             assert other.stdout is not None
             assert other.stdout.readline() == "at work\n"
-            with pytest.raises(OutputError, match=f"another run is at work there: {folder}: wait"):
+            with pytest.raises(OutputError, match=f"locked by another run: {folder}: wait"):
                 run_source(video, folder.parent, segmenter, options)
-            assert {path.name for path in folder.iterdir()} == {"run.part.json"}
+            assert {path.name for path in folder.iterdir()} == {".run.lock", "run.part.json"}
         finally:
             other.kill()
     assert run_source(video, folder.parent, segmenter, options).status == "complete"

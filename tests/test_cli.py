@@ -134,7 +134,7 @@ def test_exit_codes_and_sentences(video: Path, tmp_path: Path, tiny_checkpoint: 
     weights = ("--checkpoint", tiny_checkpoint)
     for arguments, expected, words in (
         (("run",), 2, "Missing argument"),
-        (("run", video, "--color", "x"), 2, "No such option"),
+        (("run", video, "--paint", "x"), 2, "No such option"),
         (("run", video, "--no-overlay", *weights), 2, "nothing to write"),
         (("run", video, "--batch-size", "many", *weights), 2, "neither auto nor a number"),
         (("run", video, "--start", "soon", *weights), 2, "not a time"),
@@ -277,5 +277,5 @@ def test_what_goes_frame_by_frame_is_not_cut(
         "run", *arguments, "--segment", "5m", "--checkpoint", tiny_checkpoint, "--quiet"
     )
     assert (code, out) == (2, "")
-    assert f"is not cut: {arguments[0]}: leave --segment out" in err
+    assert f"is not cut: {arguments[0]}: run it in one piece" in err
     assert {path.name for path in tmp_path.iterdir()} == {"v.mp4"}

@@ -1,4 +1,4 @@
-"""A real Ray cluster of two nodes on this machine: units done, lost, done elsewhere, given up."""
+"""A real Ray cluster of two nodes on this machine: tasks done, lost, done elsewhere, given up."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ray_cluster import ray_cluster
 
 from cornea_stream.batch.ray.actor import shares
 from cornea_stream.batch.ray.cluster import TRIES, RayCluster
-from cornea_stream.batch.task import Setup, Step, Unit
+from cornea_stream.batch.task import Setup, SourceTask, Step, plan_source
 from cornea_stream.chunks.run_chunks import InSegments
 from cornea_stream.errors import CheckpointError, UsageError
 from cornea_stream.runs.options import RunOptions, RunResult
@@ -52,7 +52,7 @@ def test_what_makes_no_sense_is_told_at_once(tiny_checkpoint: Path) -> None:
         RayCluster(setup, masks, "ray://somewhere:10001")
     for address in ("127.0.0.1:9", "nonsense"):
         work = RayCluster(setup, masks, address).run(
-            [Unit(Path("a"), Path("b"), RunOptions())],
+            [plan_source(Path("a"), Path("b"), RunOptions(), masks)],
             stop=threading.Event(), on_step=lambda step: None,
         )  # fmt: skip
         with pytest.raises(UsageError, match=f"no Ray cluster answers at: {address}"):
@@ -71,19 +71,22 @@ def setup(tiny_checkpoint: Path) -> Setup:
     return Setup(tiny_checkpoint, device="cpu", backend="torch")
 
 
-def make_units(folder: Path, lengths: list[int]) -> list[Unit]:
-    units = []
+def make_tasks(folder: Path, lengths: list[int], setup: Setup) -> list[SourceTask]:
+    masks = setup.mask_settings()
+    tasks = []
     for number, length in enumerate(lengths):
         path = write_video(folder / f"{number}.mp4", (moving_discs(30) * 100)[:length],
                            options={"preset": "ultrafast"})  # fmt: skip
-        units.append(Unit(path, folder / "out" / path.stem, RunOptions()))
-    return units
+        tasks.append(plan_source(path, folder / "out" / path.stem, RunOptions(), masks))
+    return tasks
 
 
-def run(units: list[Unit], setup: Setup, cluster: Any, on_step: Any) -> dict[Unit, RunResult]:
+def run(
+    tasks: list[SourceTask], setup: Setup, cluster: Any, on_step: Any
+) -> dict[SourceTask, RunResult]:
     executor = RayCluster(setup, setup.mask_settings(), cluster.address, cores=1)
-    found = list(executor.run(units, stop=threading.Event(), on_step=on_step))
-    assert len(found) == len(units)
+    found = list(executor.run(tasks, stop=threading.Event(), on_step=on_step))
+    assert len(found) == len(tasks)
     assert "torch" in executor.describe()
     assert "2 actors" in executor.describe()
     return dict(found)
@@ -103,20 +106,20 @@ def kill_who_reads(path: Path) -> None:
 def test_a_unit_whose_actor_dies_each_time_is_given_up(
     tmp_path: Path, setup: Setup, cluster: Any
 ) -> None:
-    units = make_units(tmp_path, [6, 2000, 6, 6])
-    begun = Counter[Unit]()
+    tasks = make_tasks(tmp_path, [6, 2000, 6, 6], setup)
+    begun = Counter[SourceTask]()
 
     def on_step(step: Step) -> None:
-        begun[step.unit] += step.progress is None
-        if step.unit == units[1] and step.progress:
-            kill_who_reads(units[1].source)
+        begun[step.task] += step.progress is None
+        if step.task == tasks[1] and step.progress:
+            kill_who_reads(tasks[1].source)
 
-    results = run(units, setup, cluster, on_step)
-    assert begun[units[1]] == TRIES
-    assert results[units[1]].status == "failed"
-    assert f"lost {TRIES} times: {units[1].source}" in (results[units[1]].error or "")
-    for unit in (units[0], *units[2:]):
-        assert (results[unit].status, results[unit].frames) == ("complete", 6)
+    results = run(tasks, setup, cluster, on_step)
+    assert begun[tasks[1]] == TRIES
+    assert results[tasks[1]].status == "failed"
+    assert f"lost {TRIES} times: {tasks[1].source}" in (results[tasks[1]].error or "")
+    for task in (tasks[0], *tasks[2:]):
+        assert (results[task].status, results[task].frames) == ("complete", 6)
 
 
 def test_other_weights_than_the_driver_s_are_refused(
@@ -124,10 +127,10 @@ def test_other_weights_than_the_driver_s_are_refused(
 ) -> None:
     masks = replace(setup.mask_settings(), checkpoint="0" * 64)
     executor = RayCluster(setup, masks, cluster.address, cores=1)
-    units = make_units(tmp_path, [3, 3])
+    tasks = make_tasks(tmp_path, [3, 3], setup)
     with pytest.raises(CheckpointError, match=r"other weights on .*tiny\.safetensors"):
-        list(executor.run(units, stop=threading.Event(), on_step=lambda step: None))
-    assert not units[0].folder.exists()
+        list(executor.run(tasks, stop=threading.Event(), on_step=lambda step: None))
+    assert not tasks[0].folder.exists()
 
 
 @pytest.mark.slow
@@ -135,7 +138,7 @@ def test_the_command_line_stops_in_order_and_resumes(
     tmp_path: Path, tiny_checkpoint: Path, cluster: Any
 ) -> None:
     (tmp_path / "rec").mkdir()
-    units = make_units(tmp_path / "rec", [6, 1200, 1200, 6])
+    tasks = make_tasks(tmp_path / "rec", [6, 1200, 1200, 6], setup)
     (tmp_path / "rec" / "broken.mp4").write_bytes(b"x" * 5000)
     command = [
         *(sys.executable, "-m", "cornea_stream", "run", "rec", "-o", "out", "--backend", "torch"),
@@ -169,31 +172,31 @@ def test_the_command_line_stops_in_order_and_resumes(
     assert {name: told["status"] for name, told in results.items()} == {
         **dict.fromkeys("0123", "complete"), "broken": "failed"
     }  # fmt: skip
-    for unit in units:
-        told = json.loads((tmp_path / "out" / unit.source.stem / "run.json").read_text())
-        assert told["source"]["path"] == str(unit.source)
-        assert told["frames"] == min(25, len(read_video(unit.source)))
+    for task in tasks:
+        told = json.loads((tmp_path / "out" / task.source.stem / "run.json").read_text())
+        assert told["source"]["path"] == str(task.source)
+        assert told["frames"] == min(25, len(read_video(task.source)))
 
 
 @pytest.mark.slow
 def test_segments_of_one_video_on_two_nodes(tmp_path: Path, setup: Setup, cluster: Any) -> None:
     path = write_video(tmp_path / "v.mp4", moving_discs(30) * 10, options={"g": "25"})
     wanted = RunOptions(mask=True, metrics=True)
-    whole = Unit(path, tmp_path / "whole" / "v", wanted)
-    cut = Unit(path, tmp_path / "cut" / "v", wanted)
+    whole = plan_source(path, tmp_path / "whole" / "v", wanted, setup.mask_settings())
+    cut = plan_source(path, tmp_path / "cut" / "v", wanted, setup.mask_settings())
     executor = RayCluster(setup, setup.mask_settings(), cluster.address, cores=1)
     workers = set()
-    for unit, work in ((whole, executor), (cut, InSegments(executor, 2.0, smooth=False))):
+    for task, work in ((whole, executor), (cut, InSegments(executor, 2.0, smooth=False))):
         ((done, result),) = work.run(
-            [unit], stop=threading.Event(), on_step=lambda step: workers.add(step.unit)
+            [task], stop=threading.Event(), on_step=lambda step: workers.add(step.task)
         )
-        assert (done, result.status, result.frames) == (unit, "complete", 300)
+        assert (done, result.status, result.frames) == (task, "complete", 300)
     assert workers == {whole, cut}
     assert "2 actors" in executor.describe()
     assert len(json.loads((cut.folder / "run.json").read_text())["segments"]["frames"]) == 6
-    table, joined = ((unit.folder / "metrics.csv").read_text() for unit in (whole, cut))
+    table, joined = ((task.folder / "metrics.csv").read_text() for task in (whole, cut))
     assert joined == table
-    masks, parts = (read_video(unit.folder / "mask.mkv") for unit in (whole, cut))
+    masks, parts = (read_video(task.folder / "mask.mkv") for task in (whole, cut))
     for (time_s, mask), (part_s, part) in zip(masks, parts, strict=True):
         assert part_s == time_s
         assert (part.to_ndarray() == mask.to_ndarray()).all()
@@ -203,24 +206,24 @@ def test_a_node_that_is_killed_in_mid_run_loses_nothing(
     tmp_path: Path, setup: Setup, cluster: Any
 ) -> None:
     """The last of these tests: it leaves the cluster with one node."""
-    units = make_units(tmp_path, [500, 500, 30, 30, 30, 30])
-    begun = Counter[Unit]()
-    working: set[Unit] = set()
+    tasks = make_tasks(tmp_path, [500, 500, 30, 30, 30, 30], setup)
+    begun = Counter[SourceTask]()
+    working: set[SourceTask] = set()
 
     def on_step(step: Step) -> None:
-        begun[step.unit] += step.progress is None
+        begun[step.task] += step.progress is None
         if step.progress:
-            working.add(step.unit)
+            working.add(step.task)
         if len(working) == 2 and len(cluster.worker_nodes) == 1:  # both nodes are at work
             cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
 
-    results = run(units, setup, cluster, on_step)
+    results = run(tasks, setup, cluster, on_step)
     assert not cluster.worker_nodes
-    assert sum(begun.values()) == len(units) + 1  # one was lost and done anew
-    assert set(begun) == set(units)
-    for unit, length in zip(units, [500, 500, 30, 30, 30, 30], strict=True):
-        assert (results[unit].status, results[unit].frames) == ("complete", length)
-        assert len(read_video(unit.folder / "overlay.mp4")) == length
-        told = json.loads((unit.folder / "run.json").read_text())
+    assert sum(begun.values()) == len(tasks) + 1  # one was lost and done anew
+    assert set(begun) == set(tasks)
+    for task, length in zip(tasks, [500, 500, 30, 30, 30, 30], strict=True):
+        assert (results[task].status, results[task].frames) == ("complete", length)
+        assert len(read_video(task.folder / "overlay.mp4")) == length
+        told = json.loads((task.folder / "run.json").read_text())
         assert (told["status"], told["frames"]) == ("complete", length)
-        assert {path.name for path in unit.folder.iterdir()} == {"overlay.mp4", "run.json"}
+        assert {path.name for path in task.folder.iterdir()} == {"overlay.mp4", "run.json"}

@@ -266,7 +266,7 @@ def test_nothing_is_overwritten_unless_asked(tmp_path: Path, segmenter: Segmente
     out = tmp_path / "out" / "v"
     out.mkdir(parents=True)
     (out / "overlay.mp4").write_text("precious")
-    with pytest.raises(OutputError, match=r"output exists: .*overlay\.mp4: pass --overwrite"):
+    with pytest.raises(OutputError, match=r"output exists: .*overlay\.mp4: pass overwrite=True"):
         run(path, segmenter)
     assert (out / "overlay.mp4").read_text() == "precious"
     assert [p.name for p in out.iterdir()] == ["overlay.mp4"]
@@ -324,7 +324,7 @@ def test_a_run_cut_off_while_it_replaced_another_is_neither(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("cornea_stream.runs.run.write_file", killed)  # run.json, the last of all
+        patched.setattr("cornea_stream.runs.run.write_run", killed)  # run.json, the last of all
         with pytest.raises(KeyboardInterrupt):
             run(path, segmenter, replace(options, opacity=1.0, overwrite=True))
     with pytest.raises(SourceError, match="outputs of two runs are mixed"):

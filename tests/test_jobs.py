@@ -19,7 +19,7 @@ import torch
 from conftest import moving_discs, read_video, write_video
 
 from cornea_stream.batch.process_pool import Processes, core_shares, worker_devices
-from cornea_stream.batch.task import Setup, Step, Unit
+from cornea_stream.batch.task import Setup, SourceTask, Step, plan_source
 from cornea_stream.errors import CheckpointError
 from cornea_stream.runs.options import RunOptions, RunResult
 
@@ -55,70 +55,71 @@ def test_devices_are_taken_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     assert worker_devices("cpu", None) == ["cpu"]
 
 
-def make_units(folder: Path, lengths: list[int]) -> list[Unit]:
-    units = []
+def make_tasks(folder: Path, lengths: list[int], setup: Setup) -> list[SourceTask]:
+    masks = setup.mask_settings()
+    tasks = []
     for number, length in enumerate(lengths):
         path = write_video(folder / f"{number}.mp4", (moving_discs(30) * 100)[:length],
                            options={"preset": "ultrafast"})  # fmt: skip
-        units.append(Unit(path, folder / "out" / path.stem, RunOptions()))
-    return units
+        tasks.append(plan_source(path, folder / "out" / path.stem, RunOptions(), masks))
+    return tasks
 
 
 def test_a_worker_that_is_killed_costs_its_unit_only(tmp_path: Path, setup: Setup) -> None:
     """Both workers are killed, so that the short ones are done by those in their place."""
-    units = make_units(tmp_path, [1000, 1000, 6, 6])
-    long, short = units[:2], units[2:]
+    tasks = make_tasks(tmp_path, [1000, 1000, 6, 6], setup)
+    long, short = tasks[:2], tasks[2:]
 
     def kill(step: Step) -> None:
         """Kill whichever worker is at work on a long one."""
-        if step.unit in long and step.progress:
+        if step.task in long and step.progress:
             for child in multiprocessing.active_children():
                 open_files = Path(f"/proc/{child.pid}/fd").iterdir()
-                if any(os.path.realpath(file) == str(step.unit.source) for file in open_files):
+                if any(os.path.realpath(file) == str(step.task.source) for file in open_files):
                     os.kill(child.pid or 0, signal.SIGKILL)
 
-    work = Processes(setup, ["cpu", "cpu"]).run(units, stop=threading.Event(), on_step=kill)
+    work = Processes(setup, ["cpu", "cpu"]).run(tasks, stop=threading.Event(), on_step=kill)
     results = dict(work)
-    assert set(results) == set(units)
-    for unit in long:
-        assert results[unit].status == "failed"
-        assert f"died (SIGKILL): {unit.source}" in (results[unit].error or "")
-    for unit in short:
-        assert (results[unit].status, results[unit].frames) == ("complete", 6)
-        assert len(read_video(unit.folder / "overlay.mp4")) == 6
+    assert set(results) == set(tasks)
+    for task in long:
+        assert results[task].status == "failed"
+        assert f"died (SIGKILL): {task.source}" in (results[task].error or "")
+    for task in short:
+        assert (results[task].status, results[task].frames) == ("complete", 6)
+        assert len(read_video(task.folder / "overlay.mp4")) == 6
     assert not multiprocessing.active_children()
 
 
-def test_what_no_worker_can_load_is_raised_once(tmp_path: Path) -> None:
+def test_what_no_worker_can_load_is_raised_once(tmp_path: Path, setup: Setup) -> None:
     (tmp_path / "bad.pth").write_bytes(b"nonsense")
-    units = make_units(tmp_path, [3, 3])
+    tasks = make_tasks(tmp_path, [3, 3], setup)
     work = Processes(Setup(tmp_path / "bad.pth"), ["cpu"] * 2)
     with pytest.raises(CheckpointError, match=r"bad\.pth"):
-        list(work.run(units, stop=threading.Event(), on_step=lambda step: None))
+        list(work.run(tasks, stop=threading.Event(), on_step=lambda step: None))
     assert not multiprocessing.active_children()
 
 
 @pytest.mark.slow
 def test_stopping_ends_the_units_in_hand_in_order(tmp_path: Path, setup: Setup) -> None:
-    units = make_units(tmp_path, [3000, 3000, 6])
+    tasks = make_tasks(tmp_path, [3000, 3000, 6], setup)
     stop = threading.Event()
-    begun: set[Unit] = set()
+    begun: set[SourceTask] = set()
 
     def on_step(step: Step) -> None:
         if step.progress:
-            begun.add(step.unit)
+            begun.add(step.task)
         if len(begun) == 2:
             stop.set()
 
-    results: dict[Unit, RunResult] = dict(
-        Processes(setup, ["cpu"] * 2).run(units, stop=stop, on_step=on_step)
+    results: dict[SourceTask, RunResult] = dict(
+        Processes(setup, ["cpu"] * 2).run(tasks, stop=stop, on_step=on_step)
     )
-    assert set(results) == set(units[:2])
-    for unit, result in results.items():
+    assert set(results) == set(tasks[:2])
+    for task, result in results.items():
         assert result.status == "interrupted"
         assert 0 < result.frames < 3000
-        assert len(read_video(unit.folder / "overlay.mp4")) == result.frames
-    assert not (units[2].folder).exists()
+        assert len(read_video(task.folder / "overlay.mp4")) == result.frames
+    assert not (tasks[2].folder).exists()
 
 
 def command(folder: Path, checkpoint: Path, *more: str) -> list[str]:

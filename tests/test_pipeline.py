@@ -21,7 +21,8 @@ class BoomError(Exception):
 
 
 class ListSink:
-    def __init__(self, fail_at: int | None = None, fail_in: str = "write") -> None:
+    def __init__(self, fail_at: int | None = None, fail_in: str = "write", name: str = "a") -> None:
+        self.name = name
         self.items: list[Segmentation] = []
         self.closed = self.aborted = False
         self.fail_at, self.fail_in = fail_at, fail_in
@@ -38,6 +39,9 @@ class ListSink:
 
     def abort(self) -> None:
         self.aborted = True
+
+    def hurry(self) -> None:
+        pass
 
 
 def frames(count: int, fail_at: int | None = None) -> Iterator[Frame]:
@@ -58,11 +62,9 @@ def _no_thread_is_left() -> Iterator[None]:
 
 
 def test_every_frame_once_in_order_into_every_sink(segmenter: Segmenter) -> None:
-    sinks = [ListSink(), ListSink()]
+    sinks = [ListSink(), ListSink(name="b")]
     seen: list[Progress] = []
-    done = run_pipeline(
-        frames(23), segmenter, [("a", sinks[0]), ("b", sinks[1])], on_progress=seen.append
-    )
+    done = run_pipeline(frames(23), segmenter, sinks, on_progress=seen.append)
     assert done == 23
     for sink in sinks:
         assert [s.frame.index for s in sink.items] == list(range(23))
@@ -75,7 +77,7 @@ def test_every_frame_once_in_order_into_every_sink(segmenter: Segmenter) -> None
 
 def test_no_frames_at_all(segmenter: Segmenter) -> None:
     sink = ListSink()
-    assert run_pipeline(frames(0), segmenter, [("a", sink)]) == 0
+    assert run_pipeline(frames(0), segmenter, [sink]) == 0
     assert sink.closed
 
 
@@ -120,10 +122,10 @@ def test_an_error_in_any_stage_surfaces_once_as_itself(
 
         monkeypatch.setattr(segmenter.engine, "submit", submit)
     failing = ListSink(7 if stage in ("write", "close") else None, stage)
-    other = ListSink()
+    other = ListSink(name="other")
     source = frames(500, fail_at=8 if stage == "decode" else None)
     with pytest.raises(BoomError, match=stage):
-        run_pipeline(source, segmenter, [("failing", failing), ("other", other)], depth=2)
+        run_pipeline(source, segmenter, [failing, other], depth=2)
     assert failing.aborted
     if stage != "close":
         assert other.aborted
@@ -133,7 +135,7 @@ def test_an_error_in_any_stage_surfaces_once_as_itself(
 def test_a_stop_finishes_what_is_in_flight(segmenter: Segmenter) -> None:
     stop, sink = threading.Event(), ListSink()
     done = run_pipeline(
-        frames(10**6), segmenter, [("a", sink)], stop=stop,
+        frames(10**6), segmenter, [sink], stop=stop,
         on_progress=lambda p: stop.set() if p.frames == 10 else None,
     )  # fmt: skip
     assert 10 <= done < 100
@@ -149,7 +151,7 @@ def test_interrupting_the_reader_stops_every_thread(segmenter: Segmenter) -> Non
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_pipeline(frames(10**6), segmenter, [("a", sink)], on_progress=interrupt)
+        run_pipeline(frames(10**6), segmenter, [sink], on_progress=interrupt)
     assert sink.aborted
 
 
@@ -172,6 +174,6 @@ def test_a_slow_sink_holds_the_decoder_back(segmenter: Segmenter, depth: int) ->
         written(item)
 
     sink.write = slow  # type: ignore[method-assign]
-    run_pipeline(count(), segmenter, [("a", sink)], depth=depth)
+    run_pipeline(count(), segmenter, [sink], depth=depth)
     in_hand = 5 + segmenter.engine.batch_size * (segmenter.engine.in_flight + 1)
     assert worst <= 4 * depth + in_hand

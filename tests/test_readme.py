@@ -31,7 +31,8 @@ from cornea_stream.engines import factory
 from cornea_stream.models import checkpoint as weights
 from cornea_stream.postprocess.mask import iou
 from cornea_stream.runs.options import RunOptions
-from cornea_stream.runs.run import run_into
+from cornea_stream.runs.plan import plan_run
+from cornea_stream.runs.run import run_plan
 from cornea_stream.synthetic import generate_clip
 from cornea_train.supervisely import annotation
 
@@ -86,7 +87,7 @@ RUN = {
 
 READ = {
     "cornea-stream run recordings/ stills/ -o results --jobs 2": "processes: test_jobs.py",
-    "cornea-stream run surgery.mp4 --segment 5m --jobs 2": "processes: test_segments.py",
+    "cornea-stream run surgery.mp4 --chunk 5m --jobs 2": "processes: test_chunks.py",
     "cornea-stream run recordings/ -o results --ray auto": "a cluster: test_cluster.py",
     "cornea-stream run rtsp://camera:554/eye": "a camera: test_live.py",
     "cornea-stream run rtsp://camera:554/eye --preview": "a camera: test_preview.py",
@@ -140,9 +141,9 @@ def made(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path) -> Pat
         weights.save_checkpoint(root / file, loaded.state_dict, loaded.spec)
     segmenter = Segmenter(tiny_checkpoint, device="cpu", backend="torch")
     for folder in ("results/surgery", "output/a", "output/b"):
-        done = run_into(
-            root / "surgery.mp4", root / folder, segmenter, RunOptions(mask=True, metrics=True)
-        )
+        options = RunOptions(mask=True, metrics=True)
+        plan = plan_run(root / "surgery.mp4", root / folder, options, segmenter.mask_settings)
+        done = run_plan(plan, segmenter)
         assert done.status == "complete"
     return root
 

@@ -368,7 +368,7 @@ def test_the_index_shows_runs_and_failures(
 
 def test_the_index_leaves_unfinished_segments_out(video: Path, segmenter: Segmenter) -> None:
     out = run(video, segmenter)
-    part = out / ".segments.part" / "0"
+    part = out / ".chunks.part" / "0"
     part.mkdir(parents=True)
     (part / "run.json").write_text("{}")
     assert find_runs(out.parent) == [out]

@@ -15,10 +15,10 @@ from cornea_stream.media.frame import Frame, Image, upright
 from cornea_stream.report.records import Records, load_records
 from cornea_stream.report.runs import Run, open_run
 from cornea_stream.report.statistics import least_certain
-from cornea_stream.runs import manifest
 from cornea_stream.sinks.png import write_png
 from cornea_stream.sources import open_source
 from cornea_stream.sources.containers import MAX_MEGAPIXELS
+from cornea_stream.sources.fingerprint import fingerprint
 from cornea_stream.storage import output_errors, write_file
 from cornea_train import supervisely
 from cornea_train.coco import CocoFile
@@ -102,7 +102,7 @@ class _Annotatable:
         self.source = Path(str(path))
         if not self.source.exists():
             raise SourceError(f"the run's source is gone: {self.source}: put it back there")
-        if manifest.fingerprint(self.source) != self.run.told.get("fingerprint"):
+        if fingerprint(self.source) != self.run.told.get("fingerprint"):
             raise SourceError(
                 f"the source has changed since the run: {self.source}: run again with --overwrite"
             )

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from cornea_stream.errors import SourceError, UsageError
 from cornea_stream.media.frame import source_name
-from cornea_stream.runs import manifest
 from cornea_stream.sources import is_image
+from cornea_stream.storage import is_ours
 
 # fmt: off
 VIDEO_SUFFIXES = frozenset({
@@ -115,7 +115,7 @@ def _search(folder: Path, output_dir: Path, seen: set[Path]) -> list[Path]:
 
 
 def _is_output(folder: Path, output_dir: Path) -> bool:
-    return folder.resolve() == output_dir.resolve() or manifest.is_own(folder)
+    return folder.resolve() == output_dir.resolve() or is_ours(folder)
 
 
 def _is_video(path: Path) -> bool:

@@ -26,10 +26,10 @@ from cornea_stream.batch.task import (
     Results,
     Setup,
     Step,
-    Unit,
+    Task,
     describe_engine,
     failure,
-    run_unit,
+    run_task,
     seldom,
 )
 from cornea_stream.engines.device import choose_devices
@@ -39,7 +39,7 @@ from cornea_stream.runs.options import RunResult
 _LOOK_FOR_STOP_S = 0.1
 _SAFE_PATH = "PYTHONSAFEPATH"
 _News: TypeAlias = Step | RunResult | str | CorneaStreamError | None
-"""How far a worker is, a unit's result, the engine it loaded, why it cannot load; None: it died."""
+"""How far a worker is, a task's result, the engine it loaded, why it cannot load; None: it died."""
 
 
 def worker_devices(device: str, jobs: int | None) -> list[str]:
@@ -56,17 +56,17 @@ def worker_devices(device: str, jobs: int | None) -> list[str]:
     return [names[number % len(names)] for number in range(jobs or len(names))]
 
 
-def executor_for(setup: Setup, jobs: int | None, units: int | None) -> Executor:
-    """Return who is to do so many units on this machine (None: many).
+def executor_for(setup: Setup, jobs: int | None, tasks: int | None) -> Executor:
+    """Return who is to do so many tasks on this machine (None: many).
 
     Raises UsageError as `worker_devices`.
     """
-    devices = worker_devices(setup.device, jobs)[:units]
+    devices = worker_devices(setup.device, jobs)[:tasks]
     return Processes(setup, devices) if len(devices) > 1 else Here(setup)
 
 
 class Processes:
-    """Does units in worker processes, one at a time each; a worker that dies costs its unit only.
+    """Does tasks in worker processes, one at a time each; a worker that dies costs its task only.
 
     Workers are spawned: the threads of FFmpeg and PyTorch do not survive a fork. Each is born with
     its share of the cores, so that all libraries in all of them together start as many threads as
@@ -79,17 +79,17 @@ class Processes:
         self._description = ""
 
     def run(
-        self, units: Sequence[Unit], *, stop: threading.Event, on_step: Callable[[Step], None]
+        self, tasks: Sequence[Task], *, stop: threading.Event, on_step: Callable[[Step], None]
     ) -> Results:
-        """Yield each unit with its result as it is done.
+        """Yield each task with its result as it is done.
 
         Raises what making a segmenter raises, and CorneaStreamError when no worker could start.
         """
-        waiting = deque(units)
-        setups = self._setups[: len(units)]
+        waiting = deque(tasks)
+        setups = self._setups[: len(tasks)]
         workers = list(map(_Worker, setups, core_shares(len(setups))))
         try:
-            while any(worker.unit for worker in workers) or (waiting and workers):
+            while any(worker.task for worker in workers) or (waiting and workers):
                 if stop.is_set():
                     waiting.clear()
                     for worker in workers:
@@ -97,7 +97,8 @@ class Processes:
                 for worker in _with_news(workers):
                     news = worker.receive()
                     if isinstance(news, Step):
-                        on_step(news)
+                        if worker.task:
+                            on_step(replace(news, task=worker.task))
                     elif isinstance(news, CorneaStreamError):
                         raise news
                     elif isinstance(news, str):
@@ -108,8 +109,8 @@ class Processes:
                             worker.kill()
                     else:
                         workers.remove(worker)
-                        if worker.unit:
-                            yield worker.unit, failure(worker.unit, worker.death())
+                        if worker.task:
+                            yield worker.task, failure(worker.task, worker.death())
                         if worker.was_ready and waiting:
                             workers.append(worker.again())
                 for worker in workers:
@@ -134,7 +135,7 @@ class _Worker:
 
     def __init__(self, setup: Setup, cores: frozenset[int]) -> None:
         self._setup, self._cores = setup, cores
-        self.unit: Unit | None = None
+        self.task: Task | None = None
         self.was_ready = self._stopped = self._killed = False
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
@@ -147,18 +148,18 @@ class _Worker:
 
     @property
     def is_idle(self) -> bool:
-        """Whether it has loaded its model and waits for a unit."""
-        return self.was_ready and self.unit is None and not (self._stopped or self._killed)
+        """Whether it has loaded its model and waits for a task."""
+        return self.was_ready and self.task is None and not (self._stopped or self._killed)
 
     def again(self) -> _Worker:
         """Return a new one of its kind."""
         return _Worker(self._setup, self._cores)
 
-    def give(self, unit: Unit) -> None:
-        """Have it begin a unit."""
-        self.unit = unit
+    def give(self, task: Task) -> None:
+        """Have it begin a task."""
+        self.task = task
         with suppress(OSError):  # it died: `receive` will tell
-            self.connection.send(unit)
+            self.connection.send(task)
 
     def receive(self) -> _News:
         """Return what it sent, None at its end."""
@@ -170,24 +171,24 @@ class _Worker:
         self.was_ready = self.was_ready or isinstance(news, str)
         return news
 
-    def done(self) -> Unit:
-        """Take back the unit that it was given."""
-        unit, self.unit = self.unit, None
-        assert unit is not None
-        return unit
+    def done(self) -> Task:
+        """Take back the task that it was given."""
+        task, self.task = self.task, None
+        assert task is not None
+        return task
 
     def death(self) -> CorneaStreamError:
-        """Return the error for the unit that it died with."""
-        assert self.unit is not None
+        """Return the error for the task that it died with."""
+        assert self.task is not None
         code = self._process.exitcode or 0
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         return CorneaStreamError(
-            f"the process at work on it died ({how}): {self.unit.source}: if memory ran out use "
+            f"the process at work on it died ({how}): {self.task.source}: if memory ran out use "
             "fewer --jobs; --resume takes it up again"
         )
 
     def stop(self) -> None:
-        """Have it end its unit early."""
+        """Have it end its task early."""
         if not self._stopped:
             self._stopped = True
             with suppress(OSError):
@@ -254,14 +255,14 @@ def born_with(cores: frozenset[int]) -> Iterator[None]:
 
 
 def _serve(connection: Connection, setup: Setup, cores: int) -> None:
-    """Be a worker: load the model, then do unit after unit until told to stop, or the driver ends.
+    """Be a worker: load the model, then do task after task until told to stop, or the driver ends.
 
     In both cases the frames in flight are finished and the files closed so that they play.
     """
     torch.set_num_threads(min(cores, torch.get_num_threads()))
-    units: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
+    tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
     stop = threading.Event()
-    threading.Thread(target=_listen, args=(connection, units, stop), daemon=True).start()
+    threading.Thread(target=_listen, args=(connection, tasks, stop), daemon=True).start()
 
     def say(news: _News) -> None:
         with suppress(OSError):  # the driver is gone, and the listener has noticed
@@ -276,15 +277,15 @@ def _serve(connection: Connection, setup: Setup, cores: int) -> None:
         say(CorneaStreamError(f"cannot load the model: {err!r}: try one process, without --jobs"))
         return
     say(describe_engine(segmenter))
-    while unit := units.get():
-        say(run_unit(unit, segmenter, stop=stop, on_step=seldom(say)))
+    while task := tasks.get():
+        say(run_task(task, segmenter, stop=stop, on_step=seldom(say)))
 
 
 def _listen(
-    connection: Connection, units: queue.SimpleQueue[Unit | None], stop: threading.Event
+    connection: Connection, tasks: queue.SimpleQueue[Task | None], stop: threading.Event
 ) -> None:
     with suppress(EOFError, OSError):
-        while unit := connection.recv():
-            units.put(unit)
+        while task := connection.recv():
+            tasks.put(task)
     stop.set()
-    units.put(None)
+    tasks.put(None)

@@ -1,4 +1,4 @@
-"""Many units of work: skip what is done, have the rest done, keep account of all."""
+"""Many tasks: skip what is done, have the rest done, keep account of all."""
 
 from __future__ import annotations
 
@@ -7,55 +7,46 @@ import threading
 from collections.abc import Callable, Sequence
 
 from cornea_stream.batch.summary_csv import Summary
-from cornea_stream.batch.task import Executor, Step, Unit, failure
-from cornea_stream.errors import (
-    EXIT_INTERRUPTED,
-    EXIT_OK,
-    EXIT_PARTIAL,
-    CorneaStreamError,
-    OutputError,
-)
-from cornea_stream.inference.segmenter import MaskSettings
+from cornea_stream.batch.task import Executor, SourceTask, Step, Task
+from cornea_stream.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_PARTIAL, OutputError
 from cornea_stream.runs.options import RunResult
-from cornea_stream.runs.run import settle
 
 
-def run_units(
-    units: Sequence[Unit],
+def run_batch(
+    tasks: Sequence[SourceTask],
     executor: Executor,
-    masks: MaskSettings,
     *,
     stop: threading.Event,
     on_step: Callable[[Step], None],
-    on_result: Callable[[Unit, RunResult], None],
+    on_result: Callable[[Task, RunResult], None],
     summary: Summary | None = None,
 ) -> tuple[list[RunResult], int]:
-    """Have `units` done; return the results of those that were begun, in order, and the exit code.
+    """Have `tasks` done; return the results of those that were begun, in order, and the exit code.
 
-    With their `resume` units that are complete with `masks` and their options are skipped, without
-    opening their source or loading the network. The code is 0 when all are complete, 130 after
-    `stop`, the failure's own code when none succeeded, and 6 when only some did.
+    Settled tasks are not given to the executor, so that for them alone no network is loaded. The
+    code is 0 if all are complete, 130 if `stop` left some undone, the failure's own code if none
+    succeeded, and 6 if only some did.
     """
-    results: dict[Unit, RunResult] = {}
+    results: dict[Task, RunResult] = {}
 
-    def note(unit: Unit, result: RunResult) -> None:
-        results[unit] = result
-        on_result(unit, result)
+    def note(task: Task, result: RunResult) -> None:
+        results[task] = result
+        on_result(task, result)
         if summary:
             with contextlib.suppress(OutputError):  # the other sources go on; the last write tells
                 summary.write(results)
 
     try:
-        for unit in units:
+        for task in tasks:
             if stop.is_set():
                 break
-            if settled := _settled(unit, masks):
-                note(unit, settled)
-        todo = [unit for unit in units if unit not in results]
+            if task.is_settled:
+                note(task, task.settle())
+        todo = [task for task in tasks if not task.is_settled]
         if todo and not stop.is_set():
             with contextlib.closing(executor.run(todo, stop=stop, on_step=on_step)) as done:
-                for unit, result in done:
-                    note(unit, result)
+                for finished, result in done:
+                    note(finished, result)
     except BaseException:
         if summary:
             with contextlib.suppress(OutputError):
@@ -63,16 +54,9 @@ def run_units(
         raise
     if summary:
         summary.write(results, last=True)
-    ordered = [results[unit] for unit in units if unit in results]
-    return ordered, EXIT_INTERRUPTED if stop.is_set() else _exit_code(ordered)
-
-
-def _settled(unit: Unit, masks: MaskSettings) -> RunResult | None:
-    """Return the result of a unit that needs no work, or that may not be begun."""
-    try:
-        return settle(unit.source, unit.folder, unit.options, masks)
-    except (CorneaStreamError, OSError) as err:
-        return failure(unit, err)
+    ordered = [results[task] for task in tasks if task in results]
+    left = len(ordered) < len(tasks) or any(r.status == "interrupted" for r in ordered)
+    return ordered, EXIT_INTERRUPTED if stop.is_set() and left else _exit_code(ordered)
 
 
 def _exit_code(results: Sequence[RunResult]) -> int:

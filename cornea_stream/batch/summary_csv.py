@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cornea_stream.batch.task import Unit
+from cornea_stream.batch.task import Task
 from cornea_stream.errors import OutputError
 from cornea_stream.report import Failure
 from cornea_stream.runs.options import RunResult
@@ -23,17 +23,17 @@ _EVERY_S = 5.0
 class Summary:
     """Keeps summary.csv up to date while results come in; the file is whole at any moment."""
 
-    def __init__(self, folder: Path, units: Sequence[Unit]) -> None:
+    def __init__(self, folder: Path, tasks: Sequence[Task]) -> None:
         """Take the place of an earlier summary. Raises OutputError for a file that is none."""
         self.path = folder / NAME
-        self._units = units
+        self._tasks = tasks
         self._written = float("-inf")
         if self.path.exists() and not _is_summary(self.path):
             raise OutputError(
                 f"not a summary of this program: {self.path}: move it away or choose another -o"
             )
 
-    def write(self, results: Mapping[Unit, RunResult], *, last: bool = False) -> None:
+    def write(self, results: Mapping[Task, RunResult], *, last: bool = False) -> None:
         """Write all rows, unless that was done a moment ago and this is not the last time.
 
         Raises OutputError.
@@ -43,7 +43,7 @@ class Summary:
         text = io.StringIO()
         rows = csv.writer(text, lineterminator="\n")
         rows.writerow(COLUMNS)
-        rows.writerows(_row(unit, results.get(unit)) for unit in self._units)
+        rows.writerows(_row(task, results.get(task)) for task in self._tasks)
         with output_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
         write_file(self.path, text.getvalue().encode(errors="surrogateescape"))
@@ -63,9 +63,9 @@ def read_failures(folder: Path) -> list[Failure]:
         ]
 
 
-def _row(unit: Unit, result: RunResult | None) -> tuple[object, ...]:
+def _row(task: Task, result: RunResult | None) -> tuple[object, ...]:
     if result is None:
-        return (unit.source, unit.folder, NOT_DONE, "", "", "", "")
+        return (task.source, task.folder, NOT_DONE, "", "", "", "")
     return (
         result.source,
         result.folder,

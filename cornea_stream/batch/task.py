@@ -10,49 +10,139 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
-from cornea_stream.chunks.cuts import Segment
-from cornea_stream.chunks.run_chunk import run_segment
 from cornea_stream.errors import EXIT_INTERNAL, CorneaStreamError
 from cornea_stream.inference.segmenter import MaskSettings, Segmenter
 from cornea_stream.media.address import Address
 from cornea_stream.models.checkpoint import load_checkpoint
 from cornea_stream.pipeline.pipeline import Progress
 from cornea_stream.runs.options import RunOptions, RunResult
-from cornea_stream.runs.run import run_into
+from cornea_stream.runs.plan import RunPlan, plan_run
+from cornea_stream.runs.run import finish, run_plan
 
 STEP_EVERY_S = 0.2
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """One piece of work, as plain data: a source, the folder of its outputs, what to make of it.
+class Task(Protocol):
+    """One piece of work, as plain data: a source, the folder of its outputs, how to do it."""
 
-    With a `segment` only that is done, as a part. `notes` are warnings to be told with the result.
-    """
+    @property
+    def source(self) -> Path | Address:
+        """What is read."""
+        ...
 
-    source: Path | Address
-    folder: Path
-    options: RunOptions
-    segment: Segment | None = None
-    notes: tuple[str, ...] = ()
+    @property
+    def folder(self) -> Path:
+        """Where the outputs go."""
+        ...
 
-    def absolute(self) -> Unit:
-        """Return the same with paths that mean the same everywhere."""
-        source = self.source.absolute() if isinstance(self.source, Path) else self.source
-        return replace(self, source=source, folder=self.folder.absolute())
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody follows the run, so that it stays in this process."""
+        ...
+
+    def run(
+        self,
+        segmenter: Segmenter,
+        *,
+        stop: threading.Event,
+        on_step: Callable[[Step], None],
+    ) -> RunResult:
+        """Do the work. Raises CorneaStreamError, and whatever a defect raises."""
+        ...
+
+    def again(self) -> Task:
+        """Return the task as it is to be done after whoever worked on it was lost."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A unit has begun (`progress` is None) or got further; `expected` frames in all, if known.
+    """A task has begun (`progress` is None) or got further; `expected` frames in all, if known.
 
     `note` is a sentence for the user: a live source went away, or is back.
     """
 
-    unit: Unit
+    task: Task
     expected: int | None
     progress: Progress | None = None
     note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SourceTask:
+    """A whole source: its plan, or, if it could not be planned, the result that says why."""
+
+    source: Path | Address
+    folder: Path
+    options: RunOptions
+    masks: MaskSettings
+    plan: RunPlan | None = None
+    failed: RunResult | None = None
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether the run streams or serves a preview."""
+        return self.options.is_watched
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is to be done: it is complete already, or cannot be done."""
+        return self.plan is None or self.plan.finished is not None
+
+    def settle(self) -> RunResult:
+        """Return the result of a settled task, with its summary and report drawn if wanted."""
+        if self.failed is not None:
+            return self.failed
+        assert self.plan is not None
+        try:
+            return finish(self.plan)
+        except (CorneaStreamError, OSError) as err:
+            return failure(self, err)
+
+    def run(
+        self,
+        segmenter: Segmenter,
+        *,
+        stop: threading.Event,
+        on_step: Callable[[Step], None],
+    ) -> RunResult:
+        """Carry out the plan."""
+        if self.plan is None:
+            return self.settle()
+        expected: int | None = None
+
+        def begin(estimate: int | None) -> None:
+            nonlocal expected
+            expected = estimate
+            on_step(Step(self, expected))
+
+        return run_plan(
+            self.plan, segmenter,
+            stop=stop,
+            on_start=lambda info, estimate: begin(estimate),
+            on_progress=lambda progress: on_step(Step(self, expected, progress)),
+            on_note=lambda note: on_step(Step(self, expected, note=note)),
+        )  # fmt: skip
+
+    def again(self) -> SourceTask:
+        """Return the task planned anew; what the lost one left is replaced."""
+        options = replace(self.options, resume=True)
+        task = plan_source(self.source, self.folder, options, self.masks)
+        if task.plan and task.plan.finished:  # the lost one had just completed it
+            done = replace(task.plan.finished, status="complete")
+            return replace(task, plan=replace(task.plan, finished=done))
+        return task
+
+
+def plan_source(
+    source: Path | Address, folder: Path, options: RunOptions, masks: MaskSettings
+) -> SourceTask:
+    """Return the task of a source; one that cannot be planned is a task that has failed."""
+    task = SourceTask(source, folder, options, masks)
+    try:
+        return replace(task, plan=plan_run(source, folder, options, masks))
+    except (CorneaStreamError, OSError) as err:
+        return replace(task, failed=failure(task, err))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,23 +183,23 @@ class Setup:
         )  # fmt: skip
 
 
-Results: TypeAlias = Generator[tuple[Unit, RunResult], None, None]
+Results: TypeAlias = Generator[tuple[Task, RunResult], None, None]
 
 
 class Executor(Protocol):
-    """Does units of work, in any order, any number at a time."""
+    """Does tasks, in any order, any number at a time."""
 
     def run(
         self,
-        units: Sequence[Unit],
+        tasks: Sequence[Task],
         *,
         stop: threading.Event,
         on_step: Callable[[Step], None],
     ) -> Results:
-        """Yield each unit with its result as it is done; a failure is a result too.
+        """Yield each task with its result as it is done; a failure is a result too.
 
-        After `stop` units in hand are ended early and no more are begun. Closing the iterator
-        gives up what is in hand. Raises where nothing can be done at all, say without weights.
+        After `stop` tasks in hand are ended early and no more are begun. Closing the iterator
+        gives up what is in hand. Raises if nothing can be done at all, say without weights.
         """
         ...
 
@@ -119,87 +209,68 @@ class Executor(Protocol):
 
 
 class Here:
-    """Does units one after the other, in this process."""
+    """Does tasks one after the other, in this process."""
 
     def __init__(self, setup: Setup) -> None:
-        """Take the plan for a segmenter; it is made when the first unit comes."""
+        """Take the plan for a segmenter; it is made when the first task comes."""
         self._setup = setup
         self._engine = ""
 
     def run(
         self,
-        units: Sequence[Unit],
+        tasks: Sequence[Task],
         *,
         stop: threading.Event,
         on_step: Callable[[Step], None],
     ) -> Results:
-        """Yield each unit with its result. Raises what making the segmenter raises."""
+        """Yield each task with its result. Raises what making the segmenter raises."""
         segmenter = self._setup.build()
         self._engine = describe_engine(segmenter)
-        for unit in units:
+        for task in tasks:
             if stop.is_set():
                 return
-            yield unit, run_unit(unit, segmenter, stop=stop, on_step=on_step)
+            yield task, run_task(task, segmenter, stop=stop, on_step=on_step)
 
     def describe(self) -> str:
         """Return the engine in words."""
         return self._engine
 
 
-def run_unit(
-    unit: Unit,
+def run_task(
+    task: Task,
     segmenter: Segmenter,
     *,
     stop: threading.Event,
     on_step: Callable[[Step], None],
 ) -> RunResult:
-    """Do one unit; whatever goes wrong is a failed result."""
-    expected: int | None = None
-
-    def begin(estimate: int | None) -> None:
-        nonlocal expected
-        expected = estimate
-        on_step(Step(unit, expected))
-
+    """Do one task; whatever goes wrong is a failed result."""
     try:
-        if unit.segment and isinstance(unit.source, Path):
-            return run_segment(
-                unit.source, unit.folder, segmenter, unit.options, unit.segment,
-                stop=stop, on_progress=lambda progress: on_step(Step(unit, None, progress)),
-            )  # fmt: skip
-        return run_into(
-            unit.source, unit.folder, segmenter, unit.options,
-            stop=stop,
-            on_start=lambda info, estimate: begin(estimate),
-            on_progress=lambda progress: on_step(Step(unit, expected, progress)),
-            on_note=lambda note: on_step(Step(unit, expected, note=note)),
-            notes=unit.notes,
-        )  # fmt: skip
+        return task.run(segmenter, stop=stop, on_step=on_step)
     except Exception as err:  # one video must not stop the others
-        return failure(unit, err)
+        return failure(task, err)
 
 
 def seldom(on_step: Callable[[Step], None]) -> Callable[[Step], None]:
-    """Return `on_step` for a unit's first step, and then for one every STEP_EVERY_S at most."""
-    told = float("-inf")
+    """Return `on_step` for a task's first step, and then for one every STEP_EVERY_S at most."""
+    passed = float("-inf")
 
     def pass_on(step: Step) -> None:
-        nonlocal told
-        if step.progress is None or time.monotonic() - told >= STEP_EVERY_S:
-            told = time.monotonic()
+        nonlocal passed
+        if step.progress is None or time.monotonic() - passed >= STEP_EVERY_S:
+            passed = time.monotonic()
             on_step(step)
 
     return pass_on
 
 
-def failure(unit: Unit, err: Exception) -> RunResult:
-    """Return the result of a unit that `err` ended."""
-    result = RunResult(str(unit.source), str(unit.folder), exit_code=EXIT_INTERNAL)
+def failure(task: Task, err: Exception) -> RunResult:
+    """Return the result of a task that `err` ended."""
+    result = RunResult(str(task.source), str(task.folder), exit_code=EXIT_INTERNAL)
     result.traceback = "".join(traceback.format_exception(err))
     if isinstance(err, CorneaStreamError):
         return replace(result, error=str(err), exit_code=err.exit_code)
-    told = f"internal error: {type(err).__name__}: {err}: please report it with --verbose output"
-    return replace(result, error=f"{unit.source}: {told}")
+    cause = f"internal error: {type(err).__name__}: {err}: please report it with --verbose output"
+    return replace(result, error=f"{task.source}: {cause}")
 
 
 def describe_engine(segmenter: Segmenter) -> str:

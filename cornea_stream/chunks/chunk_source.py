@@ -1,4 +1,4 @@
-"""The frames of one segment of a video, with its context on both sides."""
+"""The frames of one chunk of a video, with its context on both sides."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from cornea_stream.chunks.cuts import Segment
+from cornea_stream.chunks.cuts import Chunk
 from cornea_stream.media.frame import Frame
 from cornea_stream.sources.containers import MAX_MEGAPIXELS
 from cornea_stream.sources.video import VideoSource
 
 
-class SegmentSource(VideoSource):
-    """Reads `segment` of a video; frames have the numbers that they have in the whole run.
+class ChunkSource(VideoSource):
+    """Reads `chunk` of a video; frames have the numbers that they have in the whole run.
 
-    `evidence` tells what is needed to judge whether the segment fits to its neighbors. `taken`
+    `evidence` tells what is needed to judge whether the chunk fits to its neighbors. `taken`
     counts its own frames as they are yielded, `context` those before them.
     """
 
     def __init__(
         self,
         path: Path,
-        segment: Segment,
+        chunk: Chunk,
         *,
         start_s: float | None = None,
         end_s: float | None = None,
@@ -35,7 +35,7 @@ class SegmentSource(VideoSource):
         max_megapixels: float = MAX_MEGAPIXELS,
     ) -> None:
         """Open the video for the run that `start_s`, `end_s` and `every` choose."""
-        self.segment = segment
+        self.chunk = chunk
         self.taken = self.context = 0
         self._before = self._after = 0
         self._last_s = 0.0
@@ -58,7 +58,7 @@ class SegmentSource(VideoSource):
         was there that was planned. `seen`: number and digest of the picture at each of the times
         `head` and `foot`.
         """
-        planned = self.segment.before, self.segment.after
+        planned = self.chunk.before, self.chunk.after
         return {
             "taken": self.taken,
             "last_time_s": self._last_s,
@@ -68,17 +68,17 @@ class SegmentSource(VideoSource):
         }
 
     def _selected(self, start_s: float | None) -> Iterator[Frame]:
-        segment = self.segment
-        number = itertools.count(segment.index - segment.before)
-        begins = segment.index == 0  # the run's own beginning: as without segments
+        chunk = self.chunk
+        number = itertools.count(chunk.index - chunk.before)
+        begins = chunk.index == 0  # the run's own beginning: as without chunks
         time_base = self._stream.time_base or Fraction(1, 90000)
-        lead_s = (start_s or 0.0) if begins else float(segment.lead * time_base)
+        lead_s = (start_s or 0.0) if begins else float(chunk.lead * time_base)
         for frame in self._decoded_until(lead_s):
             pts = frame.video.pts
             assert pts is not None
-            if frame.time_s < (start_s or -math.inf) if begins else pts < segment.lead:
+            if frame.time_s < (start_s or -math.inf) if begins else pts < chunk.lead:
                 continue
-            if segment.tail is not None and pts >= segment.tail:
+            if chunk.tail is not None and pts >= chunk.tail:
                 return
             if self._end_s is not None and frame.time_s >= self._end_s:
                 return
@@ -89,14 +89,14 @@ class SegmentSource(VideoSource):
                 yield Frame(index, frame.time_s, frame.video)
 
     def _note(self, pts: int, index: int, taken: bool, frame: Frame) -> None:
-        segment = self.segment
-        if pts in segment.head or pts in segment.foot:
+        chunk = self.chunk
+        if pts in chunk.head or pts in chunk.foot:
             # Before it is handed on: sinks may paint.
             self._seen[pts] = index, hashlib.sha256(frame.rgb().tobytes()).hexdigest()
-        if segment.holds(pts):
+        if chunk.holds(pts):
             self.taken += taken
             self._last_s = frame.time_s if taken else self._last_s
-        elif pts < segment.start:
+        elif pts < chunk.start:
             self._before += 1
             self.context += taken
         else:

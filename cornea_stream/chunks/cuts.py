@@ -1,6 +1,6 @@
-"""Where a long video can be cut into segments that are processed apart and joined again.
+"""Where a long video can be cut into chunks that are processed apart and joined again.
 
-Only packet headers are read. A cut lies at a keyframe; each segment also gets the frames around it
+Only packet headers are read. A cut lies at a keyframe; each chunk also gets the frames around it
 that its masks depend on, and reading begins at a keyframe before those, so that pictures that refer
 back over the cut (open GOPs) are decoded as in one piece.
 """
@@ -31,7 +31,7 @@ _WITNESSES = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class Chunk:
     """A stretch of a video: its frames have `start` <= pts < `end` (None: up to the run's end).
 
     Times are ticks of the stream's time base, numbers count decoded frames. `index` is the number
@@ -59,9 +59,9 @@ class Segment:
         """Whether a frame is its own, and not context."""
         return self.start <= pts and (self.end is None or pts < self.end)
 
-    def with_next(self, following: Segment) -> Segment:
-        """Return this segment and the one that follows as one."""
-        return Segment(
+    def with_next(self, following: Chunk) -> Chunk:
+        """Return this chunk and the one that follows as one."""
+        return Chunk(
             self.start, following.end, self.index, self.lead, self.before,
             following.tail, following.after, self.head, following.foot,
         )  # fmt: skip
@@ -69,13 +69,13 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The segments of a run in order; `obstacle` says why a video that is long is left whole."""
+    """The chunks of a run in order; `obstacle` says why a video that is long is left whole."""
 
-    segments: tuple[Segment, ...]
+    chunks: tuple[Chunk, ...]
     obstacle: str | None = None
 
 
-def plan_segments(
+def plan_chunks(
     path: Path,
     length_s: float,
     *,
@@ -85,7 +85,7 @@ def plan_segments(
     reach: int = 0,
     max_megapixels: float = MAX_MEGAPIXELS,
 ) -> Plan:
-    """Return segments of at least `length_s` seconds that together are the run of these options.
+    """Return chunks of at least `length_s` seconds that together are the run of these options.
 
     `reach` tells how many of the frames taken (every `every`-th) before and after a frame its mask
     depends on. Raises SourceError when the file cannot be read.
@@ -105,7 +105,7 @@ def plan_segments(
     bounds = [*_choose_cuts(chosen, keys, length_s / float(time_base), every), len(chosen)]
     return Plan(
         tuple(
-            _segment(chosen, begin, end, before=(reach + 1) * every, after=reach * every)
+            _chunk(chosen, begin, end, before=(reach + 1) * every, after=reach * every)
             for begin, end in pairwise(bounds)
         )
     )
@@ -143,7 +143,7 @@ def _position(ordered: Times, time_s: float, time_base: Fraction) -> int:
 
 
 def _choose_cuts(times: Times, keys: Sequence[int], length: float, every: int) -> list[int]:
-    """Return the numbers of the frames that begin a segment; each has a frame that is taken."""
+    """Return the numbers of the frames that begin a chunk; each has a frame that is taken."""
     cuts = [0]
     for key in keys:
         number = int(np.searchsorted(times, key))
@@ -161,11 +161,11 @@ def _next_taken(number: int, every: int) -> int:
     return -(-number // every) * every
 
 
-def _segment(times: Times, begin: int, end: int, *, before: int, after: int) -> Segment:
-    """Return the segment of the frames numbered `begin` to `end` - 1, with its context."""
+def _chunk(times: Times, begin: int, end: int, *, before: int, after: int) -> Chunk:
+    """Return the chunk of the frames numbered `begin` to `end` - 1, with its context."""
     lead = max(0, begin - max(before, _WITNESSES))
     tail = min(len(times), end + max(after, _WITNESSES))
-    return Segment(
+    return Chunk(
         start=int(times[begin]),
         end=int(times[end]) if end < len(times) else None,
         index=begin,

@@ -33,7 +33,7 @@ def join(
     folder = Path(result.folder)
     warnings: list[str] = []
     for name in (name for name in VIDEOS if name in result.outputs):
-        pieces = [Piece(part.folder / part_name(name), part.segment.start) for part in parts]
+        pieces = [Piece(part.folder / part_name(name), part.chunk.start) for part in parts]
         warnings += concatenate(
             pieces, folder / name, info, audio=name == "overlay.mp4",
             offset_s=options.start_s or 0.0, end_s=options.end_s,

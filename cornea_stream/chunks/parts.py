@@ -1,8 +1,7 @@
-"""The outputs of segments that are done: what they hold, and whether they fit to each other."""
+"""The outputs of chunks that are done: what they hold, and whether they fit to each other."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,12 +10,10 @@ from typing import Any
 
 import av
 
-from cornea_stream.chunks.cuts import Segment
+from cornea_stream.chunks.cuts import Chunk
 
-PARTS = ".segments.part"
-"""Folder beside the outputs in which parts wait for each other."""
 WHOLE = "whole"
-"""File in there that says: do no more segments, the source is to be done whole."""
+"""File in there that says: do no more chunks, the source is to be done whole."""
 ROWS = "rows.jsonl"
 _IN_PARTS = {
     "overlay.mp4": "overlay.mp4",
@@ -29,7 +26,7 @@ _IN_PARTS = {
 }
 VIDEOS = ("overlay.mp4", "mask.mkv")
 EMPTY: dict[str, Any] = {"taken": 0, "mended": 0, "whole_context": False, "seen": {}}
-"""The evidence of a segment in which no picture could be decoded."""
+"""The evidence of a chunk in which no picture could be decoded."""
 
 
 def can_be_joined(output: str) -> bool:
@@ -42,22 +39,17 @@ def part_name(output: str) -> str:
     return _IN_PARTS[output]
 
 
-def discard_parts(folder: Path) -> None:
-    """Remove what segments left in the folder of a video's outputs."""
-    shutil.rmtree(folder / PARTS, ignore_errors=True)
-
-
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A processed segment: its folder, and its run.json with the source's `evidence`."""
+    """A processed chunk: its folder, and its run.json with the source's `evidence`."""
 
-    segment: Segment
+    chunk: Chunk
     folder: Path
     told: dict[str, Any]
 
     @property
     def evidence(self) -> dict[str, Any]:
-        """What `SegmentSource.evidence` told."""
+        """What `ChunkSource.evidence` told."""
         found: dict[str, Any] = self.told["evidence"]
         return found
 
@@ -79,7 +71,7 @@ class Part:
 
     def numbers(self, every: int) -> range:
         """Return the numbers of its frames, as planned."""
-        first = -(-self.segment.index // every) * every
+        first = -(-self.chunk.index // every) * every
         return range(first, first + self.frames * every, every)
 
     def witnesses(self, times: Sequence[int]) -> dict[int, tuple[int, str]]:
@@ -120,7 +112,7 @@ def renumbering(parts: Sequence[Part], every: int) -> list[int | None]:
 
 
 def _step(before: Part, after: Part) -> int | None:
-    a, b = (part.witnesses(after.segment.head) for part in (before, after))
+    a, b = (part.witnesses(after.chunk.head) for part in (before, after))
     steps = {a[pts][0] - b[pts][0] for pts in a.keys() & b.keys()}
     fits = (
         len(steps) == 1

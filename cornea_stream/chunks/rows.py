@@ -9,13 +9,16 @@ from pathlib import Path
 
 from cornea_stream.media.frame import Segmentation
 from cornea_stream.postprocess.pixel_spacing import Scale, WhiteToWhite
+from cornea_stream.sinks.base import SegmentationSink
 from cornea_stream.sinks.columns import Row
 from cornea_stream.sinks.table import Measuring
 from cornea_stream.storage import complete, output_errors, part_path
 
 
-class RowsSink:
+class RowsSink(SegmentationSink):
     """Writes a line of JSON for every frame: the values of its row, unrounded, and its axis."""
+
+    name = "metrics"
 
     def __init__(self, path: Path, scale: Scale | WhiteToWhite | None = None) -> None:
         """Open the file. Raises OutputError."""

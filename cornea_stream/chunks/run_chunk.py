@@ -1,108 +1,183 @@
-"""One segment's work: as one source's, but with context, into the folder of a part."""
+"""One chunk's work: as a source's, but with context around it, into the folder of a part."""
 
 from __future__ import annotations
 
 import json
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import asdict, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cornea_stream.chunks.chunk_source import SegmentSource
-from cornea_stream.chunks.cuts import Segment
-from cornea_stream.chunks.parts import EMPTY, WHOLE, part_name
+from cornea_stream.batch.task import Step
+from cornea_stream.chunks.chunk_source import ChunkSource
+from cornea_stream.chunks.cuts import Chunk
+from cornea_stream.chunks.parts import EMPTY, ROWS, WHOLE, part_name
 from cornea_stream.chunks.rows import RowsSink
+from cornea_stream.chunks.within import Within
 from cornea_stream.errors import SourceError
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.pipeline.pipeline import Progress, run_pipeline
+from cornea_stream.postprocess.pixel_spacing import choose_scale
 from cornea_stream.runs import manifest
 from cornea_stream.runs.options import RunOptions, RunResult
-from cornea_stream.runs.outputs import open_sinks, plan_outputs
-from cornea_stream.runs.run import describe_paths
-from cornea_stream.storage import write_file
+from cornea_stream.runs.outputs import Output, OutputContext, open_mask, open_sinks
+from cornea_stream.runs.plan import RunPlan
+from cornea_stream.runs.run import describe_paths, take_results
+from cornea_stream.sinks import SegmentationSink
+from cornea_stream.sources.fingerprint import fingerprint
+from cornea_stream.storage import hold_folder, write_run
 
 
-def run_segment(
-    path: Path,
-    folder: Path,
-    segmenter: Segmenter,
-    options: RunOptions,
-    segment: Segment,
-    *,
-    stop: threading.Event | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
-) -> RunResult:
-    """Process one segment of a video into `folder`, unless it is complete there or no more needed.
+@dataclass(frozen=True, slots=True, eq=False)
+class ChunkTask:
+    """One chunk of the video of `plan`, to be made a part in `folder`."""
 
-    Its run.json tells what `Part` needs. A segment in which no picture can be decoded is complete,
-    and empty. Raises as `run_into` does.
-    """
-    encoder = options.check()
-    started, clock = datetime.now(timezone.utc), time.perf_counter()
-    result = RunResult(str(path), str(folder), "skipped")
-    if (folder.parent / WHOLE).exists():
+    plan: RunPlan
+    chunk: Chunk
+    folder: Path
+
+    @property
+    def source(self) -> Path:
+        """The video."""
+        assert isinstance(self.plan.source, Path)
+        return self.plan.source
+
+    @property
+    def is_watched(self) -> bool:
+        """No: what is watched is not cut."""
+        return False
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of the part, as JSON gives them back."""
+        plain: dict[str, Any] = json.loads(
+            json.dumps({**self.plan.settings, "chunk": asdict(self.chunk)})
+        )
+        return plain
+
+    def again(self) -> ChunkTask:
+        """Return itself: a part is done over until it is complete."""
+        return self
+
+    def run(
+        self,
+        segmenter: Segmenter,
+        *,
+        stop: threading.Event,
+        on_step: Callable[[Step], None],
+    ) -> RunResult:
+        """Make the part, unless it is complete already or no more needed.
+
+        Its run.json holds what `Part` needs. A chunk in which no frame can be decoded is complete,
+        and empty. Raises as `run_plan` does, and SourceError if the source has changed.
+        """
+        plan = self.plan
+        skipped = RunResult(str(self.source), str(self.folder), "skipped")
+        if (self.folder.parent / WHOLE).exists():
+            return skipped
+        check_unchanged(plan)
+        assert plan.fingerprint is not None
+        if earlier := manifest.find_complete(self.folder, plan.fingerprint, self.settings):
+            return replace(skipped, frames=earlier["evidence"]["taken"])
+        with hold_folder(self.folder):
+            source = _open(self.source, plan.options, self.chunk)
+            if source is None:
+                result, content = replace(skipped, status="complete"), {**EMPTY_PART}
+            else:
+                with source:
+                    result, content = self._process(source, segmenter, stop, on_step)
+            key = {"fingerprint": plan.fingerprint, "settings": self.settings}
+            write_run(self.folder, content | key)
         return result
-    fingerprint = manifest.fingerprint(path)
-    key: dict[str, Any] = {
-        "fingerprint": fingerprint,
-        "settings": part_settings(manifest.settings(options, segmenter.mask_settings), segment),
-    }
-    if earlier := manifest.find_complete(folder, fingerprint, key["settings"]):
-        result.frames = earlier["evidence"]["taken"]
-        return result
-    with manifest.at_work(folder):
-        told: dict[str, Any] = {
-            "status": "complete",
-            "outputs": [],
-            "warnings": [],
-            "evidence": EMPTY,
-        }
-        result.status = "complete"
-        if source := _open(path, options, segment):
-            with source:
 
-                def note(progress: Progress) -> None:
-                    if on_progress:
-                        own = min(max(progress.frames - source.context, 0), source.taken)
-                        on_progress(replace(progress, frames=own))
+    def _process(
+        self,
+        source: ChunkSource,
+        segmenter: Segmenter,
+        stop: threading.Event,
+        on_step: Callable[[Step], None],
+    ) -> tuple[RunResult, dict[str, Any]]:
+        plan, options = self.plan, self.plan.options
+        started, clock = datetime.now(timezone.utc), time.perf_counter()
 
-                with open_sinks(folder, source.info, options, encoder, segment) as (sinks, warners):
-                    run_pipeline(source, segmenter, sinks, stop=stop, on_progress=note)
-                result.warnings = [text for warner in warners for text in warner.warnings]
-                for rows in (sink for _, sink in sinks if isinstance(sink, RowsSink)):
-                    result.warnings += rows.warnings
-                result.outputs = [
-                    part_name(target.name) for target in plan_outputs(folder, path, options)
-                ]
-                result.frames, result.seconds = source.taken, time.perf_counter() - clock
-                result.paths = describe_paths(source, segmenter)
-                if options.overlay:
-                    result.paths["encode"] = encoder.codec
-                if stop and stop.is_set():
-                    result.status = "interrupted"
-                told = manifest.describe(
-                    result, source.info, fingerprint, segmenter, options, started
-                )
-                told["evidence"] = source.evidence
-        content = json.dumps(told | key, indent=2, default=str) + "\n"
-        write_file(folder / manifest.NAME, content.encode())
-    return result
+        def note(progress: Progress) -> None:
+            own = min(max(progress.frames - source.context, 0), source.taken)
+            on_step(Step(self, None, replace(progress, frames=own)))
+
+        context = OutputContext(
+            self.folder, source.info, options, plan.encoder,
+            offset_s=float(self.chunk.start * source.info.time_base), audio=False,
+        )  # fmt: skip
+        outputs = part_outputs(plan.outputs, self.chunk)
+        with open_sinks(outputs, context) as sinks:
+            run_pipeline(source, segmenter, sinks, stop=stop, on_progress=note)
+        result = RunResult(
+            str(self.source), str(self.folder),
+            status="interrupted" if stop.is_set() else "complete",
+            frames=source.taken,
+            seconds=time.perf_counter() - clock,
+            outputs=[part_name(name) for name in plan.files],
+            paths=describe_paths(source, segmenter),
+        )  # fmt: skip
+        take_results(result, sinks)
+        content = manifest.describe(
+            result, source.info, plan.fingerprint, plan.settings, segmenter, started
+        )
+        return result, content | {"evidence": source.evidence}
 
 
-def part_settings(whole: dict[str, Any], segment: Segment) -> dict[str, Any]:
-    """Return the settings of a part, for those of the whole run, as JSON gives them back."""
-    plain: dict[str, Any] = json.loads(json.dumps({**whole, "segment": asdict(segment)}))
-    return plain
+def check_unchanged(plan: RunPlan) -> None:
+    """Raise SourceError if the video is no longer the one that was planned for."""
+    assert isinstance(plan.source, Path)
+    if fingerprint(plan.source) != plan.fingerprint:
+        raise SourceError(
+            f"the source changed during the run: {plan.source}: run again with resume=True"
+        )
 
 
-def _open(path: Path, options: RunOptions, segment: Segment) -> SegmentSource | None:
+EMPTY_PART: dict[str, Any] = {
+    "status": "complete", "outputs": [], "warnings": [], "evidence": EMPTY,
+}  # fmt: skip
+"""run.json of a part without frames."""
+
+
+def part_outputs(outputs: Sequence[Output], chunk: Chunk) -> list[Output]:
+    """Return the outputs of a part: rows in place of tables, and the chunk's own frames alone."""
+    parts = []
+    for output in outputs:
+        if part_name(output.files[0]) == ROWS:  # measurements look back over the cut
+            parts.append(Output((ROWS,), open_rows))
+            continue
+        opener = output.open
+        if output.files == ("mask.mkv",):
+            opener = partial(open_mask, name=part_name("mask.mkv"))
+        parts.append(Output(output.files, partial(_open_within, opener=opener, chunk=chunk)))
+    return parts
+
+
+def open_rows(context: OutputContext) -> SegmentationSink:
+    """Open the rows of which a table is made once all parts are there."""
+    options = context.options
+    scale = choose_scale(options.white_to_white_mm, options.mm_per_px, context.info)
+    return RowsSink(context.folder / ROWS, scale)
+
+
+def _open_within(
+    context: OutputContext, opener: Callable[[OutputContext], SegmentationSink], chunk: Chunk
+) -> SegmentationSink:
+    return Within(opener(context), chunk)
+
+
+def _open(path: Path, options: RunOptions, chunk: Chunk) -> ChunkSource | None:
+    """Open the chunk; None if no frame in it can be decoded."""
     try:
-        return SegmentSource(
+        return ChunkSource(
             path,
-            segment,
+            chunk,
             start_s=options.start_s,
             end_s=options.end_s,
             every=options.every,

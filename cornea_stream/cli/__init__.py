@@ -16,6 +16,7 @@ from cornea_stream.cli.evaluate import evaluate
 from cornea_stream.cli.export import export
 from cornea_stream.cli.frame import frame
 from cornea_stream.cli.info import info, print_version
+from cornea_stream.cli.messages import as_options
 from cornea_stream.cli.report import report
 from cornea_stream.cli.run import run
 from cornea_stream.cli.summary import summary
@@ -76,5 +77,5 @@ def _fail(message: str, error: BaseException | None, code: int) -> None:
 
         sys.stderr.write(without_secrets("".join(traceback.format_exception(error))))
     with contextlib.suppress(BrokenPipeError):
-        typer.secho(f"Error: {without_secrets(message)}", fg=typer.colors.RED, err=True)
+        typer.secho(f"Error: {as_options(without_secrets(message))}", fg=typer.colors.RED, err=True)
     sys.exit(code)

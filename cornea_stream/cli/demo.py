@@ -21,7 +21,7 @@ def demo(
     json_: opt.Json = False,
 ) -> None:
     """Generate a surgery-like clip, find its cornea, and compare with the true masks."""
-    from cornea_stream.batch.task import Here, Setup, Unit
+    from cornea_stream.batch.task import Here, Setup, plan_source
     from cornea_stream.cli.runner import run_and_report
     from cornea_stream.runs.options import RunOptions
     from cornea_stream.synthetic.demo import mean_iou, write_clip
@@ -30,8 +30,8 @@ def demo(
     options = RunOptions(mask=True, metrics=True, overwrite=overwrite)
     setup = Setup(device=device)
     code = run_and_report(
-        [Unit(clip.path, output_dir / clip.path.stem, options)], Here(setup),
-        setup.mask_settings(), output_dir, quiet=quiet, verbose=verbose, as_json=json_,
+        [plan_source(clip.path, output_dir / clip.path.stem, options, setup.mask_settings())],
+        Here(setup), output_dir, quiet=quiet, verbose=verbose, as_json=json_,
     )  # fmt: skip
     if code == 0 and not quiet and not json_:
         score = mean_iou(clip, output_dir / "demo" / "mask.mkv")

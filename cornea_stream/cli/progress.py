@@ -19,7 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from cornea_stream.batch.task import Step, Unit
+from cornea_stream.batch.task import Step, Task
 from cornea_stream.media.address import Address
 from cornea_stream.pipeline.live_statistics import LiveReport
 from cornea_stream.runs.options import RunResult
@@ -27,10 +27,10 @@ from cornea_stream.runs.options import RunResult
 _FPS, _NOTE = TextColumn("{task.fields[fps]:5.1f} fps"), TextColumn("[dim]{task.fields[note]}")
 
 
-def progress_bar(units: Sequence[Unit], console: Console, *, disable: bool) -> Bar:
-    """Return the bar for so many units; it is drawn on terminals only."""
+def progress_bar(tasks: Sequence[Task], console: Console, *, disable: bool) -> Bar:
+    """Return the bar for so many tasks; it is drawn on terminals only."""
     disable = disable or not console.is_terminal
-    return SourceBar(console, disable) if len(units) == 1 else ArchiveBar(units, console, disable)
+    return SourceBar(console, disable) if len(tasks) == 1 else ArchiveBar(tasks, console, disable)
 
 
 def lateness(live: LiveReport) -> str:
@@ -60,11 +60,11 @@ class Bar(ABC):
 
     @abstractmethod
     def step(self, step: Step) -> None:
-        """Show how far a unit is."""
+        """Show how far a task is."""
 
     @abstractmethod
-    def result(self, unit: Unit, result: RunResult) -> None:
-        """Show that a unit is done."""
+    def result(self, task: Task, result: RunResult) -> None:
+        """Show that a task is done."""
 
     def _fps(self, frames: int) -> float:
         now = time.perf_counter()
@@ -77,14 +77,14 @@ class SourceBar(Bar):
 
     def __init__(self, console: Console, disable: bool) -> None:
         super().__init__(console, disable, MofNCompleteColumn(), _FPS, TimeRemainingColumn(), _NOTE)
-        self._task: TaskID | None = None
+        self._bar: TaskID | None = None
 
     def step(self, step: Step) -> None:
         """Show how far the source is."""
         state = step.progress
-        if self._task is None:
-            name = escape(step.unit.folder.name)
-            self._task = self._progress.add_task(name, total=step.expected, fps=0.0, note="")
+        if self._bar is None:
+            name = escape(step.task.folder.name)
+            self._bar = self._progress.add_task(name, total=step.expected, fps=0.0, note="")
         fps = self._fps(state.frames if state else 0)
         if state:
             if state.live:
@@ -92,49 +92,49 @@ class SourceBar(Bar):
             else:  # the fullest queue stands before the slowest stage
                 name, (fill, depth) = max(state.queues.items(), key=lambda item: item[1][0])
                 note = f"{name} {fill}/{depth}"
-            self._progress.update(self._task, completed=state.frames, fps=fps, note=note)
+            self._progress.update(self._bar, completed=state.frames, fps=fps, note=note)
 
-    def result(self, unit: Unit, result: RunResult) -> None:
+    def result(self, task: Task, result: RunResult) -> None:
         """Leave the line as it is."""
 
 
 class ArchiveBar(Bar):
     """Many sources: how many are done, the speed of all together, the time left by their bytes."""
 
-    def __init__(self, units: Sequence[Unit], console: Console, disable: bool) -> None:
+    def __init__(self, tasks: Sequence[Task], console: Console, disable: bool) -> None:
         super().__init__(console, disable, _FPS, TimeRemainingColumn(), _NOTE)
-        self._bytes = {unit: _size(unit.source) for unit in units}
-        self._share = dict.fromkeys(units, 0.0)
-        self._frames = dict.fromkeys(units, 0)
-        self._results: dict[Unit, RunResult] = {}
-        self._task = self._progress.add_task("", total=sum(self._bytes.values()), fps=0.0, note="")
+        self._bytes = {task: _size(task.source) for task in tasks}
+        self._share = dict.fromkeys(tasks, 0.0)
+        self._frames = dict.fromkeys(tasks, 0)
+        self._results: dict[Task, RunResult] = {}
+        self._bar = self._progress.add_task("", total=sum(self._bytes.values()), fps=0.0, note="")
         self._show()
 
     def step(self, step: Step) -> None:
         """Show how far all are, now that one got further."""
         if step.progress:
-            self._frames[step.unit] = step.progress.frames
+            self._frames[step.task] = step.progress.frames
             if step.expected:
-                self._share[step.unit] = min(1.0, step.progress.frames / step.expected)
+                self._share[step.task] = min(1.0, step.progress.frames / step.expected)
         self._show()
 
-    def result(self, unit: Unit, result: RunResult) -> None:
+    def result(self, task: Task, result: RunResult) -> None:
         """Show that one more is done; skipped ones leave the reckoning."""
-        self._results[unit] = result
-        self._share[unit] = 1.0
+        self._results[task] = result
+        self._share[task] = 1.0
         if result.status == "skipped":
-            self._bytes[unit] = 0
+            self._bytes[task] = 0
         else:
-            self._frames[unit] = result.frames
+            self._frames[task] = result.frames
         self._show()
 
     def _show(self) -> None:
         failed = sum(result.status == "failed" for result in self._results.values())
         self._progress.update(
-            self._task,
+            self._bar,
             description=f"{len(self._results)}/{len(self._bytes)} sources",
             total=sum(self._bytes.values()),
-            completed=sum(self._bytes[unit] * share for unit, share in self._share.items()),
+            completed=sum(self._bytes[task] * share for task, share in self._share.items()),
             fps=self._fps(sum(self._frames.values())),
             note=f"{failed} failed" if failed else "",
         )

@@ -11,6 +11,7 @@ import typer
 from cornea_stream.cli import options as opt
 
 if TYPE_CHECKING:
+    from cornea_stream.media.address import Address
     from cornea_stream.sinks import StreamTarget
 
 
@@ -76,13 +77,15 @@ def run(
     ] = None,
     end: Annotated[str | None, typer.Option(help="Stop before this time.", metavar="T")] = None,
     every: Annotated[int, typer.Option(help="Take every N-th frame only.", metavar="N")] = 1,
-    segment: Annotated[
+    chunk: Annotated[
         str | None,
         typer.Option(
-            help="Do long videos in segments of this length, and join them: 60s, 5m or HH:MM:SS.",
+            "--chunk",
+            help="Process long videos in chunks of this length and join them: 60s, 5m, HH:MM:SS.",
             metavar="T",
         ),
     ] = None,
+    segment: Annotated[str | None, typer.Option("--segment", hidden=True)] = None,
     decoder: opt.Decoder = "auto",
     codec: Annotated[
         str, typer.Option(help="FFmpeg video encoder of overlay.mp4; auto tries NVENC.")
@@ -138,7 +141,7 @@ def run(
             "--jobs",
             "-j",
             min=1,
-            help="Videos or segments at a time, each in a process of its own.",
+            help="Videos or chunks at a time, each in a process of its own.",
             metavar="N",
             show_default="one per GPU, else 1",
         ),
@@ -171,16 +174,17 @@ def run(
     """
     from cornea_stream.batch.discover import find_sources
     from cornea_stream.batch.process_pool import executor_for
-    from cornea_stream.batch.task import Executor, Setup, Unit
-    from cornea_stream.chunks.run_chunks import InSegments
+    from cornea_stream.batch.task import Executor, Setup, plan_source
+    from cornea_stream.chunks.run_chunks import ChunkingExecutor
     from cornea_stream.cli.runner import run_and_report
-    from cornea_stream.media.address import Address, lone_address
+    from cornea_stream.media.address import lone_address
     from cornea_stream.runs.options import RunOptions
     from cornea_stream.runs.snapshot import parse_length, parse_time
     from cornea_stream.sinks import PreviewSettings
     from cornea_stream.sinks.stream.target import claim_stdout
 
-    segment_s = None if segment is None else parse_length(segment)
+    chunk = chunk or segment
+    chunk_s = None if chunk is None else parse_length(chunk)
     folders, streams = _parse_outputs(output_dir or ["output"], stream_format)
     folder = Path(folders[0] if folders else "output")
     options = RunOptions(
@@ -216,15 +220,13 @@ def run(
     )
     options.check()
     if address := lone_address(sources):
-        places: list[tuple[Path | Address, Path]] = [(address, Path(address.name))]
+        places: list[tuple[Path | Address, Path]] = [(address, folder / address.name)]
     else:
-        places = [(found.path, found.place) for found in find_sources(sources, folder)]
+        places = [(found.path, folder / found.place) for found in find_sources(sources, folder)]
     if options.is_watched and len(places) > 1:
         raise typer.BadParameter(
             f"a stream or preview takes one source, not {len(places)}: start one run for each"
         )
-    options = replace(options, streams=claim_stdout(streams))
-    units = [Unit(source, folder / place, options) for source, place in places]
     setup = Setup(
         checkpoint,
         device=device,
@@ -238,22 +240,25 @@ def run(
     )
     masks = setup.mask_settings()
     if ray is None:
-        most = len(units) if segment_s is None else None
+        most = len(places) if chunk_s is None else None
         executor: Executor = executor_for(setup, jobs, most)
     elif jobs is None:
         from cornea_stream.batch.ray.cluster import RayCluster
 
-        units = [unit.absolute() for unit in units]
+        places = [(_absolute(source), place.absolute()) for source, place in places]
         executor = RayCluster(setup.absolute(), masks, ray, cores=ray_cores)
     else:
         raise typer.BadParameter("Ray deals the work by cores: use --ray-cores instead of --jobs")
-    if segment_s is not None:
-        executor = InSegments(executor, segment_s, smooth=smooth)
-    code = run_and_report(
-        units, executor, masks, folder,
-        quiet=quiet, verbose=verbose, as_json=json_,
-    )  # fmt: skip
+    if chunk_s is not None:
+        executor = ChunkingExecutor(executor, chunk_s, smooth=smooth)
+    options = replace(options, streams=claim_stdout(streams))
+    tasks = [plan_source(source, place, options, masks) for source, place in places]
+    code = run_and_report(tasks, executor, folder, quiet=quiet, verbose=verbose, as_json=json_)
     raise typer.Exit(code)
+
+
+def _absolute(source: Path | Address) -> Path | Address:
+    return source.absolute() if isinstance(source, Path) else source
 
 
 def _parse_outputs(

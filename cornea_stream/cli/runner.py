@@ -17,11 +17,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cornea_stream.batch.run_batch import run_units
+from cornea_stream.batch.run_batch import run_batch
 from cornea_stream.batch.summary_csv import Summary
-from cornea_stream.batch.task import Executor, Step, Unit
+from cornea_stream.batch.task import Executor, SourceTask, Step
+from cornea_stream.cli.messages import as_options
 from cornea_stream.cli.progress import lateness, progress_bar
-from cornea_stream.inference.segmenter import MaskSettings
 from cornea_stream.runs.options import RunResult
 
 LISTED = 12
@@ -29,32 +29,31 @@ LISTED = 12
 
 
 def run_and_report(
-    units: Sequence[Unit],
+    tasks: Sequence[SourceTask],
     executor: Executor,
-    masks: MaskSettings,
     output_dir: Path,
     *,
     quiet: bool,
     verbose: bool,
     as_json: bool,
 ) -> int:
-    """Have `units` done, show what happens, and return the exit code.
+    """Have `tasks` done, show what happens, and return the exit code.
 
-    Several units leave a summary.csv in `output_dir`.
+    Several tasks leave a summary.csv in `output_dir`.
     """
     began = time.perf_counter()
     errors = Console(stderr=True)
-    summary = Summary(output_dir, units) if len(units) > 1 else None
-    with _stop_on_interrupt(errors) as stop, progress_bar(units, errors, disable=quiet) as bar:
+    summary = Summary(output_dir, tasks) if len(tasks) > 1 else None
+    with _stop_on_interrupt(errors) as stop, progress_bar(tasks, errors, disable=quiet) as bar:
 
         def show(step: Step) -> None:
             # Quiet or not: nobody can guess the address of a preview.
-            if step.note and (not quiet or step.unit.options.preview):
+            if step.note and (not quiet or step.task.is_watched):
                 errors.print(escape(step.note), soft_wrap=True, highlight=False)
             bar.step(step)
 
-        results, code = run_units(
-            units, executor, masks,
+        results, code = run_batch(
+            tasks, executor,
             stop=stop, on_step=show, on_result=bar.result, summary=summary,
         )  # fmt: skip
     if as_json:
@@ -73,14 +72,18 @@ def run_and_report(
         if result.error:
             if verbose and result.traceback:
                 errors.print(escape(result.traceback), soft_wrap=True, highlight=False)
-            errors.print(f"[red]Error: {escape(result.error)}[/]", soft_wrap=True, highlight=False)
+            errors.print(
+                f"[red]Error: {escape(as_options(result.error))}[/]",
+                soft_wrap=True,
+                highlight=False,
+            )
         elif result.status == "interrupted":
             errors.print(
                 f"Interrupted after {result.frames} frames of {escape(result.source)} "
                 f"(at {result.last_time_s or 0:.2f} s); what was written plays."
                 if result.outputs or result.streams
                 else f"Interrupted after {result.frames} frames of {escape(result.source)}; "
-                "--resume goes on with the segments that are left.",
+                "--resume goes on with the chunks that are left.",
                 soft_wrap=True, highlight=False,
             )  # fmt: skip
     return code

@@ -5,12 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Protocol
 
-from cornea_stream.inference.segmenter import Prediction, Segmenter
 from cornea_stream.media.frame import Frame, Segmentation
 from cornea_stream.pipeline.live_statistics import LiveReport, LiveTally
-from cornea_stream.pipeline.queues import Ahead, Behind, Mailbox, Sink
+from cornea_stream.pipeline.queues import Ahead, Behind, Channel, Feed, Mailbox, Sink
 
 QUEUE_DEPTH = 8
 """Frames that may wait between two stages: enough to ride out jitter, and memory stays constant."""
@@ -30,34 +29,58 @@ class Progress:
     live: LiveReport | None = None
 
 
+class Stages(Protocol):
+    """The stages between decoding and the sinks, as `Segmenter` has them."""
+
+    def prepare(self, frame: Frame, /) -> Any:
+        """Make the network's input of a frame."""
+        ...
+
+    def predict(self, inputs: Iterable[Any], /) -> Iterator[Any]:
+        """Run the network over what `prepare` made, in order."""
+        ...
+
+    def predict_promptly(self, frames: Feed[Frame], /) -> Iterator[Any]:
+        """Prepare and run the network over frames, each as soon as there is room for it."""
+        ...
+
+    def finish(self, prediction: Any, /) -> Segmentation:
+        """Make the mask of a prediction."""
+        ...
+
+
 def run_pipeline(
     source: Iterable[Frame],
-    segmenter: Segmenter,
-    sinks: Sequence[tuple[str, Sink[Segmentation]]],
+    segmenter: Stages,
+    sinks: Sequence[Sink[Segmentation]],
     *,
     stop: threading.Event | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     depth: int = QUEUE_DEPTH,
     live: LiveTally | None = None,
 ) -> int:
-    """Segment every frame of `source` into all named `sinks`; return how many frames were done.
+    """Segment every frame of `source` into all `sinks`; return how many frames were done.
 
     Every stage runs in a thread of its own. Setting `stop` ends reading: the frames in flight are
     finished and the sinks closed in order. An exception anywhere stops all threads, aborts the
     sinks and is raised here, once, as itself. No thread outlives the call.
-    With `live` only the newest frame is kept wherever inference is slower than `source`, and the
+    With `live` only the newest frame is kept while inference is slower than `source`, and the
     tally counts what came, what was dropped, and how late the masks are.
     """
     wanted = _until(stop or threading.Event(), source)
-    if live:
-        predictions, stages = _live_stages(wanted, segmenter, live)
-    else:
-        predictions, stages = _stages(wanted, segmenter, depth)
-    writers = [Behind(sink, name, depth) for name, sink in sinks]
-    channels = {s.name: s.channel for s in stages} | {w.name: w.channel for w in writers}
+    stages: list[Ahead[Any]] = []
+    writers: list[Behind[Segmentation]] = []
     done = 0
     try:
-        for segmentation in map(segmenter.finish, predictions):
+        if live:
+            _start_live(stages, wanted, segmenter, live)
+        else:
+            _start(stages, wanted, segmenter, depth)
+        for sink in sinks:
+            writers.append(Behind(sink, depth))
+        channels: dict[str, Channel[Any]] = {stage.name: stage.channel for stage in stages}
+        channels |= {writer.name: writer.channel for writer in writers}
+        for segmentation in map(segmenter.finish, stages[-1]):
             if live:
                 live.show(segmentation.frame)
             for writer in writers:
@@ -72,6 +95,8 @@ def run_pipeline(
     except BaseException:
         for writer in writers:
             writer.cancel()
+        for sink in sinks[len(writers) :]:
+            sink.abort()
         raise
     finally:
         for stage in stages:
@@ -81,22 +106,21 @@ def run_pipeline(
     return done
 
 
-_Stages: TypeAlias = tuple[Ahead[Prediction], tuple[Ahead[Any], ...]]
+def _start(
+    stages: list[Ahead[Any]], source: Iterable[Frame], segmenter: Stages, depth: int
+) -> None:
+    """Add running stages up to the predictions; every frame goes through."""
+    stages.append(Ahead(source, "decode", depth))
+    stages.append(Ahead(map(segmenter.prepare, stages[-1]), "preprocess", depth))
+    stages.append(Ahead(segmenter.predict(stages[-1]), "infer", depth))
 
 
-def _stages(source: Iterable[Frame], segmenter: Segmenter, depth: int) -> _Stages:
-    """Return the stage that gives predictions, and all stages: every frame goes through."""
-    frames = Ahead(source, "decode", depth)
-    prepared = Ahead(map(segmenter.prepare, frames), "preprocess", depth)
-    predictions = Ahead(segmenter.predict(prepared), "infer", depth)
-    return predictions, (frames, prepared, predictions)
-
-
-def _live_stages(source: Iterable[Frame], segmenter: Segmenter, live: LiveTally) -> _Stages:
-    """Return the same with nowhere to queue: what waits before inference is the newest frame."""
-    frames = Ahead(map(live.receive, source), "decode", Mailbox(live.drop))
-    predictions = Ahead(segmenter.predict_promptly(frames), "infer", 1)
-    return predictions, (frames, predictions)
+def _start_live(
+    stages: list[Ahead[Any]], source: Iterable[Frame], segmenter: Stages, live: LiveTally
+) -> None:
+    """Add the same with nowhere to queue: what waits before inference is the newest frame."""
+    stages.append(Ahead(map(live.receive, source), "decode", Mailbox(live.drop)))
+    stages.append(Ahead(segmenter.predict_promptly(stages[-1]), "infer", 1))
 
 
 def _until(stop: threading.Event, source: Iterable[Frame]) -> Iterator[Frame]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from typing import Generic, Protocol, TypeVar
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -144,7 +144,12 @@ class Ahead(Generic[T]):
 class Sink(Protocol[T_contra]):
     """Where items end up: a file that grows with every item."""
 
-    def write(self, item: T_contra) -> None:
+    @property
+    def name(self) -> str:
+        """A short name, unique among the sinks of a pipeline."""
+        ...
+
+    def write(self, item: T_contra, /) -> None:
         """Add one item."""
         ...
 
@@ -156,11 +161,6 @@ class Sink(Protocol[T_contra]):
         """Release what is open and leave no output under its final name; must not raise."""
         ...
 
-
-@runtime_checkable
-class Waiting(Protocol):
-    """A sink whose `write` may wait for somebody else, such as a reader that has paused."""
-
     def hurry(self) -> None:
         """Make `write`, in another thread, return or raise within about a second."""
         ...
@@ -169,12 +169,12 @@ class Waiting(Protocol):
 class Behind(Generic[T]):
     """Feed a sink in a thread that may lag up to `depth` items behind."""
 
-    def __init__(self, sink: Sink[T], name: str, depth: int) -> None:
-        self.name = name
+    def __init__(self, sink: Sink[T], depth: int) -> None:
+        self.name = sink.name
         self.sink = sink
         self.channel: Channel[T] = Channel(depth)
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread = threading.Thread(target=self._run, name=sink.name, daemon=True)
         self._thread.start()
 
     def put(self, item: T) -> None:
@@ -192,8 +192,7 @@ class Behind(Generic[T]):
     def cancel(self) -> None:
         """Drop what is queued and abort the sink."""
         self.channel.cancel()
-        if isinstance(self.sink, Waiting):
-            self.sink.hurry()
+        self.sink.hurry()
         self._thread.join()
         self.sink.abort()
 

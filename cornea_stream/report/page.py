@@ -19,7 +19,7 @@ from cornea_stream.report.statistics import (
     summarize,
 )
 from cornea_stream.report.wording import clock, details, figures, subtitle
-from cornea_stream.runs import manifest
+from cornea_stream.storage import RUN_JSON
 
 _STYLES = ("uPlot.min.css", "page.css", "report.css")
 _SCRIPTS = ("uPlot.iife.min.js", "stage.js", "timeline.js", "report.js")
@@ -76,7 +76,7 @@ def discard_report(folder: Path) -> None:
 def outputs(run: Run) -> list[tuple[str, str]]:
     """Return name and address of the run's files that are there."""
     names = ["overlay.mp4", "overlay.png", "mask.mkv", "mask.png", "frames", "metrics.csv"]
-    found = [run.folder / name for name in names if run.made(name)] + [run.folder / manifest.NAME]
+    found = [run.folder / name for name in names if run.made(name)] + [run.folder / RUN_JSON]
     return [(path.name, address(run.folder, path)) for path in found if path.exists()]
 
 

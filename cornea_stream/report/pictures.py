@@ -18,8 +18,8 @@ from cornea_stream.media.frame import Image
 from cornea_stream.report.records import Records
 from cornea_stream.report.runs import Run
 from cornea_stream.report.stills import frames_at, zero_of
-from cornea_stream.runs import manifest
 from cornea_stream.sources.containers import open_media
+from cornea_stream.sources.fingerprint import fingerprint
 
 # What Chromium, Firefox and Safari play at least in part; the rest of the check is theirs.
 _CONTAINERS = frozenset({"mp4", "mov", "webm", "matroska", "ogg"})
@@ -106,7 +106,7 @@ def _obstacle(run: Run, original: Path, still: bool) -> str | None:
         return "it was a stream"
     if not original.is_file():
         return "it is no longer where the run read it"
-    if run.told.get("fingerprint") != manifest.fingerprint(original):
+    if run.told.get("fingerprint") != fingerprint(original):
         return "the file has changed since the run"
     if still:
         return None if original.suffix.lower() in _IMAGES else "browsers do not show such images"

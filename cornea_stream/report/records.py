@@ -14,8 +14,8 @@ from cornea_stream.media.frame import Image, upright
 from cornea_stream.postprocess.mask import iou
 from cornea_stream.postprocess.measurement import measure
 from cornea_stream.report.runs import Run
-from cornea_stream.runs import manifest
 from cornea_stream.sources import open_source
+from cornea_stream.storage import is_mixed
 
 Column = NDArray[np.float64]
 _COLUMNS = (
@@ -80,7 +80,7 @@ def load_records(run: Run) -> Records:
     Without metrics.csv they are measured on the mask video, which does not hold the confidence.
     Raises SourceError when there is neither, or nothing in it, or what is of another run.
     """
-    if manifest.is_mixed(run.folder):
+    if is_mixed(run.folder):
         raise SourceError(
             f"outputs of two runs are mixed: {run.folder}: a later run was cut off before it had "
             "replaced all (or is at work): run again with --resume"

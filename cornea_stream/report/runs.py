@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cornea_stream.errors import SourceError
-from cornea_stream.runs import manifest
-from cornea_stream.storage import part_path
+from cornea_stream.storage import MARKER, RUN_JSON, is_ours, part_path, read_run
 
 UNFINISHED = "unfinished"
 """Status of a run that left no run.json: it is still at work, failed, or was killed."""
@@ -67,7 +66,7 @@ class Run:
 
 def is_run(folder: Path) -> bool:
     """Whether a run, complete or not, wrote into `folder`."""
-    return manifest.is_own(folder)
+    return is_ours(folder)
 
 
 def open_run(folder: Path) -> Run:
@@ -79,15 +78,15 @@ def open_run(folder: Path) -> Run:
             f"no run in this folder: {folder}: give a folder that holds run.json, or one with such "
             "folders in it"
         )
-    return Run(folder, manifest.read(folder) or {})
+    return Run(folder, read_run(folder) or {})
 
 
 def find_runs(folder: Path) -> list[Path]:
     """Return the folders of all runs below `folder`, sorted by path.
 
-    What lies within the folder of a run, such as its unfinished segments, is no run of its own.
+    What lies within the folder of a run, such as its unfinished chunks, is no run of its own.
     """
-    marks = (manifest.NAME, part_path(Path(manifest.NAME)).name)
+    marks = (RUN_JSON, MARKER)
     found = {path.parent for mark in marks for path in folder.rglob(mark)}
     return sorted(path for path in found if found.isdisjoint(path.parents))
 

@@ -1,24 +1,21 @@
-"""The outputs of a run: which files there will be, and a sink for each."""
+"""The outputs of a run: which files there will be, and how the sink of each is opened.
+
+A new output format is a sink in `sinks/`, a function here that opens it, and a line in
+`choose_outputs`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TypeAlias
 
-from cornea_stream.chunks.cuts import Segment
-from cornea_stream.chunks.parts import ROWS, part_name
-from cornea_stream.chunks.rows import RowsSink
-from cornea_stream.chunks.within import Within
-from cornea_stream.errors import OutputError
-from cornea_stream.media.address import Address
 from cornea_stream.media.color import parse_color
-from cornea_stream.media.frame import MediaInfo, Segmentation
+from cornea_stream.media.frame import MediaInfo
 from cornea_stream.media.overlay import YuvPainter
-from cornea_stream.pipeline.queues import Sink
 from cornea_stream.postprocess.pixel_spacing import choose_scale
-from cornea_stream.runs import manifest
 from cornea_stream.runs.options import RunOptions
 from cornea_stream.sinks import (
     EncoderSettings,
@@ -28,141 +25,159 @@ from cornea_stream.sinks import (
     PngSequenceSink,
     PolygonSink,
     Preview,
+    PreviewSettings,
+    SegmentationSink,
     StillSink,
     StreamSink,
     StreamTarget,
     VideoWriter,
     mask_frame,
 )
-from cornea_stream.sources import is_image
-
-_Sinks: TypeAlias = list[tuple[str, Sink[Segmentation]]]
 
 
-def plan_outputs(folder: Path, source: Path | Address, options: RunOptions) -> list[Path]:
-    """Return the files and folders that a run will make, run.json last."""
-    if not options.files:
-        return []
-    still = isinstance(source, Path) and is_image(source) and source.is_file()
-    wanted = {
-        "overlay.png" if still else "overlay.mp4": options.overlay,
-        "mask.png" if still else "mask.mkv": options.mask,
-        "frames": options.frames,
-        "metrics.csv": options.metrics,
-        "metrics.parquet": options.parquet,
-        "polygons.jsonl": options.polygons,
-        manifest.NAME: True,
-    }
-    return [folder / name for name, want in wanted.items() if want]
+@dataclass(frozen=True, slots=True)
+class OutputContext:
+    """What sinks are opened with: where, for which source, with which options and encoder.
+
+    Videos begin at `offset_s` of the source. `on_note` takes a sentence for the user.
+    """
+
+    folder: Path
+    info: MediaInfo
+    options: RunOptions
+    encoder: EncoderSettings
+    offset_s: float
+    audio: bool = True
+    on_note: Callable[[str], None] = lambda note: None
 
 
-def check_targets(targets: list[Path], source: Path | None, overwrite: bool) -> None:
-    """Raise OutputError where an output would replace the input, or what may not be replaced."""
-    for target in targets:
-        if not target.exists():
-            continue
-        if source and (
-            target.samefile(source)
-            or (target.is_dir() and source.resolve().is_relative_to(target.resolve()))
-        ):
-            raise OutputError(f"output would replace the input: {target}: choose another -o")
-        if not overwrite:
-            raise OutputError(f"output exists: {target}: pass --overwrite, --resume or another -o")
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One sink to be opened, and the names of the files or folders that it makes."""
+
+    files: tuple[str, ...]
+    open: Callable[[OutputContext], SegmentationSink]
+
+
+def choose_outputs(options: RunOptions, *, still: bool) -> tuple[Output, ...]:
+    """Return the outputs that `options` ask for; those of a `still` image are images."""
+    outputs: list[Output] = []
+    if options.files:
+        pictures = _still_outputs(options) if still else _video_outputs(options)
+        tables = [
+            name
+            for name, wanted in (
+                ("metrics.csv", options.metrics),
+                ("metrics.parquet", options.parquet),
+            )
+            if wanted
+        ]
+        outputs += pictures
+        if options.frames:
+            outputs.append(Output(("frames",), open_frames))
+        if tables:
+            outputs.append(Output(tuple(tables), partial(open_tables, names=tuple(tables))))
+        if options.polygons:
+            outputs.append(Output(("polygons.jsonl",), open_polygons))
+    outputs += [Output((), partial(open_stream, target=target)) for target in options.streams]
+    if options.preview:
+        outputs.append(Output((), partial(open_preview, settings=options.preview)))
+    return tuple(outputs)
 
 
 @contextmanager
 def open_sinks(
-    folder: Path,
-    info: MediaInfo,
-    options: RunOptions,
-    encoder: EncoderSettings,
-    segment: Segment | None = None,
-) -> Iterator[tuple[_Sinks, list[VideoWriter | StreamSink]]]:
-    """Open every wanted sink, and give those that may warn; on an error, abort those open.
-
-    For a `segment` these are the sinks of a part: videos begin at its start, without sound, and
-    only the rows of tables get its context.
-    """
-    sinks: _Sinks = []
-    warners: list[VideoWriter | StreamSink] = []
+    outputs: Sequence[Output], context: OutputContext
+) -> Iterator[list[SegmentationSink]]:
+    """Open the sink of every output; after an error, abort those that are open."""
+    sinks: list[SegmentationSink] = []
     try:
-        if options.files:
-            _open_files(sinks, warners, folder, info, options, encoder, segment)
-        for target in options.streams:
-            stream = _open_stream(target, info, options, encoder)
-            sinks.append((str(target), stream))
-            warners.append(stream)
-        if options.preview:
-            color = parse_color(options.color)
-            sinks.append(("preview", Preview(options.preview, info, color, options.opacity)))
-        yield sinks, warners
+        for output in outputs:
+            sinks.append(output.open(context))
+        yield sinks
     except BaseException:
-        for _, sink in sinks:
+        for sink in sinks:
             sink.abort()
         raise
 
 
-def _open_files(
-    sinks: _Sinks,
-    warners: list[VideoWriter | StreamSink],
-    folder: Path,
-    info: MediaInfo,
-    options: RunOptions,
-    encoder: EncoderSettings,
-    segment: Segment | None,
-) -> None:
-    """Add a sink for every wanted file."""
-    color, opacity = parse_color(options.color), options.opacity
-    offset_s = float(segment.start * info.time_base) if segment else options.start_s or 0.0
-    still = info.kind == "image"
-
-    def video(name: str, settings: EncoderSettings, audio: bool) -> VideoWriter:
-        if segment:
-            name, audio = part_name(name), False
-        writer = VideoWriter(
-            folder / name, info, settings, audio=audio, offset_s=offset_s, end_s=options.end_s
-        )
-        warners.append(writer)
-        return writer
-
-    if still and (options.overlay or options.mask):
-        overlay = folder / "overlay.png" if options.overlay else None
-        mask = folder / "mask.png" if options.mask else None
-        sinks.append(("png", StillSink(overlay, mask, color, opacity)))
-    if options.overlay and not still:
-        writer = video("overlay.mp4", encoder, audio=True)
-        sinks.append(("overlay", OverlayVideoSink(writer, color, opacity)))
-    if options.mask and not still:
-        sinks.append(
-            ("mask", MaskVideoSink(video("mask.mkv", MaskVideoSink.SETTINGS, audio=False)))
-        )
-    if options.frames:
-        sinks.append(("frames", PngSequenceSink(folder / "frames", color, opacity)))
-    wanted = {"metrics.csv": options.metrics, "metrics.parquet": options.parquet}
-    if tables := [folder / name for name, want in wanted.items() if want]:
-        scale = choose_scale(options.white_to_white_mm, options.mm_per_px, info)
-        if segment:
-            sinks.append(("metrics", RowsSink(folder / ROWS, scale)))
-        else:
-            sinks.append(("metrics", MetricsSink(tables, scale)))
-    if options.polygons:
-        sinks.append(("polygons", PolygonSink(folder / "polygons.jsonl")))
-    if segment:
-        sinks[:] = [(n, s if n == "metrics" else Within(s, segment)) for n, s in sinks]
+def _video_outputs(options: RunOptions) -> list[Output]:
+    wanted = [(options.overlay, "overlay.mp4", open_overlay), (options.mask, "mask.mkv", open_mask)]
+    return [Output((name,), opener) for want, name, opener in wanted if want]
 
 
-def _open_stream(
-    target: StreamTarget, info: MediaInfo, options: RunOptions, encoder: EncoderSettings
-) -> StreamSink:
-    """Return a sink for the overlay with sound, or for the mask alone."""
-    if options.overlay:
-        painter = YuvPainter(parse_color(options.color), options.opacity)
-        return StreamSink(
-            target, info, encoder, painter,
-            audio=True, offset_s=options.start_s or 0.0, end_s=options.end_s,
-            may_break=options.files,
-        )  # fmt: skip
-    return StreamSink(
-        target, info, MaskVideoSink.SETTINGS, mask_frame,
-        offset_s=options.start_s or 0.0, may_break=options.files,
+def _still_outputs(options: RunOptions) -> list[Output]:
+    names = [
+        name
+        for name, wanted in (("overlay.png", options.overlay), ("mask.png", options.mask))
+        if wanted
+    ]
+    return [Output(tuple(names), open_still)] if names else []
+
+
+def open_overlay(context: OutputContext) -> SegmentationSink:
+    """Open overlay.mp4: the source with the cornea painted on, and its sound."""
+    options = context.options
+    writer = open_video(context, "overlay.mp4", context.encoder, audio=context.audio)
+    return OverlayVideoSink(writer, parse_color(options.color), options.opacity)
+
+
+def open_mask(context: OutputContext, name: str = "mask.mkv") -> SegmentationSink:
+    """Open the lossless mask video."""
+    return MaskVideoSink(open_video(context, name, MaskVideoSink.SETTINGS, audio=False))
+
+
+def open_video(
+    context: OutputContext, name: str, settings: EncoderSettings, *, audio: bool
+) -> VideoWriter:
+    """Open a video file in the folder of the outputs."""
+    return VideoWriter(
+        context.folder / name, context.info, settings,
+        audio=audio, offset_s=context.offset_s, end_s=context.options.end_s,
     )  # fmt: skip
+
+
+def open_still(context: OutputContext) -> SegmentationSink:
+    """Open overlay.png and mask.png, as far as they are wanted."""
+    options, folder = context.options, context.folder
+    overlay = folder / "overlay.png" if options.overlay else None
+    mask = folder / "mask.png" if options.mask else None
+    return StillSink(overlay, mask, parse_color(options.color), options.opacity)
+
+
+def open_frames(context: OutputContext) -> SegmentationSink:
+    """Open the folder of PNGs."""
+    options = context.options
+    return PngSequenceSink(context.folder / "frames", parse_color(options.color), options.opacity)
+
+
+def open_tables(context: OutputContext, names: tuple[str, ...]) -> SegmentationSink:
+    """Open metrics.csv and metrics.parquet: measured once, written to each."""
+    options = context.options
+    scale = choose_scale(options.white_to_white_mm, options.mm_per_px, context.info)
+    return MetricsSink([context.folder / name for name in names], scale)
+
+
+def open_polygons(context: OutputContext) -> SegmentationSink:
+    """Open polygons.jsonl."""
+    return PolygonSink(context.folder / "polygons.jsonl")
+
+
+def open_stream(context: OutputContext, target: StreamTarget) -> SegmentationSink:
+    """Open a stream of the overlay with sound, or of the mask alone."""
+    options = context.options
+    sink = partial(
+        StreamSink, target, context.info, offset_s=context.offset_s, may_break=options.files
+    )
+    if not options.overlay:
+        return sink(MaskVideoSink.SETTINGS, mask_frame)
+    painter = YuvPainter(parse_color(options.color), options.opacity)
+    return sink(context.encoder, painter, audio=True, end_s=options.end_s)
+
+
+def open_preview(context: OutputContext, settings: PreviewSettings) -> SegmentationSink:
+    """Serve the preview's page, and say where."""
+    options = context.options
+    preview = Preview(settings, context.info, parse_color(options.color), options.opacity)
+    context.on_note(f"Preview: {preview.address}")
+    return preview

@@ -1,5 +1,6 @@
 """Sinks: where segmentations end up. Each is one file with `write`, `close` and `abort`."""
 
+from cornea_stream.sinks.base import SegmentationSink, SinkResult
 from cornea_stream.sinks.encoder import EncoderSettings, check_encoder
 from cornea_stream.sinks.png import PngSequenceSink, StillSink
 from cornea_stream.sinks.polygons import PolygonSink
@@ -19,6 +20,8 @@ __all__ = [
     "PolygonSink",
     "Preview",
     "PreviewSettings",
+    "SegmentationSink",
+    "SinkResult",
     "StillSink",
     "StreamSink",
     "StreamTarget",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cache
 from typing import Literal
 
 import av
@@ -25,6 +26,7 @@ class EncoderSettings:
     thread_type: Literal["AUTO", "SLICE"] = "AUTO"
 
 
+@cache
 def check_encoder(
     codec: str, crf: float | None = None, preset: str | None = None
 ) -> EncoderSettings:

@@ -13,6 +13,7 @@ from cornea_stream.errors import OutputError
 from cornea_stream.media.color import RGB
 from cornea_stream.media.frame import Image, Segmentation
 from cornea_stream.media.overlay import paint_rgb
+from cornea_stream.sinks.base import SegmentationSink
 from cornea_stream.storage import output_errors, write_file
 
 _OWN_NAME = re.compile(r"\d{6,}_(mask|overlay)\.png")
@@ -45,12 +46,14 @@ def remove_others(folder: Path, written: Container[str]) -> None:
                 path.unlink()
 
 
-class PngSequenceSink:
+class PngSequenceSink(SegmentationSink):
     """`%06d_mask.png` and `%06d_overlay.png` for every frame, in a folder of their own.
 
     Files of an earlier run under these names are replaced, and those that this run did not write
     again are removed when it completes; other files in the folder are left alone.
     """
+
+    name = "frames"
 
     def __init__(self, folder: Path, color: RGB, opacity: float) -> None:
         """Create the folder. Raises OutputError."""
@@ -76,8 +79,10 @@ class PngSequenceSink:
         """Keep the files: each is complete."""
 
 
-class StillSink:
+class StillSink(SegmentationSink):
     """The overlay and, if wanted, the mask of a single image."""
+
+    name = "image"
 
     def __init__(self, overlay: Path | None, mask: Path | None, color: RGB, opacity: float) -> None:
         self._overlay, self._mask = overlay, mask

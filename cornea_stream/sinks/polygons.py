@@ -9,6 +9,7 @@ from typing import Any
 
 from cornea_stream.media.frame import Segmentation
 from cornea_stream.postprocess.contours import pixel_outlines
+from cornea_stream.sinks.base import SegmentationSink
 from cornea_stream.storage import complete, output_errors, part_path
 
 
@@ -17,12 +18,14 @@ def polygon_line(told: dict[str, Any]) -> str:
     return json.dumps(told, separators=(",", ":")) + "\n"
 
 
-class PolygonSink:
+class PolygonSink(SegmentationSink):
     """Writes `{"frame": 0, "time_s": 0.0, "polygons": [[[x, y], …], …]}` for every frame.
 
     Points are centers of border pixels of the upright picture; holes are not told, and the list is
     empty where there is no cornea.
     """
+
+    name = "polygons"
 
     def __init__(self, path: Path) -> None:
         """Open the file. Raises OutputError."""

@@ -12,6 +12,7 @@ from cornea_stream.media.frame import Image, Segmentation
 from cornea_stream.postprocess.mask import iou
 from cornea_stream.postprocess.measurement import measure
 from cornea_stream.postprocess.pixel_spacing import MAX_SPREAD, Scale, WhiteToWhite
+from cornea_stream.sinks.base import SegmentationSink, SinkResult
 from cornea_stream.sinks.columns import COLUMNS, MM_COLUMNS, Column, Row, measured, millimeters
 from cornea_stream.sinks.parquet import ParquetTable
 from cornea_stream.storage import complete, output_errors, part_path
@@ -178,8 +179,10 @@ class MetricsTables:
             )
 
 
-class MetricsSink:
+class MetricsSink(SegmentationSink):
     """Measures every mask and writes a row to all its tables; `scale`: see `MetricsTables`."""
+
+    name = "metrics"
 
     def __init__(self, paths: Sequence[Path], scale: Scale | WhiteToWhite | None = None) -> None:
         """Open the tables. Raises OutputError."""
@@ -187,9 +190,9 @@ class MetricsSink:
         self._tables = MetricsTables(paths, scale)
 
     @property
-    def scale(self) -> Scale | None:
+    def result(self) -> SinkResult:
         """The size of a pixel, once it is known."""
-        return self._tables.scale
+        return SinkResult(scale=self._tables.scale)
 
     @property
     def warnings(self) -> list[str]:

@@ -13,6 +13,7 @@ from cornea_stream.errors import OutputError
 from cornea_stream.media.color import RGB
 from cornea_stream.media.frame import MediaInfo, Segmentation, as_stored
 from cornea_stream.media.overlay import YuvPainter
+from cornea_stream.sinks.base import SegmentationSink, SinkResult
 from cornea_stream.sinks.encoder import EncoderSettings
 from cornea_stream.sinks.mux import Muxer
 from cornea_stream.sinks.remux import make_ordinary
@@ -49,7 +50,7 @@ class VideoWriter:
         end_s: float | None = None,
     ) -> None:
         """Open the file. Raises OutputError when it cannot be created."""
-        self.path = path
+        self.path, self.codec = path, settings.codec
         self._open = True
         with output_errors(path):
             self._container: OutputContainer = av.open(
@@ -95,12 +96,24 @@ class VideoWriter:
             self._container.close()
 
 
-class OverlayVideoSink:
+class OverlayVideoSink(SegmentationSink):
     """The frames with the cornea painted on."""
+
+    name = "overlay"
 
     def __init__(self, writer: VideoWriter, color: RGB, opacity: float) -> None:
         self.writer = writer
         self._paint = YuvPainter(color, opacity)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What was changed or left out."""
+        return self.writer.warnings
+
+    @property
+    def result(self) -> SinkResult:
+        """The encoder that made the video."""
+        return SinkResult(encoder=self.writer.codec)
 
     def write(self, segmentation: Segmentation) -> None:
         """Paint and encode one frame."""
@@ -124,17 +137,23 @@ def mask_frame(segmentation: Segmentation) -> av.VideoFrame:
     return video
 
 
-class MaskVideoSink:
+class MaskVideoSink(SegmentationSink):
     """The masks alone, lossless: FFV1 gray, 255 on the cornea.
 
     Matroska counts time in milliseconds. It is given no pixel aspect: PyAV cannot set the one that
     this muxer reads, so anamorphic masks play squeezed; their pixels are those of the source.
     """
 
+    name = "mask"
     SETTINGS = EncoderSettings("ffv1", "gray", {"level": "3", "slicecrc": "1", "g": "1"})
 
     def __init__(self, writer: VideoWriter) -> None:
         self.writer = writer
+
+    @property
+    def warnings(self) -> list[str]:
+        """What was changed or left out."""
+        return self.writer.warnings
 
     def write(self, segmentation: Segmentation) -> None:
         """Encode one mask."""

@@ -31,6 +31,8 @@ class ImageSource(Closing):
     Raises SourceError when there is no image to read.
     """
 
+    decoder = "CPU"
+
     def __init__(
         self,
         path: Path,

@@ -39,6 +39,7 @@ class LiveSource(Closing):
     """
 
     frame_estimate = None
+    decoder = "CPU"
 
     def __init__(
         self,

@@ -76,6 +76,11 @@ class VideoSource(Closing):
         self._container.close()
 
     @property
+    def decoder(self) -> str:
+        """Who decodes: CPU or NVDEC."""
+        return "CPU"
+
+    @property
     def frame_estimate(self) -> int | None:
         """How many frames `__iter__` will about yield, from the header; None if it does not say."""
         info = self.info

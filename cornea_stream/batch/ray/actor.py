@@ -1,4 +1,4 @@
-"""What runs on a node of a Ray cluster: a segmenter that is loaded once, and unit after unit."""
+"""What runs on a node of a Ray cluster: a segmenter that is loaded once, and task after task."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import TypeAlias
 import torch
 
 from cornea_stream.batch.process_pool import core_shares
-from cornea_stream.batch.task import Setup, Step, Unit, describe_engine, run_unit, seldom
+from cornea_stream.batch.task import Setup, Step, Task, describe_engine, run_task, seldom
 from cornea_stream.errors import CheckpointError, CorneaStreamError
 from cornea_stream.inference.segmenter import MaskSettings
 from cornea_stream.runs.options import RunResult
 
 News: TypeAlias = Step | RunResult | str | CorneaStreamError | None
-"""How far an actor is, a unit's result, the engine it loaded, why it cannot; None: it is lost."""
+"""How far an actor is, a task's result, the engine it loaded, why it cannot; None: it is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def shares(node: str, resources: dict[str, float], cores: int, on_gpus: bool) ->
 
 
 class Actor:
-    """What runs on the node: a segmenter, and one unit at a time."""
+    """What runs on the node: a segmenter, and one task at a time."""
 
     def __init__(self, setup: Setup, masks: MaskSettings, share: Share) -> None:
         self._setup, self._masks, self._share = setup, masks, share
@@ -74,12 +74,12 @@ class Actor:
                 "--ray"
             )
 
-    def work(self, unit: Unit) -> Generator[News, None, None]:
+    def work(self, task: Task) -> Generator[News, None, None]:
         """Yield steps, and at last the result."""
         news: queue.SimpleQueue[News] = queue.SimpleQueue()
 
         def do() -> None:
-            news.put(run_unit(unit, self._segmenter, stop=self._stop, on_step=seldom(news.put)))
+            news.put(run_task(task, self._segmenter, stop=self._stop, on_step=seldom(news.put)))
 
         threading.Thread(target=do, daemon=True).start()
         while isinstance(told := news.get(), Step):
@@ -87,7 +87,7 @@ class Actor:
         yield told
 
     def stop(self) -> None:
-        """End the unit in hand early."""
+        """End the task in hand early."""
         self._stop.set()
 
 

@@ -1,4 +1,4 @@
-"""Units of work on a Ray cluster: an actor per GPU, or per so many cores, that keeps its model."""
+"""Tasks of work on a Ray cluster: an actor per GPU, or per so many cores, that keeps its model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from cornea_stream.batch.ray.actor import Actor, News, Share, shares
 from cornea_stream.batch.ray.connection import check_address, connect
-from cornea_stream.batch.task import Results, Setup, Step, Unit, failure
+from cornea_stream.batch.task import Results, Setup, Step, Task, failure
 from cornea_stream.errors import EXIT_INTERNAL, CorneaStreamError, UsageError
 from cornea_stream.inference.segmenter import MaskSettings
 from cornea_stream.runs.options import RunResult
@@ -21,17 +21,17 @@ from cornea_stream.runs.options import RunResult
 CORES = 8
 """Cores of an actor where there is no GPU: about as many as one pipeline keeps busy."""
 TRIES = 3
-"""How often a unit is begun before the loss of its actor counts as its failure."""
+"""How often a task is begun before the loss of its actor counts as its failure."""
 _WAIT_S, _LOOK_AROUND_S, _PATIENCE_S = 0.2, 5.0, 60.0
 log = logging.getLogger(__name__)
 
 
 class RayCluster:
-    """Does units on the nodes of a Ray cluster, one at a time on each actor.
+    """Does tasks on the nodes of a Ray cluster, one at a time on each actor.
 
     Sources, outputs and weights are read and written where the actors run, under the same absolute
-    paths; only paths, steps and results travel. A unit whose actor or node is lost is begun anew
-    elsewhere, TRIES times in all. Nodes that join later are taken in.
+    paths; only paths, steps and results travel. A task whose actor or node is lost is begun anew
+    on another node, TRIES times in all. Nodes that join later are taken in.
     """
 
     def __init__(
@@ -52,18 +52,18 @@ class RayCluster:
         self._description = ""
 
     def run(
-        self, units: Sequence[Unit], *, stop: threading.Event, on_step: Callable[[Step], None]
+        self, tasks: Sequence[Task], *, stop: threading.Event, on_step: Callable[[Step], None]
     ) -> Results:
-        """Yield each unit with its result as it is done. No output that stands may be in the way.
+        """Yield each task with its result as it is done. No output that stands may be in the way.
 
         Raises UsageError where Ray or the cluster is missing, what loading the weights raises when
         no node can load them, and CorneaStreamError when no node is left.
         """
-        if any(not isinstance(unit.source, Path) or unit.options.is_watched for unit in units):
+        if any(not isinstance(task.source, Path) or task.is_watched for task in tasks):
             raise UsageError("live sources and streams stay on this machine: leave --ray out")
         ray, is_mine = connect(self._address)
         crew = _Crew(ray, self._setup, self._masks, self._cores)
-        waiting, tries = deque(units), Counter[Unit]()
+        waiting, tries = deque(tasks), Counter[Task]()
         engine, actors = "", 0
         try:
             while waiting or crew.is_busy:
@@ -74,24 +74,24 @@ class RayCluster:
                 actors = max(actors, len(crew.members))
                 self._description = f"{engine}; Ray, {actors} actors" if engine else ""
                 for member, news in crew.news():
-                    unit = member.unit
-                    if isinstance(news, Step) and unit:
-                        on_step(replace(news, unit=unit))
-                    elif isinstance(news, RunResult) and unit and news.exit_code != EXIT_INTERNAL:
-                        yield unit, member.done(news)
+                    task = member.task
+                    if isinstance(news, Step) and task:
+                        on_step(replace(news, task=task))
+                    elif isinstance(news, RunResult) and task and news.exit_code != EXIT_INTERNAL:
+                        yield task, member.done(news)
                     elif isinstance(news, str):
                         engine = news
                     else:  # it is lost, cannot load, or has a GPU that failed and stays so
                         crew.dismiss(member, news)
-                        if unit and tries[unit] < TRIES and not stop.is_set():
-                            waiting.append(unit)
-                        elif unit:
-                            yield unit, news if isinstance(news, RunResult) else _lost(unit)
+                        if task and tries[task] < TRIES and not stop.is_set():
+                            waiting.append(task)
+                        elif task:
+                            yield task, news if isinstance(news, RunResult) else _lost(task)
                 for member in crew.idle():
                     if waiting:
-                        unit = waiting.popleft()
-                        member.give(unit, again=tries[unit] > 0)
-                        tries[unit] += 1
+                        task = waiting.popleft()
+                        member.give(task, again=tries[task] > 0)
+                        tries[task] += 1
         finally:
             crew.close()
             if is_mine:
@@ -117,13 +117,13 @@ class _Crew:
 
     @property
     def is_busy(self) -> bool:
-        return any(member.unit for member in self.members)
+        return any(member.task for member in self.members)
 
     def idle(self) -> list[_Member]:
         return [member for member in self.members if member.stream is None]
 
     def hire(self, waiting: int) -> None:
-        """Have an actor for each of the waiting units, as far as there are shares of nodes.
+        """Have an actor for each of the waiting tasks, as far as there are shares of nodes.
 
         Raises what keeps the last of them from loading, CorneaStreamError when none comes for long.
         """
@@ -131,7 +131,7 @@ class _Crew:
         if now - self._looked_around > _LOOK_AROUND_S:
             self._looked_around = now
             self._look_around()
-        spare = sum(member.unit is None for member in self.members)
+        spare = sum(member.task is None for member in self.members)
         for _ in range(min(waiting - spare, len(self._free))):
             self.members.append(_Member(self._ray, self._free.pop(0), self._setup, self._masks))
         if self.members or not waiting:
@@ -184,7 +184,7 @@ class _Crew:
             if node["NodeID"] not in self._known:
                 self._known.add(node["NodeID"])
                 self._free += shares(node["NodeID"], node["Resources"], self._cores, self._on_gpus)
-        self._free.sort(key=lambda share: share.index)  # units spread over nodes first
+        self._free.sort(key=lambda share: share.index)  # tasks spread over nodes first
 
 
 class _Member:
@@ -194,9 +194,9 @@ class _Member:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         self._ray, self.share = ray, share
-        self.unit: Unit | None = None
+        self.task: Task | None = None
         self.was_ready = False
-        self._again = self._stopped = False
+        self._stopped = False
         self._actor = (
             ray.remote(Actor)
             .options(
@@ -209,10 +209,10 @@ class _Member:
         )
         self.stream: Any = self._actor.load.options(num_returns="streaming").remote()
 
-    def give(self, unit: Unit, *, again: bool) -> None:
-        """Have it begin a unit; `again` after another, of which remains may stand, was lost."""
-        self.unit, self._again = unit, again
-        sent = replace(unit, options=replace(unit.options, resume=True)) if again else unit
+    def give(self, task: Task, *, again: bool) -> None:
+        """Have it begin a task; `again` after another, of which remains may stand, was lost."""
+        self.task = task
+        sent = task.again() if again else task
         self.stream = self._actor.work.options(num_returns="streaming").remote(sent)
 
     def receive(self) -> News:
@@ -227,14 +227,12 @@ class _Member:
         return news
 
     def done(self, result: RunResult) -> RunResult:
-        """Take back the unit that it was given; return its result."""
-        self.unit = None
-        if self._again and result.status == "skipped":  # the lost one had just completed it
-            result.status = "complete"
+        """Take back the task that it was given; return its result."""
+        self.task = None
         return result
 
     def stop(self) -> None:
-        """Have it end its unit early."""
+        """Have it end its task early."""
         if not self._stopped:
             self._stopped = True
             self._actor.stop.remote()
@@ -244,11 +242,11 @@ class _Member:
         self._ray.kill(self._actor)
 
 
-def _lost(unit: Unit) -> RunResult:
+def _lost(task: Task) -> RunResult:
     return failure(
-        unit,
+        task,
         CorneaStreamError(
-            f"its actor or node was lost {TRIES} times: {unit.source}: look at the memory and the "
+            f"its actor or node was lost {TRIES} times: {task.source}: look at the memory and the "
             "logs of the cluster; --resume takes it up again"
         ),
     )

@@ -16,6 +16,7 @@ from cornea_stream.media.color import RGB
 from cornea_stream.media.frame import MediaInfo, Segmentation
 from cornea_stream.media.overlay import YuvPainter
 from cornea_stream.media.planes import turn_upright
+from cornea_stream.sinks.base import SegmentationSink
 from cornea_stream.sinks.preview.server import Picture, PreviewServer
 
 WIDEST = 960
@@ -33,12 +34,14 @@ class PreviewSettings:
     port: int = 0
 
 
-class Preview:
+class Preview(SegmentationSink):
     """Serves a page with the newest overlay at `address`; its pictures are made when it asks.
 
     A slow browser sees fewer frames and holds nobody up. The page tells time, frames per second
     and, of live sources, the milliseconds from a frame being decoded to its picture being ready.
     """
+
+    name = "preview"
 
     def __init__(
         self, settings: PreviewSettings, info: MediaInfo, color: RGB, opacity: float

@@ -14,6 +14,7 @@ from av.container import OutputContainer
 from cornea_stream.errors import OutputError
 from cornea_stream.media.frame import MediaInfo, Segmentation
 from cornea_stream.media.planes import turn_upright
+from cornea_stream.sinks.base import SegmentationSink, SinkResult
 from cornea_stream.sinks.encoder import EncoderSettings
 from cornea_stream.sinks.mux import Muxer
 from cornea_stream.sinks.stream.pipe import AbandonedError, Pipe
@@ -40,7 +41,7 @@ def for_stream(settings: EncoderSettings, rate: Fraction) -> EncoderSettings:
     return replace(settings, options=options, thread_type="SLICE")
 
 
-class StreamSink:
+class StreamSink(SegmentationSink):
     """Sends pictures, painted from the segmentations by `paint`, to `target` as they come.
 
     Pictures are turned upright, since few containers and players of streams know of turning.
@@ -60,7 +61,8 @@ class StreamSink:
         end_s: float | None = None,
         may_break: bool = False,
     ) -> None:
-        self.target = target
+        self.target, self.name = target, str(target)
+        self._codec = settings.codec
         self._paint, self._may_break = paint, may_break
         self._relay = (
             None
@@ -84,6 +86,11 @@ class StreamSink:
     def warnings(self) -> list[str]:
         """What was changed or left out."""
         return self._muxer.warnings
+
+    @property
+    def result(self) -> SinkResult:
+        """The encoder, and where the stream went."""
+        return SinkResult(encoder=self._codec, stream=self.name)
 
     def write(self, segmentation: Segmentation) -> None:
         """Paint, encode and send one frame. Raises OutputError."""

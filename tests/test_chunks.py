@@ -11,8 +11,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from conftest import write_video
-from segments_compared import (
+from chunks_compared import (
     CODECS,
     EVERYTHING,
     OPEN_GOP,
@@ -23,8 +22,9 @@ from segments_compared import (
     eyes,
     segments_of,
 )
+from conftest import write_video
 
-from cornea_stream.chunks.cuts import plan_segments
+from cornea_stream.chunks.cuts import plan_chunks
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.runs.options import RunOptions
 
@@ -135,7 +135,7 @@ def test_the_summary_is_that_of_the_whole(tmp_path: Path, segmenter: Segmenter) 
 
 def test_nothing_is_decoded_for_the_plan(tmp_path: Path) -> None:
     path = write_video(tmp_path / "v.mp4", eyes(), options=X264)
-    wanted = plan_segments(path, 0.5)
+    wanted = plan_chunks(path, 0.5)
     with av.open(str(path)) as container:
         packets = [p for p in container.demux(video=0) if p.size and not p.is_keyframe]
         places = [(packet.pos or 0, packet.size) for packet in packets]
@@ -143,8 +143,8 @@ def test_nothing_is_decoded_for_the_plan(tmp_path: Path) -> None:
     for position, size in places:
         content[position : position + size] = bytes(size)
     path.write_bytes(content)
-    assert plan_segments(path, 0.5) == wanted
-    assert [segment.index for segment in wanted.segments] == [0, 20, 40]
+    assert plan_chunks(path, 0.5) == wanted
+    assert [chunk.index for chunk in wanted.chunks] == [0, 20, 40]
 
 
 @pytest.mark.parametrize("every", [1, 7, 25, 59, 100])
@@ -153,10 +153,10 @@ def test_every_frame_lies_in_one_segment_that_has_a_frame_to_take(
     tmp_path: Path, every: int, length_s: float
 ) -> None:
     path = write_video(tmp_path / "v.mkv", eyes(), pts=VFR, options=OPEN_GOP)
-    segments = plan_segments(path, length_s, every=every).segments
-    assert [sum(s.holds(pts) for s in segments) for pts in VFR] == [1] * 60
-    for segment, following in itertools.pairwise(segments):
-        assert segment.end == following.start
-        assert following.start - segment.start >= 1000 * length_s
+    chunks = plan_chunks(path, length_s, every=every).chunks
+    assert [sum(s.holds(pts) for s in chunks) for pts in VFR] == [1] * 60
+    for chunk, following in itertools.pairwise(chunks):
+        assert chunk.end == following.start
+        assert following.start - chunk.start >= 1000 * length_s
     taken = [pts for number, pts in enumerate(VFR) if number % every == 0]
-    assert all(any(segment.holds(pts) for pts in taken) for segment in segments)
+    assert all(any(chunk.holds(pts) for pts in taken) for chunk in chunks)

@@ -1,4 +1,4 @@
-"""A run in one piece and in segments, to be compared in all that they leave."""
+"""A run in one piece and in chunks, to be compared in all that they leave."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import av
 import numpy as np
 from conftest import Image, audio_packets, disc, read_video
 
-from cornea_stream.batch.run_batch import run_units
-from cornea_stream.batch.task import Here, Setup, Step, Unit
-from cornea_stream.chunks.run_chunks import InSegments
+from cornea_stream.batch.run_batch import run_batch
+from cornea_stream.batch.task import Here, Setup, Step, plan_source
+from cornea_stream.chunks.run_chunks import ChunkingExecutor
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.media.frame import source_name
 from cornea_stream.runs.options import RunOptions, RunResult
@@ -47,12 +47,12 @@ def eyes(count: int = 60) -> list[Image]:
 def both(
     path: Path, segmenter: Segmenter, options: RunOptions = EVERYTHING, length_s: float = 0.5
 ) -> tuple[RunResult, RunResult]:
-    """Run a video in one piece and in segments."""
+    """Run a video in one piece and in chunks."""
     whole = run_source(path, path.parent / "whole", segmenter, options)
-    return whole, in_segments(path, segmenter, options, length_s)
+    return whole, in_chunks(path, segmenter, options, length_s)
 
 
-def in_segments(
+def in_chunks(
     path: Path,
     segmenter: Segmenter,
     options: RunOptions = EVERYTHING,
@@ -61,12 +61,14 @@ def in_segments(
     stop: threading.Event | None = None,
     on_step: Callable[[Step], None] = lambda step: None,
 ) -> RunResult:
-    """Run a video in segments, one after the other in this process."""
-    unit = Unit(path, path.parent / "cut" / source_name(path), options)
-    executor = InSegments(Here(Given(segmenter)), length_s, smooth=segmenter.smooth)
-    (result,), _ = run_units(
-        [unit], executor, segmenter.mask_settings,
-        stop=stop or threading.Event(), on_step=on_step, on_result=lambda unit, result: None,
+    """Run a video in chunks, one after the other in this process."""
+    task = plan_source(
+        path, path.parent / "cut" / source_name(path), options, segmenter.mask_settings
+    )
+    executor = ChunkingExecutor(Here(Given(segmenter)), length_s, smooth=segmenter.smooth)
+    (result,), _ = run_batch(
+        [task], executor,
+        stop=stop or threading.Event(), on_step=on_step, on_result=lambda task, result: None,
     )  # fmt: skip
     assert not result.error, result.traceback
     return result
@@ -154,7 +156,7 @@ def described(path: Path) -> dict[str, Any]:
 
 
 def segments_of(result: RunResult) -> list[int]:
-    """Return how many frames each segment of a run had; nothing when it was done in one piece."""
+    """Return how many frames each chunk of a run had; nothing when it was done in one piece."""
     told = json.loads((Path(result.folder) / "run.json").read_text())
     frames: list[int] = told.get("segments", {}).get("frames", [])
     return frames

@@ -1,4 +1,4 @@
-"""Segments from the command line: killed, resumed by two processes, equal to one piece."""
+"""Chunks from the command line: killed, resumed by two processes, equal to one piece."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import sys
 import time
 from pathlib import Path
 
+from chunks_compared import OPEN_GOP, assert_equal
 from conftest import moving_discs, write_video
-from segments_compared import OPEN_GOP, assert_equal
 
-from cornea_stream.chunks.parts import PARTS
 from cornea_stream.runs.options import RunResult
+from cornea_stream.storage import SCRATCH
 
 
 def start(source: Path, out: Path, checkpoint: Path, *more: str) -> subprocess.Popen[str]:
@@ -37,18 +37,18 @@ def finish(process: subprocess.Popen[str]) -> RunResult:
 def test_killed_and_resumed_by_two_processes(tmp_path: Path, tiny_checkpoint: Path) -> None:
     path = write_video(tmp_path / "v.mp4", moving_discs(30) * 12, options=OPEN_GOP, audio="aac")
     whole = start(path, tmp_path / "whole", tiny_checkpoint)
-    process = start(path, tmp_path / "cut", tiny_checkpoint, "--segment", "2s")
+    process = start(path, tmp_path / "cut", tiny_checkpoint, "--chunk", "2s")
     folder = tmp_path / "cut" / "v"
     deadline = time.monotonic() + 120
-    while len(done := list(folder.glob(f"{PARTS}/*/run.json"))) < 3:
+    while len(done := list(folder.glob(f"{SCRATCH}/*/run.json"))) < 3:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
-    assert sorted(p.name for p in folder.iterdir()) == [PARTS, "run.part.json"]
+    assert sorted(p.name for p in folder.iterdir()) == [SCRATCH, "run.part.json"]
     started = {json.loads(part.read_text())["started"] for part in done}
     time.sleep(1.1)  # what is done again starts in another second
-    again = start(path, tmp_path / "cut", tiny_checkpoint, "--segment", "2s", "--resume", "-j", "2")
+    again = start(path, tmp_path / "cut", tiny_checkpoint, "--chunk", "2s", "--resume", "-j", "2")
     cut = finish(again)
     told = json.loads((folder / "run.json").read_text())["segments"]
     assert told["frames"] == [50, 50, 50, 50, 50, 50, 50, 10]

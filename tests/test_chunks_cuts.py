@@ -10,8 +10,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from conftest import read_video, write_video
-from segments_compared import (
+from chunks_compared import (
     CODECS,
     EVERYTHING,
     OPEN_GOP,
@@ -23,9 +22,10 @@ from segments_compared import (
     eyes,
     segments_of,
 )
+from conftest import read_video, write_video
 
-from cornea_stream.chunks.chunk_source import SegmentSource
-from cornea_stream.chunks.cuts import plan_segments
+from cornea_stream.chunks.chunk_source import ChunkSource
+from cornea_stream.chunks.cuts import plan_chunks
 from cornea_stream.inference.segmenter import Segmenter
 
 
@@ -100,9 +100,9 @@ def test_keyframes_that_are_none(
     path = write_video(tmp_path / "a.mp4", eyes(), codec="mpeg4", options={"g": "600"})
     mux_again(path, tmp_path / "v.mp4", lie)
     if astray:  # what if the decoder believed it too
-        monkeypatch.setattr(SegmentSource, "_decoded_until", SegmentSource._decoded)
+        monkeypatch.setattr(ChunkSource, "_decoded_until", ChunkSource._decoded)
     whole, cut = both(tmp_path / "v.mp4", segmenter)
-    assert len(plan_segments(tmp_path / "v.mp4", 0.5).segments) == 5
+    assert len(plan_chunks(tmp_path / "v.mp4", 0.5).chunks) == 5
     said = [text for text in cut.warnings if text.startswith("not cut at ")]
     assert len(said) == (4 if astray else 0)
     assert len(segments_of(cut)) == (0 if astray else 5)
@@ -143,7 +143,7 @@ def test_damage(tmp_path: Path, segmenter: Segmenter, begin: float, every: int) 
     whole, cut = both(path, segmenter, replace(EVERYTHING, every=every))
     assert any("damaged" in warning for warning in whole.warnings)
     assert segments_of(cut) == []
-    assert_equal(whole, cut, "not cut into segments: damage or wrong times in the video")
+    assert_equal(whole, cut, "not cut into chunks: damage or wrong times in the video")
 
 
 def test_repeated_times(tmp_path: Path, segmenter: Segmenter) -> None:
@@ -156,7 +156,7 @@ def test_repeated_times(tmp_path: Path, segmenter: Segmenter) -> None:
     mux_again(path, tmp_path / "v.mkv", repeat)
     whole, cut = both(tmp_path / "v.mkv", segmenter)
     assert any("retimed" in warning for warning in whole.warnings)
-    assert_equal(whole, cut, "not cut into segments: times repeat")
+    assert_equal(whole, cut, "not cut into chunks: times repeat")
 
 
 @pytest.mark.parametrize("counted_on", [False, True])
@@ -177,14 +177,14 @@ def test_times_that_run_back(tmp_path: Path, segmenter: Segmenter, counted_on: b
     whole, cut = both(path, segmenter)
     why = "times r" if counted_on else "packets are damaged"
     (said,) = set(cut.warnings) - set(whole.warnings)
-    assert said.startswith(f"not cut into segments: {why}")
+    assert said.startswith(f"not cut into chunks: {why}")
     assert_equal(whole, cut, said)
 
 
 def test_packets_without_times(tmp_path: Path, segmenter: Segmenter) -> None:
     path = write_video(tmp_path / "v.h264", eyes(), options={**X264, "bf": "0"})
     whole, cut = both(path, segmenter)
-    assert_equal(whole, cut, "not cut into segments: packets have no times")
+    assert_equal(whole, cut, "not cut into chunks: packets have no times")
 
 
 def test_keyframes_that_depend_on_what_comes_before(tmp_path: Path, segmenter: Segmenter) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import threading
 from dataclasses import replace
@@ -11,8 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import write_video
-from segments_compared import (
+from chunks_compared import (
     EVERYTHING,
     OPEN_GOP,
     X264,
@@ -20,17 +18,19 @@ from segments_compared import (
     assert_equal,
     damage,
     eyes,
-    in_segments,
+    in_chunks,
     segments_of,
 )
+from conftest import write_video
 
-from cornea_stream.batch.run_batch import run_units
-from cornea_stream.batch.task import Here, Step, Unit
-from cornea_stream.chunks import join, run_chunks
-from cornea_stream.chunks.parts import PARTS
-from cornea_stream.chunks.run_chunks import InSegments
+from cornea_stream import storage
+from cornea_stream.batch.run_batch import run_batch
+from cornea_stream.batch.task import Here, Step, plan_source
+from cornea_stream.chunks import join
+from cornea_stream.chunks.run_chunks import ChunkingExecutor
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.runs.run import run_source
+from cornea_stream.storage import SCRATCH
 
 
 def test_finished_segments_are_not_done_again(tmp_path: Path, segmenter: Segmenter) -> None:
@@ -44,9 +44,9 @@ def test_finished_segments_are_not_done_again(tmp_path: Path, segmenter: Segment
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        in_segments(path, segmenter, on_step=give_up)
-    assert sorted(p.name for p in folder.iterdir()) == [PARTS, "run.part.json"]
-    parts = sorted((folder / PARTS).iterdir())
+        in_chunks(path, segmenter, on_step=give_up)
+    assert sorted(p.name for p in folder.iterdir()) == [SCRATCH, "run.part.json"]
+    parts = sorted((folder / SCRATCH).iterdir())
     manifests = [part / "run.json" for part in parts if (part / "run.json").exists()]
     assert len(manifests) == 2
     stamps = [path.stat().st_mtime_ns for path in manifests]
@@ -57,52 +57,51 @@ def test_finished_segments_are_not_done_again(tmp_path: Path, segmenter: Segment
             seen.append(step.progress.frames)
             assert [path.stat().st_mtime_ns for path in manifests] == stamps
 
-    cut = in_segments(path, segmenter, replace(EVERYTHING, resume=True), on_step=look)
+    cut = in_chunks(path, segmenter, replace(EVERYTHING, resume=True), on_step=look)
     assert seen[0] >= 40
     assert segments_of(cut) == [20, 20, 20]
     assert_equal(whole, cut)
 
 
-def test_stopping_keeps_finished_segments(tmp_path: Path, segmenter: Segmenter) -> None:
+def test_stopping_keeps_finished_chunks(tmp_path: Path, segmenter: Segmenter) -> None:
     path = write_video(tmp_path / "v.mp4", eyes(), options=X264)
     stop = threading.Event()
     whole = run_source(path, tmp_path / "whole", segmenter, EVERYTHING)
-    cut = in_segments(
+    cut = in_chunks(
         path, segmenter, stop=stop,
         on_step=lambda s: stop.set() if s.progress and s.progress.frames == 25 else None,
     )  # fmt: skip
     folder = Path(cut.folder)
     assert (cut.status, cut.outputs) == ("interrupted", [])
     assert 25 <= cut.frames < 60
-    assert sorted(p.name for p in folder.iterdir()) == [PARTS, "run.part.json"]
-    assert_equal(whole, in_segments(path, segmenter, replace(EVERYTHING, resume=True)))
+    assert sorted(p.name for p in folder.iterdir()) == [SCRATCH, "run.part.json"]
+    assert_equal(whole, in_chunks(path, segmenter, replace(EVERYTHING, resume=True)))
 
 
-@pytest.mark.parametrize("broken", ["concatenate", "_join_rows", "_move_pngs", "discard_parts"])
+@pytest.mark.parametrize("broken", ["concatenate", "_join_rows", "_move_pngs", "discard_scratch"])
 def test_joining_that_was_interrupted_is_done_again(
     tmp_path: Path, segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
     path = write_video(tmp_path / "v.mp4", eyes(), options=X264, audio="aac")
     whole = run_source(path, tmp_path / "whole", segmenter, EVERYTHING)
-    module = run_chunks if broken == "discard_parts" else join
-    original, calls = getattr(module, broken), itertools.count()
+    module = storage if broken == "discard_scratch" else join
+    original = getattr(module, broken)
 
-    def interrupted(*args: Any, **more: Any) -> Any:
-        if broken == "discard_parts":
-            if next(calls) == 0:  # left from an earlier run
-                return original(*args, **more)
-        elif broken == "_move_pngs":
+    def interrupted(*args: Any, **more: Any) -> None:
+        if broken == "discard_scratch" and SCRATCH in str(args[0]):
+            return  # that of a part
+        if broken == "_move_pngs":
             original(args[0][:2], args[1][:2], *args[2:])
         raise KeyboardInterrupt
 
     with monkeypatch.context() as context:
         context.setattr(module, broken, interrupted)
         with pytest.raises(KeyboardInterrupt):
-            in_segments(path, segmenter)
+            in_chunks(path, segmenter)
     decoded = []
-    again = in_segments(path, segmenter, replace(EVERYTHING, resume=True), on_step=decoded.append)
+    again = in_chunks(path, segmenter, replace(EVERYTHING, resume=True), on_step=decoded.append)
     assert decoded == []
-    if broken == "discard_parts":  # all was there already
+    if broken == "discard_scratch":  # all was there already
         assert again.status == "skipped"
         again.status, again.warnings, again.scale = whole.status, whole.warnings, whole.scale
     assert_equal(whole, again)
@@ -110,7 +109,7 @@ def test_joining_that_was_interrupted_is_done_again(
 
 def test_earlier_outputs_stay_until_all_is_joined(tmp_path: Path, segmenter: Segmenter) -> None:
     path = write_video(tmp_path / "v.mp4", eyes(), options=X264)
-    first = in_segments(path, segmenter)
+    first = in_chunks(path, segmenter)
     folder = Path(first.folder)
     before = {p: p.stat().st_mtime_ns for p in folder.rglob("*")}
 
@@ -118,17 +117,17 @@ def test_earlier_outputs_stay_until_all_is_joined(tmp_path: Path, segmenter: Seg
         assert {p: p.stat().st_mtime_ns for p in before} == before
 
     del before[folder / "frames"]
-    unit = Unit(path, folder, EVERYTHING)
-    executor = InSegments(Here(Given(segmenter)), 0.5, smooth=False)
-    (refused,), code = run_units(
-        [unit], executor, segmenter.mask_settings,
-        stop=threading.Event(), on_step=look, on_result=lambda unit, result: None,
+    task = plan_source(path, folder, EVERYTHING, segmenter.mask_settings)
+    executor = ChunkingExecutor(Here(Given(segmenter)), 0.5, smooth=False)
+    (refused,), code = run_batch(
+        [task], executor,
+        stop=threading.Event(), on_step=look, on_result=lambda task, result: None,
     )  # fmt: skip
     assert code == 5
-    assert "--overwrite" in (refused.error or "")
-    look(Step(unit, None))
+    assert "overwrite=True" in (refused.error or "")
+    look(Step(task, None))
     wanted = replace(EVERYTHING, overwrite=True, every=2)
-    again = in_segments(path, segmenter, wanted, on_step=look)
+    again = in_chunks(path, segmenter, wanted, on_step=look)
     assert_equal(run_source(path, tmp_path / "whole", segmenter, wanted), again)
 
 
@@ -143,9 +142,9 @@ def test_segments_of_a_source_that_changed_are_not_joined(
             os.utime(path)
 
     with pytest.raises(AssertionError, match="the source changed during the run"):
-        in_segments(path, segmenter, on_step=touch)
+        in_chunks(path, segmenter, on_step=touch)
     assert not list((tmp_path / "cut" / "v").glob("*.mp4"))
-    result = in_segments(path, segmenter, replace(EVERYTHING, resume=True))
+    result = in_chunks(path, segmenter, replace(EVERYTHING, resume=True))
     assert result.status == "complete"
 
 
@@ -154,14 +153,15 @@ def test_strict_stops_at_damage(tmp_path: Path, segmenter: Segmenter) -> None:
     noisy = [np.maximum(p, rng.integers(0, 90, p.shape, np.uint8)) for p in eyes(80)]
     path = write_video(tmp_path / "v.mp4", noisy, options={**X264, "crf": "30"})
     damage(path, 0.5, 5000)
-    unit = Unit(path, tmp_path / "cut" / "v", replace(EVERYTHING, strict=True))
-    (result,), code = run_units(
-        [unit], InSegments(Here(Given(segmenter)), 0.5, smooth=False), segmenter.mask_settings,
-        stop=threading.Event(), on_step=lambda step: None, on_result=lambda unit, result: None,
+    strict = replace(EVERYTHING, strict=True)
+    task = plan_source(path, tmp_path / "cut" / "v", strict, segmenter.mask_settings)
+    (result,), code = run_batch(
+        [task], ChunkingExecutor(Here(Given(segmenter)), 0.5, smooth=False),
+        stop=threading.Event(), on_step=lambda step: None, on_result=lambda task, result: None,
     )  # fmt: skip
     assert code == 3
     assert "damaged near" in (result.error or "")
-    assert result.folder == str(unit.folder)
+    assert result.folder == str(task.folder)
 
 
 def test_damage_ends_work_on_segments_and_is_remembered(
@@ -175,17 +175,17 @@ def test_damage_ends_work_on_segments_and_is_remembered(
     begun: list[int] = []
 
     def give_up(step: Step) -> None:
-        if step.progress is None and step.unit.segment is None and begun:
+        if step.progress is None and begun:
             raise KeyboardInterrupt  # the whole is begun
         begun.append(step.progress.frames if step.progress else 0)
 
     with pytest.raises(KeyboardInterrupt):
-        in_segments(path, segmenter, on_step=give_up)
-    assert len(list((folder / PARTS).glob("*/run.json"))) < 3
+        in_chunks(path, segmenter, on_step=give_up)
+    assert len(list((folder / SCRATCH).glob("*/run.json"))) < 3
     begun.clear()
-    cut = in_segments(
+    cut = in_chunks(
         path, segmenter, replace(EVERYTHING, resume=True), on_step=lambda s: begun.append(1)
     )
     assert cut.frames <= len(begun) <= cut.frames + 1
-    said = "not cut into segments: damage or wrong times in the video"
+    said = "not cut into chunks: damage or wrong times in the video"
     assert_equal(run_source(path, tmp_path / "whole", segmenter, EVERYTHING), cut, said)

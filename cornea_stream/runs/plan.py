@@ -1,0 +1,144 @@
+"""A run as planned: made once, from checked options, and passed down to whatever works on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cornea_stream.errors import OutputError, SourceError, UsageError
+from cornea_stream.inference.segmenter import MaskSettings
+from cornea_stream.media.address import Address
+from cornea_stream.report import check_report
+from cornea_stream.report.summary_figure import check_sheet
+from cornea_stream.runs import manifest
+from cornea_stream.runs.options import RunOptions, RunResult
+from cornea_stream.runs.outputs import Output, choose_outputs
+from cornea_stream.sinks import EncoderSettings
+from cornea_stream.sources import is_image
+from cornea_stream.sources.fingerprint import fingerprint
+from cornea_stream.storage import RUN_JSON, is_ours
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunPlan:
+    """One source, what to make of it, and where; plain data that can be sent to other processes.
+
+    `settings` decide the contents of the outputs, as run.json lists them. `fingerprint` is None for
+    streams. `standing` are the outputs of an earlier run that may be replaced, with their times;
+    `finished` is the result of an earlier run that need not be done again. `notes` are warnings for
+    the result.
+    """
+
+    source: Path | Address
+    folder: Path
+    options: RunOptions
+    outputs: tuple[Output, ...]
+    encoder: EncoderSettings
+    settings: dict[str, Any]
+    live: bool
+    fingerprint: str | None = None
+    standing: tuple[tuple[str, int], ...] = ()
+    finished: RunResult | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> list[str]:
+        """Names of the files and folders that the run will make, run.json last."""
+        return _files(self.outputs, self.options)
+
+    @property
+    def paced(self) -> bool:
+        """Whether to read no faster than the recording plays."""
+        return self.options.paced and not self.live
+
+    def check_standing(self) -> None:
+        """Raise OutputError if an output has appeared or changed since the plan was made."""
+        if _standing(self.folder, self.files) != self.standing:
+            raise OutputError(
+                f"outputs have changed since the run was planned: {self.folder}: another run wrote "
+                "there: run again with resume=True"
+            )
+
+
+def plan_run(
+    source: Path | Address, folder: Path, options: RunOptions, masks: MaskSettings
+) -> RunPlan:
+    """Plan a run of `source` into `folder`, without opening the source.
+
+    With `options.resume` a run that is complete already, with the same source, settings and
+    weights, is `finished`; any other earlier run of this tool is replaced.
+    Raises UsageError for options that make no sense, OutputError if an output may not be replaced
+    or would replace the source, SourceError if the source does not exist.
+    """
+    encoder = options.check()
+    file = source if isinstance(source, Path) else None
+    live = _is_live(source, options)
+    if file and not file.exists():
+        raise SourceError(f"input not found: {file}: check the path")
+    outputs = choose_outputs(options, still=file is not None and file.is_file() and is_image(file))
+    names = _files(outputs, options)
+    print_of_file = None if file is None else fingerprint(file)
+    settings = manifest.settings(options, masks)
+    finished = None
+    if file and print_of_file and options.files and options.resume:
+        finished = manifest.find_finished(file, folder, print_of_file, settings, options)
+    if finished is None:
+        _check_replaceable(folder, names, file, options)
+    return RunPlan(
+        source, folder, options, outputs, encoder, settings, live,
+        fingerprint=print_of_file, standing=_standing(folder, names), finished=finished,
+    )  # fmt: skip
+
+
+def _files(outputs: tuple[Output, ...], options: RunOptions) -> list[str]:
+    made = [name for output in outputs for name in output.files]
+    return [*made, RUN_JSON] if options.files else []
+
+
+def _standing(folder: Path, names: list[str]) -> tuple[tuple[str, int], ...]:
+    found = []
+    for name in names:
+        path = folder / name
+        if path.exists():
+            # Files are added to folders while a run works; what counts is whether they are there.
+            found.append((name, 0 if path.is_dir() else path.stat().st_mtime_ns))
+    return tuple(found)
+
+
+def _check_replaceable(
+    folder: Path, names: list[str], source: Path | None, options: RunOptions
+) -> None:
+    """Raise OutputError for outputs that would replace the source, or may not be replaced."""
+    if options.summary:
+        check_sheet(folder, options.overwrite)
+    if options.report:
+        check_report(folder, options.overwrite)
+    # With `resume`, what an earlier run of this tool left is there to be replaced.
+    may_replace = options.overwrite or (options.resume and is_ours(folder))
+    for target in (folder / name for name in names):
+        if not target.exists():
+            continue
+        if source and (
+            target.samefile(source)
+            or (target.is_dir() and source.resolve().is_relative_to(target.resolve()))
+        ):
+            raise OutputError(
+                f"output would replace the input: {target}: choose another output folder"
+            )
+        if not may_replace:
+            raise OutputError(
+                f"output exists: {target}: pass overwrite=True, resume=True or another output "
+                "folder"
+            )
+
+
+def _is_live(source: Path | Address, options: RunOptions) -> bool:
+    """Whether frames may be dropped. Raises UsageError for options of the other kind of source."""
+    if isinstance(source, Path):
+        if options.live:
+            raise UsageError(f"not a live source: {source}: leave live=True out")
+        return False
+    if options.resume:
+        raise UsageError(f"a stream cannot be resumed: {source}: choose another output folder")
+    return source.endless if options.live is None else options.live
