@@ -11,7 +11,8 @@ from conftest import TINY_SPEC
 from safetensors.torch import save_file
 
 from cornea_stream.errors import CheckpointError, OutputError
-from cornea_stream.models.checkpoint import infer_spec, load_checkpoint, save_checkpoint
+from cornea_stream.models.checkpoint import load_checkpoint, save_checkpoint
+from cornea_stream.models.infer_spec import infer_spec
 from cornea_stream.models.pspnet import build_pspnet
 
 

@@ -43,6 +43,7 @@ def test_cores_are_dealt_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_devices_are_taken_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cornea_stream.engines.device._gpu_driver", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert worker_devices("auto", None) == ["cpu"]
     assert worker_devices("auto", 3) == ["cpu"] * 3

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from cornea_stream.models.checkpoint import load_checkpoint
+from cornea_stream.models.cornea_net import CorneaNet
 from cornea_stream.models.pspnet import (
     IMAGENET_MEAN,
     IMAGENET_STD,
-    CorneaNet,
     ModelSpec,
     build_pspnet,
     prune_dead_layers,

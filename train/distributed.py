@@ -47,12 +47,12 @@ def join_world(device: str) -> Iterator[World]:
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
-        yield World(0, 1, choose_device(device))
+        yield World(0, 1, torch.device(choose_device(device)))
         return
     local = int(os.environ.get("LOCAL_RANK", "0"))
     if device in ("auto", "cuda") and torch.cuda.is_available():
         device = f"cuda:{local}"
-    chosen = choose_device(device)
+    chosen = torch.device(choose_device(device))
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
     dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
-from cornea_stream.engines.device import DTYPES, choose_precision
+from cornea_stream.engines.precision import DTYPES, choose_precision
 from cornea_stream.errors import UsageError
 from cornea_train.config import TrainConfig
 from cornea_train.dataset import Cache, CachedFrames, open_cache

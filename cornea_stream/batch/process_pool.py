@@ -18,8 +18,6 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TypeAlias
 
-import torch
-
 from cornea_stream.batch.task import (
     Executor,
     Here,
@@ -32,7 +30,7 @@ from cornea_stream.batch.task import (
     run_task,
     seldom,
 )
-from cornea_stream.engines.device import choose_devices
+from cornea_stream.engines.device import choose_devices, gpu_count
 from cornea_stream.errors import EXIT_INTERNAL, CorneaStreamError
 from cornea_stream.runs.options import RunResult
 
@@ -50,10 +48,9 @@ def worker_devices(device: str, jobs: int | None) -> list[str]:
     Raises UsageError for a device that is not there.
     """
     chosen = choose_devices(device)
-    names = [str(one) for one in chosen]
-    if device in ("auto", "cuda") and chosen[0].type == "cuda":
-        names = [f"cuda:{number}" for number in range(torch.cuda.device_count())]
-    return [names[number % len(names)] for number in range(jobs or len(names))]
+    if device in ("auto", "cuda") and chosen != ["cpu"]:
+        chosen = [f"cuda:{number}" for number in range(gpu_count())]
+    return [chosen[number % len(chosen)] for number in range(jobs or len(chosen))]
 
 
 def executor_for(setup: Setup, jobs: int | None, tasks: int | None) -> Executor:
@@ -259,7 +256,8 @@ def _serve(connection: Connection, setup: Setup, cores: int) -> None:
 
     In both cases the frames in flight are finished and the files closed so that they play.
     """
-    torch.set_num_threads(min(cores, torch.get_num_threads()))
+    # Read by torch when it is imported, by whichever engine needs it.
+    os.environ.setdefault("OMP_NUM_THREADS", str(cores))
     tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
     stop = threading.Event()
     threading.Thread(target=_listen, args=(connection, tasks, stop), daemon=True).start()

@@ -1,65 +1,81 @@
-"""Which device, and in which precision."""
+"""Which device, and what it can do; torch takes seconds to import and is asked only if needed."""
 
 from __future__ import annotations
 
-import torch
+import ctypes
+import re
+import sys
+from contextlib import suppress
+from pathlib import Path
 
 from cornea_stream.errors import UsageError
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_NAME = re.compile(r"cpu|cuda(?::(\d+))?")
 
 
-def choose_devices(names: str) -> list[torch.device]:
-    """Return the torch devices of a list with commas: auto, cpu, cuda, cuda:N.
+def choose_devices(names: str) -> list[str]:
+    """Return the devices of a list with commas, as torch calls them: cpu, cuda, cuda:N.
 
     Raises UsageError for an unknown name, for a GPU that this machine does not have, and for a
     list that is not of GPUs or names one twice.
     """
     devices = [choose_device(name.strip()) for name in names.split(",")]
     if len(devices) > 1:
-        several = {(device.type, device.index or 0) for device in devices}
-        if len(several) < len(devices) or any(device.type != "cuda" for device in devices):
+        several = {"cuda:0" if device == "cuda" else device for device in devices}
+        if len(several) < len(devices) or "cpu" in several:
             raise UsageError(f"not a list of different GPUs: {names!r}: try cuda:0,cuda:1")
     return devices
 
 
-def choose_device(name: str) -> torch.device:
-    """Return the torch device for auto, cpu, cuda or cuda:N.
+def choose_device(name: str) -> str:
+    """Return cpu, cuda or cuda:N for one of these or auto.
 
-    Raises UsageError for an unknown name, and where this machine has no such GPU.
+    Raises UsageError for an unknown name, and if this machine has no such GPU.
     """
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        device = torch.device("meta")
-    if device.type not in ("cpu", "cuda"):
+        return "cuda" if gpu_count() else "cpu"
+    match = _NAME.fullmatch(name)
+    if not match:
         raise UsageError(f"unknown device: {name!r}: use auto, cpu, cuda or cuda:N")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+    if name == "cpu":
+        return name
+    number, count = int(match[1] or 0), gpu_count()
+    if number >= count:
         raise UsageError(
-            f"no such GPU: {name}: torch sees {torch.cuda.device_count()} CUDA devices: "
+            f"no such GPU: {name}: torch sees {count} CUDA devices: "
             "use --device cpu, or install a driver and a CUDA build of torch"
         )
-    return device
+    return f"cuda:{number}" if match[1] else name
 
 
-def choose_precision(name: str, device: torch.device) -> str:
-    """Return fp32, bf16 or fp16; for auto the fastest that `device` computes natively.
+def gpu_count() -> int:
+    """Return how many GPUs torch can use; it is not asked if there is no driver for any."""
+    if not _gpu_driver():
+        return 0
+    import torch
 
-    Raises UsageError for an unknown name, and for fp16 on a CPU, which has no kernels for it.
-    """
-    if name == "auto":
-        if device.type == "cuda":
-            return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-        return "bf16" if cpu_has_bf16() else "fp32"
-    if name not in DTYPES:
-        raise UsageError(f"unknown precision: {name!r}: use auto, {', '.join(DTYPES)}")
-    if name == "fp16" and device.type == "cpu":
-        raise UsageError("fp16 needs a GPU: on a CPU use --precision bf16 or fp32")
-    return name
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 def cpu_has_bf16() -> bool:
     """Whether this CPU multiplies bf16 natively (AVX-512 BF16 or AMX)."""
+    if sys.platform == "linux":
+        with suppress(OSError), Path("/proc/cpuinfo").open() as facts:
+            flags = next((line for line in facts if line.startswith("flags")), "").split()
+            return "avx512_bf16" in flags or "amx_tile" in flags
+    import torch
+
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def _gpu_driver() -> bool:
+    """Whether torch might find a GPU."""
+    if sys.platform != "linux":
+        return sys.platform != "darwin"
+    if Path("/dev/kfd").exists():  # AMD
+        return True
+    try:
+        ctypes.CDLL("libcuda.so.1")  # as the CUDA runtime in torch loads it
+    except OSError:
+        return False
+    return True

@@ -7,10 +7,8 @@ from importlib.util import find_spec
 from typing import Any
 
 from cornea_stream.engines.base import Engine
-from cornea_stream.engines.cuda.engine import TorchCUDAEngine
 from cornea_stream.engines.device import choose_devices
 from cornea_stream.engines.multi_device import SeveralEngines
-from cornea_stream.engines.torch_cpu import TorchCPUEngine
 from cornea_stream.errors import UsageError
 from cornea_stream.media.frame import Image
 from cornea_stream.models.checkpoint import Checkpoint
@@ -39,7 +37,7 @@ def build_engine(
     if precision not in PRECISIONS:
         raise UsageError(f"unknown precision: {precision!r}: use {', '.join(PRECISIONS)}")
     devices = choose_devices(device)
-    on_cpu = devices[0].type == "cpu"
+    on_cpu = devices == ["cpu"]
     if backend == "auto":
         suits = on_cpu and precision != "fp16" and find_spec("openvino") is not None
         backend = "openvino" if suits or precision == "int8" else "torch"
@@ -47,7 +45,11 @@ def build_engine(
         if precision == "int8":
             raise UsageError("int8 needs OpenVINO: use --backend openvino or auto")
         if on_cpu:
+            from cornea_stream.engines.torch_cpu import TorchCPUEngine
+
             return TorchCPUEngine(checkpoint, precision=precision, batch_size=batch_size)
+        from cornea_stream.engines.cuda.engine import TorchCUDAEngine
+
         engines = [
             TorchCUDAEngine(checkpoint, device=one, precision=precision, batch_size=batch_size)
             for one in devices

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import sys
-import warnings
 import weakref
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from cornea_stream.engines.device import cpu_has_bf16
+from cornea_stream.engines.network_cache import CachedNetwork
 from cornea_stream.engines.preprocess import model_input
-from cornea_stream.errors import UsageError
+from cornea_stream.errors import OutputError, UsageError
 from cornea_stream.media.frame import Frame, Image
 from cornea_stream.models.checkpoint import Checkpoint
-from cornea_stream.models.fuse import fuse
-from cornea_stream.models.pspnet import CorneaNet
 
 _HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "bf16"}
+_RECIPE = b"fused, fp32"
+"""Part of the name in the cache: change it with what `convert`, `fuse` or `CorneaNet` do."""
+log = logging.getLogger(__name__)
 
 
 class OpenVINOEngine:
@@ -53,7 +54,7 @@ class OpenVINOEngine:
         self.precision = precision
         self.batch_size = batch_size or 1  # larger batches are slower on a CPU
         self._image_size = checkpoint.spec.image_size
-        network = (model if model is not None else convert(checkpoint)).clone()
+        network = (model if model is not None else converted(checkpoint)).clone()
         if self.batch_size == 1:  # a network of fixed shape is a little faster
             network.reshape([1, *checkpoint.spec.image_size, 3])
         compiled = openvino.Core().compile_model(
@@ -120,19 +121,24 @@ class _Answer:
         return self._request.result()
 
 
-def convert(checkpoint: Checkpoint) -> Any:
-    """Return the network as an OpenVINO model: (?, H, W, 3) uint8 RGB in, (?, 1, h, w) out."""
+def converted(checkpoint: Checkpoint) -> Any:
+    """Return the network as an OpenVINO model, from the cache on disk if it was converted before.
+
+    Takes (?, H, W, 3) uint8 RGB; gives (?, 1, h, w). Raises CheckpointError for weights that do
+    not fit, UsageError where OpenVINO is not installed.
+    """
     openvino = import_openvino()
-    network = CorneaNet(
-        fuse(checkpoint.build(), checkpoint.spec.image_size), checkpoint.spec
-    ).eval()
-    height, width = checkpoint.spec.image_size
-    example = torch.zeros((1, height, width, 3), dtype=torch.uint8)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the tracer's remarks on shapes that are fixed here
-        return openvino.convert_model(
-            network, example_input=example, input=[(-1, height, width, 3)]
-        )
+    cached = CachedNetwork(openvino, "openvino", checkpoint, _RECIPE)
+    if found := cached.read():
+        return found[0]
+    from cornea_stream.engines.convert import convert  # imports torch, which takes seconds
+
+    model = convert(openvino, checkpoint)
+    try:
+        cached.keep(model, {})
+    except OutputError as err:
+        log.info("the next start will be as slow: %s", err)
+    return model
 
 
 def import_openvino() -> Any:

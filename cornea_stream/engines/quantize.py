@@ -5,18 +5,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import json
 import logging
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cornea_stream.engines.base import Engine
-from cornea_stream.engines.openvino import OpenVINOEngine, convert, import_openvino
-from cornea_stream.errors import UsageError
+from cornea_stream.engines.network_cache import CachedNetwork
+from cornea_stream.engines.openvino import OpenVINOEngine, converted, import_openvino
+from cornea_stream.errors import OutputError, UsageError
 from cornea_stream.media.frame import Image
 from cornea_stream.models.checkpoint import Checkpoint
 from cornea_stream.postprocess.mask import iou, raw_mask, upsample_logits
@@ -45,13 +43,12 @@ def quantized_engine(
     """
     openvino = import_openvino()
     used, kept_back = _frames(checkpoint, calibration)
-    folder = cache_folder() / _key(checkpoint, used)
-    model_path, facts_path = folder / "int8.xml", folder / "facts.json"
-    if facts_path.exists():
-        model = openvino.Core().read_model(model_path)
-        agreement = float(json.loads(facts_path.read_text())["agreement"])
+    cached = CachedNetwork(openvino, "int8", checkpoint, _recipe(used))
+    found = cached.read()
+    if found:
+        model, agreement = found[0], float(found[1]["agreement"])
     else:
-        model = _quantize(convert(checkpoint), used)
+        model = _quantize(converted(checkpoint), used)
         exact = OpenVINOEngine(checkpoint, precision="fp32")
         agreement = _agreement(
             OpenVINOEngine(checkpoint, precision="int8", model=model), exact, kept_back
@@ -61,8 +58,11 @@ def quantized_engine(
             f"int8 agrees with fp32 at a mean IoU of {agreement:.3f} only, below {MIN_AGREEMENT}: "
             "use --precision bf16 or fp32, or --calibrate on your own video"
         )
-    if not facts_path.exists():
-        _keep(openvino, model, folder, {"agreement": agreement, "frames": len(kept_back)})
+    if not found:
+        try:
+            cached.keep(model, {"agreement": agreement, "frames": len(kept_back)})
+        except OutputError as err:
+            log.warning("the int8 network cannot be kept for the next time: %s", err)
     return _Int8Engine(checkpoint, model, batch_size, agreement)
 
 
@@ -76,12 +76,6 @@ class _Int8Engine(OpenVINOEngine):
     def describe(self) -> dict[str, str | int]:
         """Return backend, device, precision with its agreement with fp32, and the batch size."""
         return super().describe() | {"precision": f"int8 (IoU with fp32 {self.agreement:.3f})"}
-
-
-def cache_folder() -> Path:
-    """Return where quantized networks are kept: below $XDG_CACHE_HOME or ~/.cache."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "cornea-stream" / "int8"
 
 
 def _frames(
@@ -98,11 +92,11 @@ def _frames(
     return used, kept_back
 
 
-def _key(checkpoint: Checkpoint, used: Sequence[Image]) -> str:
-    digest = hashlib.sha256(checkpoint.sha256.encode() + _RECIPE)
+def _recipe(used: Sequence[Image]) -> bytes:
+    digest = hashlib.sha256(_RECIPE)
     for image in used:
         digest.update(np.ascontiguousarray(image).data)
-    return digest.hexdigest()[:24]
+    return digest.digest()
 
 
 def _quantize(model: Any, images: Sequence[Image]) -> Any:
@@ -141,12 +135,3 @@ def _agreement(found: Engine[Image], exact: Engine[Image], images: Sequence[Imag
         ]
 
     return float(np.mean([iou(a, b) for a, b in zip(masks(found), masks(exact), strict=True)]))
-
-
-def _keep(openvino: Any, model: Any, folder: Path, facts: dict[str, Any]) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        openvino.save_model(model, folder / "int8.xml", compress_to_fp16=False)
-        (folder / "facts.json").write_text(json.dumps(facts))
-    except (OSError, RuntimeError) as err:
-        log.warning("the int8 network cannot be kept for the next time: %s: %s", folder, err)

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cornea_stream.engines.device import DTYPES, choose_precision
+from cornea_stream.engines.precision import DTYPES, choose_precision
 from cornea_stream.engines.preprocess import model_input
 from cornea_stream.media.frame import Frame, Image
 from cornea_stream.models.checkpoint import Checkpoint
+from cornea_stream.models.cornea_net import CorneaNet
 from cornea_stream.models.fuse import fuse
-from cornea_stream.models.pspnet import CorneaNet
 
 MOST_WORKERS = 8
 """Frames side by side; beyond that each gets several threads, so that memory stays small."""
@@ -40,7 +40,7 @@ class TorchCPUEngine:
         self.in_flight = workers + 1
         self._image_size = checkpoint.spec.image_size
         network = CorneaNet(
-            fuse(checkpoint.build(), checkpoint.spec.image_size), checkpoint.spec
+            fuse(checkpoint.build_for_inference(), checkpoint.spec.image_size), checkpoint.spec
         ).eval()
         self._network = network.to(DTYPES[self.precision]).to(memory_format=torch.channels_last)
         self._workers = ThreadPoolExecutor(

@@ -15,20 +15,23 @@ import hashlib
 import io
 import json
 import pickle
-import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import nn
 
 from cornea_stream.errors import CheckpointError, OutputError
+from cornea_stream.models.infer_spec import first_keys, infer_spec
 from cornea_stream.models.pspnet import ModelSpec, build_pspnet, prune_dead_layers
+from cornea_stream.models.stored_tensors import StoredTensors
+
+if TYPE_CHECKING:  # torch takes seconds to import, and a cached network runs without it
+    import torch
+    from torch import nn
 
 SPEC_KEY = "cornea_stream"
 # What torch.load raises on files with bytes changed, found by tests/fuzz.
@@ -42,7 +45,7 @@ _DEAD_STAGES = {4: "encoder.layer3.", 5: "encoder.layer4."}
 class Checkpoint:
     """Weights with what they mean: the spec of the network, free metadata and the file's hash."""
 
-    state_dict: dict[str, torch.Tensor]
+    state_dict: Mapping[str, torch.Tensor]
     spec: ModelSpec
     metadata: dict[str, Any] = field(default_factory=dict)
     path: Path | None = None
@@ -53,16 +56,31 @@ class Checkpoint:
 
         Raises CheckpointError when names or shapes do not fit the architecture of the spec.
         """
-        try:
-            model = prune_dead_layers(
-                build_pspnet(
-                    self.spec.encoder_name,
-                    encoder_depth=self.spec.encoder_depth,
-                    psp_out_channels=self.spec.psp_out_channels,
-                )
+        return self._filled(self._smp_net)
+
+    def build_for_inference(self) -> nn.Module:
+        """Return a network of the same output, bit for bit, without importing `smp` if possible.
+
+        Raises CheckpointError as `build` does.
+        """
+        from cornea_stream.models.inference_net import build_inference_net
+
+        return self._filled(lambda: build_inference_net(self.spec) or self._smp_net())
+
+    def _smp_net(self) -> nn.Module:
+        return prune_dead_layers(
+            build_pspnet(
+                self.spec.encoder_name,
+                encoder_depth=self.spec.encoder_depth,
+                psp_out_channels=self.spec.psp_out_channels,
             )
+        )
+
+    def _filled(self, make: Callable[[], nn.Module]) -> nn.Module:
+        try:
+            model = make()
             model.load_state_dict(_without_dead_stages(self.state_dict, self.spec.encoder_depth))
-        except (ValueError, RuntimeError) as err:
+        except (ValueError, RuntimeError, KeyError, SafetensorError) as err:
             reason = " ".join(str(err).split())
             raise CheckpointError(
                 f"weights do not fit PSPNet-{self.spec.encoder_name} "
@@ -99,15 +117,14 @@ def load_checkpoint(path: str | Path | None = None) -> Checkpoint:
         what = "is a folder, not a file" if path.is_dir() else "not found"
         raise CheckpointError(f"checkpoint {what}: {path}: pass a .pth or .safetensors file")
     try:
-        state_dict, spec, metadata = (
-            _read_safetensors(path) if path.suffix == ".safetensors" else _read_pth(path)
-        )
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        stored = path.read_bytes()
+        read = _read_safetensors if path.suffix == ".safetensors" else _read_pth
+        state_dict, spec, metadata = read(path, stored)
     except OSError as err:
         raise CheckpointError(
             f"cannot read checkpoint: {path}: {err.strerror or err}: check its permissions"
         ) from err
-    return Checkpoint(state_dict, spec, metadata, path, digest)
+    return Checkpoint(state_dict, spec, metadata, path, hashlib.sha256(stored).hexdigest())
 
 
 def save_checkpoint(
@@ -120,6 +137,9 @@ def save_checkpoint(
 
     Raises OutputError when the file cannot be written.
     """
+    import torch
+    from safetensors.torch import save_file
+
     path = Path(path)
     kept = _without_dead_stages(state_dict, spec.encoder_depth)
     tensors = {k: v.detach().cpu().contiguous() for k, v in kept.items()}
@@ -141,59 +161,6 @@ def save_checkpoint(
         ) from err
 
 
-def infer_spec(state_dict: Mapping[str, torch.Tensor]) -> ModelSpec:
-    """Infer the spec of a plain `smp.PSPNet(..., classes=1)` state dict with a ResNet encoder.
-
-    The block counts of the four stages name the encoder; weights whose `layer3` and `layer4` were
-    pruned fit ResNet-50 and ResNet-101 alike (the same network up to `layer2`). The depth is where
-    the pyramid's input channels say it is. Raises ValueError when the keys are not such a PSPNet.
-    """
-    try:
-        stem = state_dict["encoder.conv1.weight"].shape
-        head = state_dict["segmentation_head.0.weight"].shape
-        pyramid = state_dict["decoder.psp.blocks.0.pool.1.0.weight"].shape[1]
-    except KeyError as err:
-        raise ValueError(
-            f"found {len(state_dict)} tensors ({_first_keys(state_dict)}) without {err}"
-        ) from err
-    if stem[1] != 3 or head[0] != 1:
-        raise ValueError(
-            f"found {stem[1]} input channels and {head[0]} classes, expected 3 input channels "
-            "and 1 class"
-        )
-    expansion = 4 if "encoder.layer1.0.conv3.weight" in state_dict else 1
-    blocks = tuple(_count_blocks(state_dict, stage) for stage in range(1, 5))
-    depth = {64 * expansion * 2**k: k + 2 for k in range(4)}.get(pyramid)
-    names = _RESNETS.get(expansion, {})
-    fitting = [n for n, b in names.items() if _blocks_fit(blocks, b, depth or 0)]
-    if depth is None or depth < 3 or not fitting:
-        raise ValueError(
-            f"found residual blocks {blocks} and {pyramid} pyramid channels, "
-            "expected a ResNet encoder"
-        )
-    return ModelSpec(encoder_name=fitting[0], encoder_depth=depth, psp_out_channels=int(head[1]))
-
-
-# Residual blocks in the four stages (He et al. 2015, table 1); the first name wins when pruned
-# weights fit several.
-_RESNETS: dict[int, dict[str, tuple[int, int, int, int]]] = {
-    4: {"resnet101": (3, 4, 23, 3), "resnet50": (3, 4, 6, 3), "resnet152": (3, 8, 36, 3)},
-    1: {"resnet34": (3, 4, 6, 3), "resnet18": (2, 2, 2, 2)},
-}
-
-
-def _blocks_fit(found: tuple[int, ...], expected: tuple[int, ...], depth: int) -> bool:
-    run = depth - 1
-    return found[:run] == expected[:run] and all(
-        f in (0, e) for f, e in zip(found[run:], expected[run:], strict=True)
-    )
-
-
-def _count_blocks(state_dict: Mapping[str, torch.Tensor], stage: int) -> int:
-    pattern = re.compile(rf"encoder\.layer{stage}\.(\d+)\.")
-    return len({m.group(1) for m in map(pattern.match, state_dict) if m})
-
-
 def _without_dead_stages(
     state_dict: Mapping[str, torch.Tensor], encoder_depth: int
 ) -> dict[str, torch.Tensor]:
@@ -201,18 +168,20 @@ def _without_dead_stages(
     return {k: v for k, v in state_dict.items() if not dead or not k.startswith(dead)}
 
 
-_Content = tuple[dict[str, torch.Tensor], ModelSpec, dict[str, Any]]
+_Content: TypeAlias = "tuple[Mapping[str, torch.Tensor], ModelSpec, dict[str, Any]]"
 
 
-def _read_safetensors(path: Path) -> _Content:
+def _read_safetensors(path: Path, stored: bytes) -> _Content:
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="np") as file:  # its header; the tensors are for torch
             header = (file.metadata() or {}).get(SPEC_KEY)
-            state_dict = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
+        tensors = StoredTensors(stored, shapes)
         if header is None:
-            return state_dict, infer_spec(state_dict), {}
+            found = {name: SimpleNamespace(shape=shape) for name, shape in shapes.items()}
+            return tensors, infer_spec(found), {}
         described = json.loads(header)
-        return state_dict, ModelSpec.from_dict(described["spec"]), described.get("metadata", {})
+        return tensors, ModelSpec.from_dict(described["spec"]), described.get("metadata", {})
     except SafetensorError as err:
         raise CheckpointError(
             f"damaged or truncated safetensors file: {path}: {err}: get the file again"
@@ -223,8 +192,9 @@ def _read_safetensors(path: Path) -> _Content:
         ) from err
 
 
-def _read_pth(path: Path) -> _Content:
-    stored = path.read_bytes()
+def _read_pth(path: Path, stored: bytes) -> _Content:
+    import torch
+
     _refuse_packed(path)
     try:
         content: Any = torch.load(io.BytesIO(stored), map_location="cpu", weights_only=True)
@@ -266,18 +236,15 @@ def _refuse_packed(path: Path) -> None:
 def _interpret_pth(content: Any) -> _Content:
     if not isinstance(content, Mapping):
         raise ValueError(f"found {type(content).__name__}, no state dict")
+    import torch
+
     own = isinstance(content.get("model"), Mapping) and "spec" in content
     state_dict = dict(content["model"] if own else content)
     if not state_dict or not all(isinstance(v, torch.Tensor) for v in state_dict.values()):
-        raise ValueError(f"found keys {_first_keys(state_dict)}, not all of them tensors")
+        raise ValueError(f"found keys {first_keys(state_dict)}, not all of them tensors")
     if not own:
         return state_dict, infer_spec(state_dict), {}
     return state_dict, ModelSpec.from_dict(content["spec"]), dict(content.get("metadata", {}))
-
-
-def _first_keys(state_dict: Mapping[str, Any]) -> str:
-    names = [str(k) for k in list(state_dict)[:3]]
-    return ", ".join(names) + (", …" if len(state_dict) > 3 else "")
 
 
 def _shorten(text: str, limit: int = 300) -> str:

@@ -16,11 +16,11 @@ from itertools import pairwise
 from typing import Any
 
 import torch
-from segmentation_models_pytorch.base.modules import Conv2dReLU
-from segmentation_models_pytorch.encoders.resnet import ResNetEncoder
 from torch import nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from cornea_stream.models.inference_net import InferenceNet
 
 
 def fold_batch_norms(module: nn.Module) -> nn.Module:
@@ -83,18 +83,14 @@ class SplitPyramid(nn.Module):
 
 
 def fuse(pspnet: nn.Module, image_size: tuple[int, int]) -> nn.Module:
-    """Return a copy of an `smp.PSPNet` in eval mode with both rewritings applied.
+    """Return a copy of an `InferenceNet` or `smp.PSPNet` in eval mode with both rewritings applied.
 
-    It takes images of (height, width) `image_size` only. Encoders other than ResNets keep their
-    batch norms.
+    It takes images of (height, width) `image_size` only. Encoders of `smp` keep their batch norms:
+    not all register them next to their convolutions.
     """
     fused: Any = copy.deepcopy(pspnet).eval()
-    if isinstance(fused.encoder, ResNetEncoder):
-        fold_batch_norms(fused.encoder)
-    for module in fused.decoder.modules():
-        if isinstance(module, Conv2dReLU):
-            fold_batch_norms(module)
-    stride = 2**fused.encoder._depth
+    fold_batch_norms(fused if isinstance(fused, InferenceNet) else fused.decoder)
+    stride = int(fused.segmentation_head[1].scale_factor)
     size = (image_size[0] // stride, image_size[1] // stride)
     fused.decoder = SplitPyramid(fused.decoder, size)
     return fused  # type: ignore[no-any-return]

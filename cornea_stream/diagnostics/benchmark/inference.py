@@ -50,7 +50,7 @@ def configurations(weights: Checkpoint, device: str) -> list[dict[str, Any]]:
 
 
 def _possible(weights: Checkpoint, device: str, settings: dict[str, Any]) -> bool:
-    on_cpu = choose_devices(device)[0].type == "cpu"
+    on_cpu = choose_devices(device) == ["cpu"]
     if settings["precision"] == "bf16" and on_cpu and not cpu_has_bf16():
         return False
     if settings["backend"] == "openvino":

@@ -19,14 +19,14 @@ from cornea_stream.engines.cuda.batch_size import best_batch_size
 from cornea_stream.engines.cuda.device_input import device_input
 from cornea_stream.engines.cuda.graph import GraphedNetwork, cuda_recorder
 from cornea_stream.engines.cuda.staging import Staging
-from cornea_stream.engines.device import DTYPES, choose_precision
+from cornea_stream.engines.precision import DTYPES, choose_precision
 from cornea_stream.engines.preprocess import model_input
 from cornea_stream.errors import DeviceError
 from cornea_stream.media.frame import Frame, Image
 from cornea_stream.media.planes import Layout, Planes, native_planes
 from cornea_stream.models.checkpoint import Checkpoint
+from cornea_stream.models.cornea_net import CorneaNet
 from cornea_stream.models.fuse import fuse
-from cornea_stream.models.pspnet import CorneaNet
 
 IN_FLIGHT = 3
 TRIAL_RUNS = 5
@@ -51,7 +51,7 @@ class TorchCUDAEngine:
         self,
         checkpoint: Checkpoint,
         *,
-        device: torch.device,
+        device: torch.device | str,
         precision: str = "auto",
         batch_size: int | None = None,
     ) -> None:
@@ -60,12 +60,12 @@ class TorchCUDAEngine:
         `batch_size`: None tries which one is fast. Raises UsageError for a precision that the
         device does not have, DeviceError where the GPU fails.
         """
-        self.device = device
+        device = self.device = torch.device(device)
         self.precision = choose_precision(precision, device)
         self.in_flight = IN_FLIGHT
         self._image_size = checkpoint.spec.image_size
         network = CorneaNet(
-            fuse(checkpoint.build(), checkpoint.spec.image_size), checkpoint.spec
+            fuse(checkpoint.build_for_inference(), checkpoint.spec.image_size), checkpoint.spec
         ).eval()
         network = network.to(DTYPES[self.precision])
         self._network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

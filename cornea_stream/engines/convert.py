@@ -1,0 +1,25 @@
+"""From PyTorch to OpenVINO."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import torch
+
+from cornea_stream.models.checkpoint import Checkpoint
+from cornea_stream.models.cornea_net import CorneaNet
+from cornea_stream.models.fuse import fuse
+
+
+def convert(openvino: Any, checkpoint: Checkpoint) -> Any:
+    """Return the network as an OpenVINO model: (?, H, W, 3) uint8 RGB in, (?, 1, h, w) out."""
+    spec = checkpoint.spec
+    network = CorneaNet(fuse(checkpoint.build_for_inference(), spec.image_size), spec).eval()
+    height, width = spec.image_size
+    example = torch.zeros((1, height, width, 3), dtype=torch.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tracer's remarks on shapes that are fixed here
+        return openvino.convert_model(
+            network, example_input=example, input=[(-1, height, width, 3)]
+        )
