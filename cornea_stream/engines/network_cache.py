@@ -8,12 +8,16 @@ import json
 import logging
 import os
 import zipfile
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+
 from cornea_stream.errors import OutputError
+from cornea_stream.media.frame import Image
 from cornea_stream.models.checkpoint import Checkpoint
 from cornea_stream.storage import write_file
 
@@ -32,14 +36,27 @@ def cache_folder() -> Path:
     return Path(base) / "cornea-stream"
 
 
-class CachedNetwork:
-    """The place of one network: what was made of a checkpoint by a recipe."""
+def _source() -> bytes:
+    """Return the code that makes networks: after a change to it none of before may be found."""
+    package = Path(__file__).parents[1]
+    makers = sorted([*package.glob("models/*.py"), *package.glob("engines/*.py")])
+    return b"".join(path.read_bytes() for path in makers)
 
-    def __init__(self, openvino: Any, kind: str, checkpoint: Checkpoint, recipe: bytes) -> None:
-        """`kind` names the folder; `recipe` must change with what is made of the weights."""
+
+class CachedNetwork:
+    """The place of one network, named after all that it is made from and by."""
+
+    def __init__(
+        self, openvino: Any, kind: str, checkpoint: Checkpoint, images: Sequence[Image] = ()
+    ) -> None:
+        """`kind` names the folder; `images` are what the network is calibrated on."""
         self._openvino = openvino
-        origin = (checkpoint.sha256, checkpoint.spec.to_dict(), openvino.get_version(), recipe)
-        key = hashlib.sha256(repr(origin).encode()).hexdigest()[:24]
+        digest = hashlib.sha256(_source())
+        origin = (checkpoint.sha256, checkpoint.spec.to_dict(), openvino.get_version())
+        digest.update(repr(origin).encode())
+        for image in images:
+            digest.update(np.ascontiguousarray(image).data)
+        key = digest.hexdigest()[:24]
         self._path: Path | None = None
         if checkpoint.sha256:  # without one, weights in memory cannot be told from others
             with suppress(RuntimeError):

@@ -20,8 +20,6 @@ from cornea_stream.media.frame import Frame, Image
 from cornea_stream.models.checkpoint import Checkpoint
 
 _HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "bf16"}
-_RECIPE = b"fused, fp32"
-"""Part of the name in the cache: change it with what `convert`, `fuse` or `CorneaNet` do."""
 log = logging.getLogger(__name__)
 
 
@@ -128,7 +126,7 @@ def converted(checkpoint: Checkpoint) -> Any:
     not fit, UsageError where OpenVINO is not installed.
     """
     openvino = import_openvino()
-    cached = CachedNetwork(openvino, "openvino", checkpoint, _RECIPE)
+    cached = CachedNetwork(openvino, "openvino", checkpoint)
     if found := cached.read():
         return found[0]
     from cornea_stream.engines.convert import convert  # imports torch, which takes seconds

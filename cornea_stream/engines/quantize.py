@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import logging
 from collections.abc import Sequence
@@ -23,8 +22,6 @@ from cornea_stream.synthetic import generate_frame
 MIN_AGREEMENT = 0.95
 """Below this mean IoU with fp32 a quantized network is refused."""
 CALIBRATION_FRAMES, CHECK_FRAMES = 48, 16
-_RECIPE = b"all but the last convolution"
-"""Part of the name in the cache: change it with what `_quantize` does."""
 _CALIBRATION_SEED, _CHECK_SEED = 2**41, 2**42
 log = logging.getLogger(__name__)
 
@@ -43,7 +40,7 @@ def quantized_engine(
     """
     openvino = import_openvino()
     used, kept_back = _frames(checkpoint, calibration)
-    cached = CachedNetwork(openvino, "int8", checkpoint, _recipe(used))
+    cached = CachedNetwork(openvino, "int8", checkpoint, used)
     found = cached.read()
     if found:
         model, agreement = found[0], float(found[1]["agreement"])
@@ -90,13 +87,6 @@ def _frames(
         for seed, count in ((_CALIBRATION_SEED, CALIBRATION_FRAMES), (_CHECK_SEED, CHECK_FRAMES))
     )
     return used, kept_back
-
-
-def _recipe(used: Sequence[Image]) -> bytes:
-    digest = hashlib.sha256(_RECIPE)
-    for image in used:
-        digest.update(np.ascontiguousarray(image).data)
-    return digest.digest()
 
 
 def _quantize(model: Any, images: Sequence[Image]) -> Any:
