@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib import metadata
 from pathlib import Path
 
 import av
@@ -145,8 +146,13 @@ def test_a_loaded_checkpoint_is_taken_as_it_is(tiny_checkpoint: Path) -> None:
 def test_everything_that_is_promised_is_there() -> None:
     import cornea_stream.cli.runner  # pulls every module in: none may hide a function of its name
 
+    assert {"Segmenter", "Session", "open_source", "run_source"} <= set(dir(cornea_stream))
     for name in cornea_stream.__all__:
         assert callable(getattr(cornea_stream, name)), name
         assert getattr(cornea_stream, name).__doc__
-    with pytest.raises(AttributeError, match="no attribute 'Nonsense'"):
+    with pytest.raises(AttributeError, match="Nonsense"):
         _ = cornea_stream.Nonsense
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert cornea_stream.__version__ == metadata.version("cornea-stream")

@@ -30,10 +30,12 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     # `--output_dir` and `--output-dir` are the same option, in every command.
     context_settings={
         "token_normalize_func": lambda token: token.replace("_", "-"),
         "help_option_names": ["-h", "--help"],
+        "max_content_width": 100,
     },
 )
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from cornea_stream import __version__
 from cornea_stream.cli import options as opt
 
 
@@ -45,7 +46,5 @@ def _text(value: object) -> str:
 def print_version(wanted: bool) -> None:
     """Print the version and exit, for `--version`."""
     if wanted:
-        from importlib.metadata import version
-
-        typer.echo(f"cornea-stream {version('cornea-stream')}")
+        typer.echo(f"cornea-stream {__version__}")
         raise typer.Exit
