@@ -13,7 +13,10 @@ Messages read `what: which thing: what to do`.
 
 from __future__ import annotations
 
+import math
 from importlib.util import find_spec
+from numbers import Integral, Real
+from typing import Any
 
 
 class CorneaStreamError(Exception):
@@ -64,3 +67,32 @@ def require(module: str, extra: str, what: str) -> None:
     """Raise UsageError, naming the extra to install, if `what` needs a `module` not there."""
     if find_spec(module) is None:
         raise UsageError(f"{what} needs {module}: pip install 'cornea-stream[{extra}]'")
+
+
+def check_number(
+    name: str,
+    value: Any,
+    low: float,
+    high: float = math.inf,
+    *,
+    example: float,
+    exclusive: bool = False,
+) -> None:
+    """Raise UsageError unless `value` is a finite number from `low` to `high`.
+
+    `exclusive` leaves both ends out. A whole number as the `example` asks for a whole number.
+    """
+    is_number = isinstance(value, Integral if isinstance(example, int) else Real)
+    inside = is_number and low <= value <= high and value < math.inf
+    if inside and not (exclusive and value in (low, high)):
+        return
+    if math.isinf(high):
+        limits = f"be above {low:g}" if exclusive else f"be {low:g} or more"
+    else:
+        limits = f"lie between {low:g} and {high:g}"
+    raise UsageError(f"{name} must {limits}: {value}: try {example:g}")
+
+
+def wrong_type(name: str, value: object, expected: str) -> UsageError:
+    """Return the error for an argument of a type that cannot be used."""
+    return UsageError(f"{name} cannot be a {type(value).__name__}: give {expected}")

@@ -19,7 +19,6 @@ from cornea_stream.cli import main
 from cornea_stream.errors import SourceError, UsageError
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.media.address import find_address, lone_address, without_secrets
-from cornea_stream.runs.options import RunOptions
 from cornea_stream.runs.run import run_source
 from cornea_stream.sinks.stream.target import parse_target
 from cornea_stream.sources import open_source
@@ -217,11 +216,6 @@ def test_a_size_limit_holds_for_streams(web: Web, tmp_path: Path) -> None:
     for live in (False, True):
         with pytest.raises(SourceError, match=r"320x240 is more than 0.05 megapixels"):
             open_source(f"{web.url}/v.mkv", live=live, max_megapixels=0.05)
-
-
-def test_options_that_make_no_sense() -> None:
-    with pytest.raises(UsageError, match="reconnect timeout must be 0 or more"):
-        RunOptions(reconnect_s=-1).check()
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import threading
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -384,20 +385,40 @@ def test_impossible_options_are_refused_before_any_work(
     path = write_video(tmp_path / "v.mp4", moving_discs(2))
     for options, message in (
         (RunOptions(overlay=False), "nothing to write"),
-        (RunOptions(opacity=1.5), "opacity must lie between 0 and 1"),
         (RunOptions(codec="h266000"), "unknown video encoder"),
         (RunOptions(codec="aac"), "not a video encoder"),
         (RunOptions(preset="warp"), "libx264 refuses these settings"),
         (RunOptions(codec="mpeg4", crf=3), "mpeg4 has no option --crf"),
-        (RunOptions(color="mud"), "unknown color"),
-        (RunOptions(reconnect_s=float("nan")), "reconnect timeout must be 0 or more: nan"),
-        (RunOptions(max_megapixels=float("nan")), "max megapixels must lie between 0 and 2147"),
-        (RunOptions(max_megapixels=float("inf")), "max megapixels must lie between 0 and 2147"),
-        (RunOptions(max_megapixels=-1), "max megapixels must lie between 0 and 2147"),
     ):
         with pytest.raises(UsageError, match=message):
             run(path, segmenter, options)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -2, "5"])
+@pytest.mark.parametrize(
+    "name",
+    ["start_s", "end_s", "every", "opacity", "crf", "max_megapixels", "reconnect_s", "mm_per_px",
+     "white_to_white_mm"],
+)  # fmt: skip
+def test_numbers_out_of_range_are_refused(name: str, value: Any) -> None:
+    with pytest.raises(UsageError, match=rf"^{name} must (lie|be) .*: {value}: try "):
+        RunOptions(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("opacity", 1.5, "opacity must lie between 0 and 1"),
+        ("every", 1.5, "every must be 1 or more: 1.5: try 2"),
+        ("max_megapixels", 2148, "max_megapixels must lie between 0 and 2147"),
+        ("color", "mud", "unknown color"),
+        ("color", (0, 255, 0), "color cannot be a tuple"),
+    ],
+)
+def test_options_out_of_range_are_refused(name: str, value: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        RunOptions(**{name: value})
 
 
 def test_an_output_that_cannot_be_written(tmp_path: Path, segmenter: Segmenter) -> None:

@@ -119,6 +119,8 @@ def test_rgb_to_yuv_agrees_with_swscale(
 def test_colors() -> None:
     assert parse_color(" Green ") == (0, 255, 0)
     assert parse_color("#0a1B2c") == (10, 27, 44)
-    for text in ("grün", "#12", "12345g", ""):
+    assert parse_color("#0Fa") == (0, 255, 170)
+    for text in ("grün", "#12", "12345g", "", "#", "0xabcd", "-12345", "0a1b2c", "#-12345",
+                 "#1_2345", "# 12345", "#١٢٣"):  # fmt: skip
         with pytest.raises(UsageError, match="unknown color"):
             parse_color(text)

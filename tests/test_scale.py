@@ -166,10 +166,10 @@ def test_only_sure_whole_and_roundish_corneas_count() -> None:
     ("options", "message"),
     [
         ({"white_to_white_mm": 11.7, "mm_per_px": 0.02, "metrics": True}, "two scales"),
-        ({"white_to_white_mm": 117, "metrics": True}, "between 5 and 20 mm: 117: the mean"),
+        ({"white_to_white_mm": 117, "metrics": True}, "between 5 and 20: 117: try 11.7"),
         ({"mm_per_px": 0.0, "metrics": True}, "above 0"),
         ({"mm_per_px": float("nan"), "metrics": True}, "above 0"),
-        ({"white_to_white_mm": 11.7}, "add --metrics"),
+        ({"white_to_white_mm": 11.7}, "add metrics"),
     ],
 )
 def test_scales_that_make_no_sense(options: dict[str, float], message: str) -> None:

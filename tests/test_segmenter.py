@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
@@ -114,8 +115,11 @@ def test_batches_do_not_change_masks(tiny_checkpoint: Path, precision: str) -> N
 def test_settings_that_make_no_sense(tiny_checkpoint: Path) -> None:
     for settings, message in (
         ({"threshold": 0.0}, "threshold must lie between"),
-        ({"batch_size": 0}, "batch size must lie between 1 and 1024"),
-        ({"batch_size": 10**20}, "batch size must lie between 1 and 1024"),
+        ({"threshold": math.nan}, "threshold must lie between"),
+        ({"threshold": 1}, "threshold must lie between"),
+        ({"batch_size": 0}, "batch_size must lie between 1 and 1024"),
+        ({"batch_size": 10**20}, "batch_size must lie between 1 and 1024"),
+        ({"batch_size": 2.5}, "batch_size must lie between 1 and 1024"),
         ({"backend": "tpu"}, "unknown backend"),
         ({"device": "tpu"}, "unknown device"),
         ({"device": "mps:1:2"}, "unknown device"),

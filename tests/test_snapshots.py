@@ -12,7 +12,7 @@ from conftest import disc, moving_discs, read_video, write_video
 from cornea_stream.errors import OutputError, SourceError, UsageError
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.postprocess.mask import iou
-from cornea_stream.runs.snapshot import parse_time, snapshot
+from cornea_stream.runs.snapshot import snapshot
 
 
 @pytest.fixture
@@ -76,18 +76,3 @@ def test_images_have_no_times(tmp_path: Path, segmenter: Segmenter) -> None:
     cv2.imwrite(str(tmp_path / "eye.png"), moving_discs(1)[0])
     with pytest.raises(SourceError, match="not a video"):
         snapshot(tmp_path / "eye.png", [0], tmp_path / "out", segmenter)
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("12", 12), ("12.5", 12.5), (".5", 0.5), ("01:02.5", 62.5), ("1:02:03.456", 3723.456),
-     ("-3", -3), (" 90 ", 90), ("00:00:00", 0), ("90:00", 5400)],
-)  # fmt: skip
-def test_times(text: str, seconds: float) -> None:
-    assert parse_time(text) == pytest.approx(seconds)
-
-
-@pytest.mark.parametrize("text", ["", "abc", "1:2:3:4", "1:75", "12s", "nan", "inf", "1e3", "--1"])
-def test_no_times(text: str) -> None:
-    with pytest.raises(UsageError, match="not a time"):
-        parse_time(text)

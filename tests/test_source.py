@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from fractions import Fraction
 from pathlib import Path
 
@@ -106,6 +107,9 @@ def test_start_end_every(vfr: Path) -> None:
         open_source(vfr, start_s=2, end_s=1)
     with pytest.raises(UsageError, match="every must be 1 or more"):
         open_source(vfr, every=0)
+    for times in ({"start_s": -0.5}, {"start_s": math.nan}, {"end_s": math.inf}):
+        with pytest.raises(UsageError, match="_s must be"):
+            open_source(vfr, **times)
 
 
 def test_rotation_makes_frames_upright(tmp_path: Path) -> None:

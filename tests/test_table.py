@@ -116,12 +116,15 @@ def test_an_earlier_table_stays_when_completing_fails(tmp_path: Path, name: str)
 
 
 @pytest.mark.parametrize(
-    ("option", "module", "extra"),
-    [("parquet", "pyarrow", "parquet"), ("summary", "matplotlib", "plots")],
+    ("option", "output", "module", "extra"),
+    [
+        ("parquet", "metrics.parquet", "pyarrow", "parquet"),
+        ("summary", "summary.png", "matplotlib", "plots"),
+    ],
 )
 def test_the_extra_is_named_where_it_is_missing(
-    monkeypatch: pytest.MonkeyPatch, option: str, module: str, extra: str
+    monkeypatch: pytest.MonkeyPatch, option: str, output: str, module: str, extra: str
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(UsageError, match=rf"--{option} needs.*cornea-stream\[{extra}\]"):
+    with pytest.raises(UsageError, match=rf"{output} needs.*cornea-stream\[{extra}\]"):
         RunOptions(**{option: True}).check()  # type: ignore[arg-type]

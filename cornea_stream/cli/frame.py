@@ -14,7 +14,9 @@ def frame(
     video: Annotated[Path, typer.Argument(help="A video file.")],
     timestamp: Annotated[
         list[str],
-        typer.Option("--timestamp", "-t", help="Seconds or HH:MM:SS.mmm; repeatable.", metavar="T"),
+        typer.Option(
+            "--timestamp", "-t", help="Seconds, 1m30s or HH:MM:SS.mmm; repeatable.", metavar="T"
+        ),
     ],
     output_dir: opt.OutputDir = Path("output"),
     checkpoint: opt.Checkpoint = None,
@@ -38,7 +40,8 @@ def frame(
     from dataclasses import asdict
 
     from cornea_stream.inference.segmenter import Segmenter
-    from cornea_stream.runs.snapshot import parse_time, snapshot
+    from cornea_stream.media.times import parse_time
+    from cornea_stream.runs.snapshot import snapshot
 
     times = [parse_time(text) for text in timestamp]
     segmenter = Segmenter(

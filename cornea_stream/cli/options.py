@@ -49,7 +49,7 @@ RawMask = Annotated[
     bool, typer.Option("--raw-mask", help="Only threshold; do not make one smooth cornea of it.")
 ]
 Opacity = Annotated[float, typer.Option(help="Opacity of the color, 0 to 1.")]
-Color = Annotated[str, typer.Option(help="Name or #rrggbb.")]
+Color = Annotated[str, typer.Option(help="Name, #rgb or #rrggbb.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs of an earlier run.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Show warnings in full and tracebacks.")]

@@ -73,7 +73,7 @@ def run(
         bool, typer.Option("--smooth", help="Steady the masks over time, without trailing.")
     ] = False,
     start: Annotated[
-        str | None, typer.Option(help="Begin here: seconds or HH:MM:SS.mmm.", metavar="T")
+        str | None, typer.Option(help="Begin here: seconds, 1m30s or HH:MM:SS.mmm.", metavar="T")
     ] = None,
     end: Annotated[str | None, typer.Option(help="Stop before this time.", metavar="T")] = None,
     every: Annotated[int, typer.Option(help="Take every N-th frame only.", metavar="N")] = 1,
@@ -81,7 +81,7 @@ def run(
         str | None,
         typer.Option(
             "--chunk",
-            help="Process long videos in chunks of this length and join them: 60s, 5m, HH:MM:SS.",
+            help="Process long videos in chunks of this length and join them, such as 5m.",
             metavar="T",
         ),
     ] = None,
@@ -178,13 +178,13 @@ def run(
     from cornea_stream.chunks.run_chunks import ChunkingExecutor
     from cornea_stream.cli.runner import run_and_report
     from cornea_stream.media.address import lone_address
+    from cornea_stream.media.times import parse_duration, parse_time
     from cornea_stream.runs.options import RunOptions
-    from cornea_stream.runs.snapshot import parse_length, parse_time
     from cornea_stream.sinks import PreviewSettings
     from cornea_stream.sinks.stream.target import claim_stdout
 
     chunk = chunk or segment
-    chunk_s = None if chunk is None else parse_length(chunk)
+    chunk_s = None if chunk is None else parse_duration(chunk)
     folders, streams = _parse_outputs(output_dir or ["output"], stream_format)
     folder = Path(folders[0] if folders else "output")
     options = RunOptions(

@@ -14,7 +14,7 @@ import av
 import numpy as np
 
 from cornea_stream.engines import Engine, Pending, build_engine
-from cornea_stream.errors import UsageError
+from cornea_stream.errors import UsageError, check_number
 from cornea_stream.inference.calibration import calibration_images
 from cornea_stream.media.frame import Frame, Image, Logits, Segmentation
 from cornea_stream.models.checkpoint import Checkpoint, load_checkpoint
@@ -98,10 +98,9 @@ class Segmenter:
         """
         if calibration is not None and precision != "int8":
             raise UsageError("calibration is for int8 only: add --precision int8")
-        if not 0 < threshold < 1:
-            raise UsageError(f"threshold must lie between 0 and 1: {threshold:g}: try 0.5")
-        if batch_size is not None and not 1 <= batch_size <= MAX_BATCH:
-            raise UsageError(f"batch size must lie between 1 and {MAX_BATCH}: {batch_size}: try 8")
+        check_number("threshold", threshold, 0, 1, example=0.5, exclusive=True)
+        if batch_size is not None:
+            check_number("batch_size", batch_size, 1, MAX_BATCH, example=8)
         loaded = checkpoint if isinstance(checkpoint, Checkpoint) else load_checkpoint(checkpoint)
         self.checkpoint = loaded
         self.threshold = threshold

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from av.video.reformatter import ColorRange, Colorspace
 
-from cornea_stream.errors import UsageError
+from cornea_stream.errors import UsageError, wrong_type
 
 RGB = tuple[int, int, int]
 
@@ -20,6 +21,8 @@ NAMED: dict[str, RGB] = {
     "orange": (255, 165, 0),
     "white": (255, 255, 255),
 }
+
+_HEX = re.compile(r"#(?:[0-9a-f]{3}){1,2}")
 
 # Luma weights of red and blue: ITU-R BT.601-7, BT.709-6 and BT.2020-2, by FFmpeg's number.
 _BT601 = (0.299, 0.114)
@@ -44,18 +47,17 @@ class YuvToRgb(NamedTuple):
 
 
 def parse_color(text: str) -> RGB:
-    """Return the RGB of a color name or of "#rrggbb". Raises UsageError for anything else."""
+    """Return the RGB of a color name, "#rgb" or "#rrggbb". Raises UsageError for anything else."""
+    if not isinstance(text, str):
+        raise wrong_type("color", text, "a name or #rrggbb")
     name = text.strip().lower()
     if name in NAMED:
         return NAMED[name]
-    digits = name.removeprefix("#")
-    try:
-        if len(digits) == 6:
-            value = int(digits, 16)
-            return value >> 16, value >> 8 & 255, value & 255
-    except ValueError:
-        pass
-    raise UsageError(f"unknown color: {text!r}: use {', '.join(NAMED)} or #rrggbb")
+    if not _HEX.fullmatch(name):
+        raise UsageError(f"unknown color: {text!r}: use {', '.join(NAMED)}, #rgb or #rrggbb")
+    digits = name[1:] if len(name) == 7 else "".join(2 * digit for digit in name[1:])
+    red, green, blue = bytes.fromhex(digits)
+    return red, green, blue
 
 
 def rgb_to_yuv(color: RGB, colorspace: int, color_range: int) -> tuple[int, int, int]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cornea_stream.errors import UsageError
+from cornea_stream.errors import UsageError, check_number
 from cornea_stream.media.frame import Image, MediaInfo
 from cornea_stream.postprocess.measurement import Measurement
 
@@ -82,15 +82,14 @@ class WhiteToWhite:
 def check_scale(white_to_white_mm: float | None, mm_per_px: float | None) -> None:
     """Check what is asked for. Raises UsageError."""
     if white_to_white_mm is not None and mm_per_px is not None:
-        raise UsageError("two scales: --white-to-white and --mm-per-px: leave one of them out")
-    low, high = _WHITE_TO_WHITE_RANGE_MM
-    if white_to_white_mm is not None and not low <= white_to_white_mm <= high:
-        raise UsageError(
-            f"white-to-white must lie between {low:g} and {high:g} mm: {white_to_white_mm:g}: "
-            f"the mean of healthy adults is {MEAN_WHITE_TO_WHITE_MM:g}: try that"
-        )
-    if mm_per_px is not None and not (mm_per_px > 0 and math.isfinite(mm_per_px)):
-        raise UsageError(f"mm per pixel must be above 0: {mm_per_px:g}: try 0.02")
+        raise UsageError("two scales: white_to_white_mm and mm_per_px: leave one of them out")
+    if white_to_white_mm is not None:
+        check_number(
+            "white_to_white_mm", white_to_white_mm, *_WHITE_TO_WHITE_RANGE_MM,
+            example=MEAN_WHITE_TO_WHITE_MM,
+        )  # fmt: skip
+    if mm_per_px is not None:
+        check_number("mm_per_px", mm_per_px, 0, example=0.02, exclusive=True)
 
 
 def choose_scale(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from cornea_stream.errors import UsageError, require
+from cornea_stream.errors import UsageError, check_number, require
 from cornea_stream.media.color import parse_color
 from cornea_stream.pipeline.live_statistics import LiveReport
 from cornea_stream.postprocess.pixel_spacing import Scale, check_scale
 from cornea_stream.sinks import EncoderSettings, PreviewSettings, StreamTarget, check_encoder
-from cornea_stream.sources import check_decoder
+from cornea_stream.sources import check_decoder, check_stretch
 from cornea_stream.sources.containers import MAX_MEGAPIXELS, pixel_limit
 from cornea_stream.sources.live import RECONNECT_S
 
@@ -57,27 +57,29 @@ class RunOptions:
     preview: PreviewSettings | None = None
 
     def __post_init__(self) -> None:
+        """Raise UsageError for a number out of range and for an unknown color."""
         if self.summary or self.report:
             object.__setattr__(self, "metrics", True)
+        check_scale(self.white_to_white_mm, self.mm_per_px)
+        check_number("opacity", self.opacity, 0, 1, example=0.5)
+        parse_color(self.color)
+        if self.crf is not None:
+            check_number("crf", self.crf, -1, example=22.0)
+        check_stretch(self.start_s, self.end_s, self.every)
+        pixel_limit(self.max_megapixels)
+        check_number("reconnect_s", self.reconnect_s, 0, example=RECONNECT_S)
 
     def check(self) -> EncoderSettings:
-        """Check everything that can be checked without the source. Raises UsageError."""
+        """Check what goes together, and try the encoder. Raises UsageError."""
         wanted = (self.overlay, self.mask, self.frames, self.metrics, self.parquet, self.polygons)
         if not any(wanted) and not self.preview:
-            raise UsageError("nothing to write: choose --overlay, --mask, --frames or --metrics")
-        check_scale(self.white_to_white_mm, self.mm_per_px)
+            raise UsageError("nothing to write: choose overlay, mask, frames or metrics")
         if (self.white_to_white_mm or self.mm_per_px) and not (self.metrics or self.parquet):
-            raise UsageError("millimeters without a table: add --metrics or --parquet")
+            raise UsageError("millimeters without a table: add metrics or parquet")
         if self.parquet:
-            require("pyarrow", "parquet", "--parquet")
+            require("pyarrow", "parquet", "metrics.parquet")
         if self.summary:
-            require("matplotlib", "plots", "--summary")
-        if not 0 <= self.opacity <= 1:
-            raise UsageError(f"opacity must lie between 0 and 1: {self.opacity:g}: try 0.5")
-        if not self.reconnect_s >= 0:  # NaN neither
-            raise UsageError(f"reconnect timeout must be 0 or more: {self.reconnect_s:g} s: try 30")
-        pixel_limit(self.max_megapixels)
-        parse_color(self.color)
+            require("matplotlib", "plots", "summary.png")
         if self.streams:
             self._check_streams()
         check_decoder(self.decoder)
@@ -97,16 +99,16 @@ class RunOptions:
 
     def _check_streams(self) -> None:
         if not (self.overlay or self.mask):
-            raise UsageError("nothing to stream: choose --overlay, or --mask --no-overlay")
+            raise UsageError("nothing to stream: choose overlay, or mask without overlay")
         only_files = (self.frames, self.metrics, self.parquet, self.polygons)
         if not self.files and (any(only_files) or (self.overlay and self.mask)):
             raise UsageError(
-                "a stream carries one picture and no files: leave --mask, --frames and tables out, "
-                "name a folder with a second -o, or send the mask alone with --no-overlay"
+                "a stream carries one picture and no files: leave mask, frames and tables out, "
+                "name an output folder too, or send the mask alone, without overlay"
             )
         if not self.overlay and any(target.container != "matroska" for target in self.streams):
             raise UsageError(
-                "masks are streamed lossless, in matroska on standard output only: use -o -"
+                "masks are streamed lossless, in matroska on standard output only: use -"
             )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,6 @@ from cornea_stream.sources import VideoSource, open_source
 from cornea_stream.storage import output_errors
 
 FILES = ("original.png", "Cornea.png", "overlay.png")
-_CLOCK = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d*)?|\.\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,35 +26,6 @@ class Snapshot:
     folder: Path
     present: bool
     confidence: float
-
-
-def parse_time(text: str) -> float:
-    """Return seconds for "12.5", "MM:SS.mmm" or "HH:MM:SS.mmm" (a leading minus gives less than 0).
-
-    Raises UsageError for anything else.
-    """
-    digits = text.strip()
-    sign = -1.0 if digits.startswith("-") else 1.0
-    match = _CLOCK.fullmatch(digits.removeprefix("-"))
-    if not match:
-        raise UsageError(f"not a time: {text!r}: give seconds (12.5) or HH:MM:SS.mmm")
-    hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    if match.group(2) and seconds >= 60:
-        raise UsageError(f"not a time: {text!r}: give seconds up to 59.999 after a colon")
-    return sign * (3600 * hours + 60 * minutes + seconds)
-
-
-def parse_length(text: str) -> float:
-    """Return seconds for "60s", "5m", "1h", or what `parse_time` takes.
-
-    Raises UsageError for anything else, and for no time at all.
-    """
-    digits = text.strip()
-    scale = {"s": 1, "m": 60, "h": 3600}.get(digits[-1:], 0)
-    seconds = parse_time(digits[:-1] if scale else digits) * (scale or 1)
-    if seconds <= 0:
-        raise UsageError(f"not a length of time: {text!r}: give more than 0, such as 60s or 5m")
-    return seconds
 
 
 def snapshot(

@@ -12,7 +12,7 @@ from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from cornea_stream.errors import SourceError, UsageError
+from cornea_stream.errors import SourceError, check_number
 from cornea_stream.media.address import Address
 
 MAX_MEGAPIXELS = 64.0
@@ -89,11 +89,8 @@ def reason(err: BaseException) -> str:
 
 def pixel_limit(max_megapixels: float) -> dict[str, str]:
     """Return the option that makes FFmpeg refuse larger pictures. Raises UsageError."""
-    if not 0 < max_megapixels <= _FFMPEG_MEGAPIXELS:
-        raise UsageError(
-            f"max megapixels must lie between 0 and {_FFMPEG_MEGAPIXELS}: {max_megapixels:g}: "
-            f"try {MAX_MEGAPIXELS:g}"
-        )
+    limits = 0, _FFMPEG_MEGAPIXELS
+    check_number("max_megapixels", max_megapixels, *limits, example=MAX_MEGAPIXELS, exclusive=True)
     return {"max_pixels": str(round(max_megapixels * 1e6))}
 
 

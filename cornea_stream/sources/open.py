@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
-from cornea_stream.errors import UsageError
+from cornea_stream.errors import UsageError, check_number
 from cornea_stream.media.address import Address, find_address
 from cornea_stream.sources.containers import MAX_MEGAPIXELS
 from cornea_stream.sources.images import ImageSource, is_image
@@ -24,6 +24,7 @@ __all__ = [
     "Source",
     "VideoSource",
     "check_decoder",
+    "check_stretch",
     "is_image",
     "open_source",
 ]
@@ -53,10 +54,8 @@ def open_source(
     `decoder`: cpu, nvdec (video files only, and the CPU where that does not go), or auto, the CPU.
     Raises SourceError when nothing can be read there, UsageError when the arguments make no sense.
     """
-    if every < 1:
-        raise UsageError(f"every must be 1 or more: {every}: give a whole number")
-    if start_s is not None and end_s is not None and end_s <= start_s:
-        raise UsageError(f"end must lie after start: {start_s:g} s to {end_s:g} s: swap them")
+    check_stretch(start_s, end_s, every)
+    check_number("reconnect_s", reconnect_s, 0, example=RECONNECT_S)
     check_decoder(decoder)
     address = find_address(path)
     if address and (live or address.endless):
@@ -92,3 +91,14 @@ def open_source(
         strict=strict,
         max_megapixels=max_megapixels,
     )
+
+
+def check_stretch(start_s: float | None, end_s: float | None, every: int) -> None:
+    """Raise UsageError where no frame can lie between these times, or `every` is no step."""
+    if start_s is not None:
+        check_number("start_s", start_s, 0, example=1.5)
+    if end_s is not None:
+        check_number("end_s", end_s, 0, example=1.5)
+    if start_s is not None and end_s is not None and end_s <= start_s:
+        raise UsageError(f"end must lie after start: {start_s:g} s to {end_s:g} s: swap them")
+    check_number("every", every, 1, example=2)
