@@ -388,7 +388,7 @@ def test_impossible_options_are_refused_before_any_work(
         (RunOptions(codec="h266000"), "unknown video encoder"),
         (RunOptions(codec="aac"), "not a video encoder"),
         (RunOptions(preset="warp"), "libx264 refuses these settings"),
-        (RunOptions(codec="mpeg4", crf=3), "mpeg4 has no option --crf"),
+        (RunOptions(codec="mpeg4", crf=3), "mpeg4 has no option crf"),
     ):
         with pytest.raises(UsageError, match=message):
             run(path, segmenter, options)

@@ -8,7 +8,13 @@ from cornea_stream.errors import UsageError, check_number, require
 from cornea_stream.media.color import parse_color
 from cornea_stream.pipeline.live_statistics import LiveReport
 from cornea_stream.postprocess.pixel_spacing import Scale, check_scale
-from cornea_stream.sinks import EncoderSettings, PreviewSettings, StreamTarget, check_encoder
+from cornea_stream.sinks import (
+    EncoderSettings,
+    PreviewSettings,
+    StreamTarget,
+    check_container,
+    check_encoder,
+)
 from cornea_stream.sources import check_decoder, check_stretch
 from cornea_stream.sources.containers import MAX_MEGAPIXELS, pixel_limit
 from cornea_stream.sources.live import RECONNECT_S
@@ -83,7 +89,12 @@ class RunOptions:
         if self.streams:
             self._check_streams()
         check_decoder(self.decoder)
-        return check_encoder(self.codec, self.crf, self.preset)
+        encoder = check_encoder(self.codec, self.crf, self.preset)
+        if self.overlay:
+            files = ["mp4"] if self.files else []
+            for container in {*files, *(target.container for target in self.streams)}:
+                check_container(encoder, container)
+        return encoder
 
     @property
     def is_watched(self) -> bool:

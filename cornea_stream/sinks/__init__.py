@@ -1,7 +1,7 @@
 """Sinks: where segmentations end up. Each is one file with `write`, `close` and `abort`."""
 
 from cornea_stream.sinks.base import SegmentationSink, SinkResult
-from cornea_stream.sinks.encoder import EncoderSettings, check_encoder
+from cornea_stream.sinks.encoder import EncoderSettings, check_container, check_encoder
 from cornea_stream.sinks.png import PngSequenceSink, StillSink
 from cornea_stream.sinks.polygons import PolygonSink
 from cornea_stream.sinks.preview.preview import Preview, PreviewSettings
@@ -26,6 +26,7 @@ __all__ = [
     "StreamSink",
     "StreamTarget",
     "VideoWriter",
+    "check_container",
     "check_encoder",
     "mask_frame",
 ]

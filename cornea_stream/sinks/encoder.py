@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -9,8 +10,15 @@ from functools import cache
 from typing import Literal
 
 import av
+import numpy as np
 
 from cornea_stream.errors import UsageError
+from cornea_stream.media.frame import MediaInfo
+
+_TRIAL_SIZE = 256, 256  # NVENC's least is 145
+_GRAY = np.full(_TRIAL_SIZE, 128, np.uint8)
+# RTP has no file to try it with. FFmpeg packs these so that common receivers know them.
+_SENT_AWAY = {"rtsp": ("h264", "hevc", "av1", "vp8", "vp9", "mpeg4")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,7 @@ def check_encoder(
             return check_encoder("h264_nvenc" if preset is None else "libx264", crf, preset)
         except UsageError:
             codec = "libx264"
+    codec = _encoder_name(codec)
     if codec == "libx264":
         crf, preset = 22 if crf is None else crf, preset or "superfast"
     on_gpu = codec.endswith("_nvenc")
@@ -54,28 +63,97 @@ def check_encoder(
     if codec == "libsvtav1":
         os.environ.setdefault("SVT_LOG", "1")  # errors only, for the same reason
     settings = EncoderSettings(codec, "yuv420p", options)
-    try:
-        trial = av.CodecContext.create(codec, "w")
-    except (av.codec.codec.UnknownCodecError, ValueError) as err:
-        raise UsageError(
-            f"unknown video encoder: {codec!r}: try libx264, libx265 or libsvtav1"
-        ) from err
-    if not isinstance(trial, av.VideoCodecContext):
-        raise UsageError(f"not a video encoder: {codec!r}: try libx264")
+    trial = _context(settings, *_TRIAL_SIZE, Fraction(1, 25), Fraction(25))
     for option in options:
         if option not in {known.name for known in trial.supported_options.private}:
-            raise UsageError(f"{codec} has no option --{option}: leave it out")
-    trial.width, trial.height, trial.pix_fmt = 256, 256, settings.pix_fmt  # NVENC's least is 145
-    trial.time_base, trial.framerate = Fraction(1, 25), Fraction(25)
-    trial.options = dict(options)
+            raise UsageError(f"{codec} has no option {option}: leave it out")
     try:
         trial.open()
     except av.error.FFmpegError as err:
         if on_gpu:
             raise UsageError(
                 f"{codec} does not open: {err.strerror}: it needs an NVIDIA GPU with an encoder, "
-                "and options that it knows: use --codec libx264 or auto"
+                "and options that it knows: use libx264 or auto"
             ) from err
-        chosen = ", ".join(f"{name} {value}" for name, value in options.items()) or "no options"
+        if not options:
+            raise UsageError(f"{codec} does not open: {err.strerror}: use libx264") from err
+        chosen = ", ".join(f"{name} {value}" for name, value in options.items())
         raise UsageError(f"{codec} refuses these settings: {chosen}: check their values") from err
     return settings
+
+
+def check_container(settings: EncoderSettings, container: str) -> None:
+    """Raise UsageError where a video of this encoder cannot be stored, or read back.
+
+    `container` is FFmpeg's name of the format.
+    """
+    if _survives(settings, container):
+        return
+    usable = [
+        codec
+        for codec in ("libx264", "libx265", "libsvtav1", "libvpx-vp9")
+        if codec in av.codecs_available and _survives(check_encoder(codec), container)
+    ]
+    raise UsageError(f"{container} cannot hold {settings.codec}: use {' or '.join(usable)}")
+
+
+def check_source(settings: EncoderSettings, info: MediaInfo) -> None:
+    """Raise UsageError where the encoder takes no pictures of this size, or no such times."""
+    width, height = info.width + info.width % 2, info.height + info.height % 2
+    try:
+        _context(settings, width, height, info.time_base, info.rate).open()
+    except (av.error.FFmpegError, ValueError) as err:
+        raise UsageError(
+            f"{settings.codec} cannot encode this source: {width}x{height} pixels, times in units "
+            f"of {info.time_base} s: use libx264"
+        ) from err
+
+
+def _encoder_name(codec: str) -> str:
+    """Return FFmpeg's own name of an encoder, libx264 for h264. Raises UsageError."""
+    try:
+        found = av.Codec(codec, "w")
+    except (av.codec.codec.UnknownCodecError, ValueError) as err:
+        raise UsageError(
+            f"unknown video encoder: {codec!r}: try libx264, libx265 or libsvtav1"
+        ) from err
+    if found.type != "video":
+        raise UsageError(f"not a video encoder: {codec!r}: try libx264")
+    formats = [known.name for known in found.video_formats or ()]
+    if formats and "yuv420p" not in formats:
+        raise UsageError(f"{found.name} does not encode yuv420p: try libx264, libx265 or libsvtav1")
+    return found.name
+
+
+def _context(
+    settings: EncoderSettings, width: int, height: int, time_base: Fraction, rate: Fraction
+) -> av.VideoCodecContext:
+    context = av.CodecContext.create(settings.codec, "w")
+    assert isinstance(context, av.VideoCodecContext)
+    context.width, context.height, context.pix_fmt = width, height, settings.pix_fmt
+    context.time_base, context.framerate = time_base, rate
+    context.options = dict(settings.options)
+    return context
+
+
+def _survives(settings: EncoderSettings, container: str) -> bool:
+    """Whether two frames that are written to memory can be read back."""
+    if container in _SENT_AWAY:
+        return av.Codec(settings.codec, "w").canonical_name in _SENT_AWAY[container]
+    memory = io.BytesIO()
+    try:
+        with av.open(memory, "w", format=container) as written:
+            stream = written.add_stream(settings.codec, rate=25, options=dict(settings.options))
+            assert isinstance(stream, av.VideoStream)
+            stream.width, stream.height = _TRIAL_SIZE
+            stream.pix_fmt = settings.pix_fmt
+            for index in range(2):
+                frame = av.VideoFrame.from_ndarray(_GRAY, "gray").reformat(format=settings.pix_fmt)
+                frame.pts, frame.time_base = index, Fraction(1, 25)
+                written.mux(stream.encode(frame))
+            written.mux(stream.encode(None))
+        memory.seek(0)
+        with av.open(memory, "r", format=container) as stored:
+            return len(list(stored.decode(video=0))) == 2
+    except (av.error.FFmpegError, ValueError, IndexError):
+        return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import av
+from av.video.stream import VideoStream
 
 
 def make_ordinary(path: Path) -> None:
@@ -26,6 +27,15 @@ def make_ordinary(path: Path) -> None:
             copies.append(copy)
         for packet in source.demux():
             if packet.dts is not None:  # else the mark of the end
+                if not packet.duration and isinstance(packet.stream, VideoStream):
+                    packet.duration = _usual_duration(packet.stream)
                 packet.stream = copies[packet.stream.index]
                 sink.mux(packet)
     ordinary.replace(path)
+
+
+def _usual_duration(stream: VideoStream) -> int:
+    """Return the ticks of a frame. Fragments of VP9 do not tell, and 0 would hide the last one."""
+    if not stream.average_rate or not stream.time_base:
+        return 1
+    return max(1, round(1 / (stream.average_rate * stream.time_base)))

@@ -14,7 +14,7 @@ from cornea_stream.media.color import RGB
 from cornea_stream.media.frame import MediaInfo, Segmentation, as_stored
 from cornea_stream.media.overlay import YuvPainter
 from cornea_stream.sinks.base import SegmentationSink, SinkResult
-from cornea_stream.sinks.encoder import EncoderSettings
+from cornea_stream.sinks.encoder import EncoderSettings, check_source
 from cornea_stream.sinks.mux import Muxer
 from cornea_stream.sinks.remux import make_ordinary
 from cornea_stream.storage import complete, output_errors, part_path
@@ -49,7 +49,12 @@ class VideoWriter:
         offset_s: float = 0.0,
         end_s: float | None = None,
     ) -> None:
-        """Open the file. Raises OutputError when it cannot be created."""
+        """Open the file.
+
+        Raises UsageError when the encoder takes no such pictures, OutputError when the file cannot
+        be created.
+        """
+        check_source(settings, info)
         self.path, self.codec = path, settings.codec
         self._open = True
         with output_errors(path):

@@ -15,7 +15,7 @@ from cornea_stream.errors import OutputError
 from cornea_stream.media.frame import MediaInfo, Segmentation
 from cornea_stream.media.planes import turn_upright
 from cornea_stream.sinks.base import SegmentationSink, SinkResult
-from cornea_stream.sinks.encoder import EncoderSettings
+from cornea_stream.sinks.encoder import EncoderSettings, check_source
 from cornea_stream.sinks.mux import Muxer
 from cornea_stream.sinks.stream.pipe import AbandonedError, Pipe
 from cornea_stream.sinks.stream.relay import AT_ONCE, BETWEEN, Relay
@@ -63,6 +63,8 @@ class StreamSink(SegmentationSink):
     ) -> None:
         self.target, self.name = target, str(target)
         self._codec = settings.codec
+        upright_info = replace(info, rotation=0, sample_aspect_ratio=info.upright_aspect)
+        check_source(settings, upright_info)
         self._paint, self._may_break = paint, may_break
         self._relay = (
             None
@@ -75,7 +77,6 @@ class StreamSink(SegmentationSink):
             self._pipe, "w", format=container,
             container_options=AT_ONCE | _OPTIONS.get(container, {}),
         )  # fmt: skip
-        upright_info = replace(info, rotation=0, sample_aspect_ratio=info.upright_aspect)
         self._muxer = Muxer(
             self._container, str(target), upright_info, for_stream(settings, info.rate),
             audio=target.container if audio else None, offset_s=offset_s, end_s=end_s,
