@@ -73,12 +73,26 @@ def test_frame_at_seeks_instead_of_decoding_from_the_start(
     path = write_video(tmp_path / "long.mp4", pictures, options={"g": "20"})
     with VideoSource(path) as source:
         decoded = []
-        original = source._pictures
+        original = VideoSource._pictures
         monkeypatch.setattr(
-            source, "_pictures", lambda: (decoded.append(f) or f for f in original())
+            VideoSource, "_pictures", lambda self: (decoded.append(f) or f for f in original(self))
         )
         assert source.frame_at(15.0).time_s == pytest.approx(15.0)
         assert len(decoded) < 60
+
+
+def test_frame_at_leaves_iteration_whole(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "v.mp4", numbered(20), options=B_FRAMES)
+    with VideoSource(path) as source:
+        assert number_of(source.frame_at(0.6)) == 15
+        found = []
+        for frame in source:
+            found.append(number_of(frame))
+            if frame.index in (0, 5, 18):
+                assert number_of(source.frame_at(0.12)) == 3
+                assert number_of(source.frame_at(0.76)) == 19
+    assert found == list(range(20))
+    assert source.warnings == []
 
 
 @pytest.mark.parametrize("asked", [-0.001, -5])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 import threading
@@ -53,8 +54,8 @@ class VideoSource(Closing):
         self._max_megapixels = max_megapixels
         self._start_s, self._end_s, self._every = start_s, end_s, every
         self._strict = strict
-        self._damage = Damage()
-        self._retimed = self._joined = 0
+        self._searcher: VideoSource | None = None
+        self._reset()
         self._container, self._stream = self._open()
         self._once = isinstance(path, Address) and path.scheme == "stdin"
         try:
@@ -74,6 +75,8 @@ class VideoSource(Closing):
     def close(self) -> None:
         """Close the file; safe to call twice."""
         self._container.close()
+        if self._searcher:
+            self._searcher.close()
 
     @property
     def decoder(self) -> str:
@@ -115,12 +118,21 @@ class VideoSource(Closing):
         """Return the frame shown at `time_s`: the last whose time is <= `time_s`.
 
         Found from the nearest keyframe before it. A time before the first frame gives the first.
+        It has a decoder of its own: iteration goes on undisturbed.
         Raises UsageError, naming the duration, when the time is negative or past the last frame,
         and for standard input.
         """
         if self._once:
             raise UsageError("standard input cannot be searched for a time: save it to a file")
-        if time_s < 0:
+        if self._searcher is None:
+            searcher = copy.copy(self)
+            searcher._reset()
+            searcher._container, searcher._stream = searcher._open()
+            self._searcher = searcher
+        return self._searcher._find(time_s)
+
+    def _find(self, time_s: float) -> Frame:
+        if not time_s >= 0:  # NaN neither
             raise UsageError(
                 f"timestamp is negative: {time_s:g} s: give a time from 0 on, "
                 f"{self.path} lasts {self._measure_end():.3f} s"
@@ -137,6 +149,11 @@ class VideoSource(Closing):
                 "give an earlier one"
             )
         return found
+
+    def _reset(self) -> None:
+        """Forget what was wrong with what was read."""
+        self._damage = Damage()
+        self._retimed = self._joined = 0
 
     def _measure_end(self) -> float:
         """Return when the last frame's time is over; headers are often wrong about it."""
@@ -196,7 +213,7 @@ class VideoSource(Closing):
             first = next(frames, None)
             if first is not None and first.time_s <= time_s:
                 return itertools.chain([first], frames)
-            self._damage, self._retimed, self._joined = Damage(), 0, 0
+            self._reset()
         return self._decoded(0.0)
 
     def _decoded(self, from_s: float) -> Iterator[Frame]:
