@@ -95,6 +95,16 @@ def test_frame_at_leaves_iteration_whole(tmp_path: Path) -> None:
     assert source.warnings == []
 
 
+def test_a_closed_source_says_so(vfr: Path) -> None:
+    with open_source(vfr) as source:
+        frames = iter(source)
+        next(frames)
+    with pytest.raises(UsageError, match="source is closed"):
+        list(frames)
+    with pytest.raises(UsageError, match="source is closed"):
+        source.frame_at(0)
+
+
 @pytest.mark.parametrize("asked", [-0.001, -5])
 def test_negative_times_name_the_duration(vfr: Path, asked: float) -> None:
     with (

@@ -55,6 +55,7 @@ class VideoSource(Closing):
         self._start_s, self._end_s, self._every = start_s, end_s, every
         self._strict = strict
         self._searcher: VideoSource | None = None
+        self._closed = False
         self._reset()
         self._container, self._stream = self._open()
         self._once = isinstance(path, Address) and path.scheme == "stdin"
@@ -74,6 +75,7 @@ class VideoSource(Closing):
 
     def close(self) -> None:
         """Close the file; safe to call twice."""
+        self._closed = True
         self._container.close()
         if self._searcher:
             self._searcher.close()
@@ -122,6 +124,7 @@ class VideoSource(Closing):
         Raises UsageError, naming the duration, when the time is negative or past the last frame,
         and for standard input.
         """
+        self._check_open()
         if self._once:
             raise UsageError("standard input cannot be searched for a time: save it to a file")
         if self._searcher is None:
@@ -259,6 +262,7 @@ class VideoSource(Closing):
         packets = self._container.demux(self._stream)
         time_s = 0.0
         while True:
+            self._check_open()
             try:
                 packet = next(packets)
             except StopIteration:
@@ -278,6 +282,10 @@ class VideoSource(Closing):
                 yield from map(convertible, packet.decode())
             except av.error.FFmpegError:
                 self._skip(time_s)
+
+    def _check_open(self) -> None:
+        if self._closed:  # FFmpeg would crash the process
+            raise UsageError(f"source is closed: {self.path}: open it again")
 
     def _skip(self, time_s: float) -> None:
         if self._strict:
