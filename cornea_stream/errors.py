@@ -95,4 +95,4 @@ def check_number(
 
 def wrong_type(name: str, value: object, expected: str) -> UsageError:
     """Return the error for an argument of a type that cannot be used."""
-    return UsageError(f"{name} cannot be a {type(value).__name__}: give {expected}")
+    return UsageError(f"{name} cannot be of type {type(value).__name__}: give {expected}")

@@ -413,7 +413,7 @@ def test_numbers_out_of_range_are_refused(name: str, value: Any) -> None:
         ("every", 1.5, "every must be 1 or more: 1.5: try 2"),
         ("max_megapixels", 2148, "max_megapixels must lie between 0 and 2147"),
         ("color", "mud", "unknown color"),
-        ("color", (0, 255, 0), "color cannot be a tuple"),
+        ("color", (0, 255, 0), "color cannot be of type tuple"),
     ],
 )
 def test_options_out_of_range_are_refused(name: str, value: Any, message: str) -> None:

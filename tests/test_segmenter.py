@@ -7,16 +7,19 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
+import torch
 from conftest import disc, moving_discs, write_video
 
-from cornea_stream import Segmenter, Session, load_checkpoint
+from cornea_stream import Segmenter, Session, load_checkpoint, open_source, run_source, snapshot
 from cornea_stream.errors import CheckpointError, SourceError, UsageError
 from cornea_stream.inference.segmenter import as_frame
 from cornea_stream.postprocess.mask import iou
+from cornea_stream.sources import VideoSource
 
 
 def test_a_path_an_array_and_video_frames_give_the_same(
@@ -121,6 +124,7 @@ def test_settings_that_make_no_sense(tiny_checkpoint: Path) -> None:
         ({"batch_size": 10**20}, "batch_size must lie between 1 and 1024"),
         ({"batch_size": 2.5}, "batch_size must lie between 1 and 1024"),
         ({"backend": "tpu"}, "unknown backend"),
+        ({"device": None}, "device cannot be of type NoneType"),
         ({"device": "tpu"}, "unknown device"),
         ({"device": "mps:1:2"}, "unknown device"),
         ({"device": "cuda:77"}, "no such GPU"),
@@ -131,6 +135,53 @@ def test_settings_that_make_no_sense(tiny_checkpoint: Path) -> None:
             Segmenter(tiny_checkpoint, **settings)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    "picture", [torch.zeros(3, 4, 4), [[0]], "eye.png", Path("eye.png"), None, 5]
+)
+def test_what_is_no_picture_is_named(segmenter: Segmenter, picture: Any) -> None:
+    kind = type(picture).__name__
+    with pytest.raises(UsageError, match=rf"picture cannot be of type {kind}: give \(H, W, 3\)"):
+        segmenter(picture)
+    with pytest.raises(UsageError, match=rf"picture cannot be of type {kind}"):
+        list(segmenter.stream([picture]))
+    with (
+        Session(segmenter) as session,
+        pytest.raises(UsageError, match=rf"picture cannot be of type {kind}"),
+    ):
+        session.submit(picture)
+
+
+@pytest.mark.parametrize("source", [None, 0, 2.5])
+def test_what_is_no_source_is_named(segmenter: Segmenter, source: Any, tmp_path: Path) -> None:
+    message = rf"source cannot be of type {type(source).__name__}: give a path"
+    with pytest.raises(UsageError, match=message):
+        list(segmenter.stream(source))
+    with pytest.raises(UsageError, match=message):
+        open_source(source)
+    with pytest.raises(UsageError, match=message):
+        run_source(source, tmp_path, segmenter)
+    with pytest.raises(UsageError, match=message):
+        snapshot(source, [0], tmp_path, segmenter)
+
+
+@pytest.mark.parametrize("times", [0.5, "12", None, ["12"]])
+def test_what_are_no_times_is_named(segmenter: Segmenter, times: Any, tmp_path: Path) -> None:
+    path = write_video(tmp_path / "v.mp4", moving_discs(2))
+    with pytest.raises(UsageError, match=r"cannot be of type .*: give .*seconds"):
+        snapshot(path, times, tmp_path / "out", segmenter)
+    with pytest.raises(UsageError, match="not a time"), VideoSource(path) as source:
+        source.frame_at(math.nan)
+
+
+def test_what_a_session_cannot_start_with(segmenter: Segmenter) -> None:
+    with pytest.raises(UsageError, match="segmenter cannot be of type NoneType"):
+        Session(None)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="depth must be 1 or more: 0"):
+        Session(segmenter, depth=0)
+    with Session(segmenter) as session:  # it was left free
+        assert session.submit(moving_discs(1)[0]).result(60).present
+
+
 def test_wrong_inputs(segmenter: Segmenter, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="input not found"):
         next(segmenter.stream(tmp_path / "none.mp4"))
@@ -138,6 +189,8 @@ def test_wrong_inputs(segmenter: Segmenter, tmp_path: Path) -> None:
         segmenter(np.zeros((4, 4), np.uint8))
     with pytest.raises(UsageError, match=r"\(H, W, 3\) uint8 RGB"):
         segmenter(np.zeros((4, 4, 3), np.float32))
+    with pytest.raises(UsageError, match=r"\(H, W, 3\) uint8 RGB"):
+        segmenter(np.zeros((0, 4, 3), np.uint8))
     with pytest.raises(CheckpointError):
         Segmenter(tmp_path / "none.pth")
 

@@ -14,8 +14,9 @@ import av
 import numpy as np
 
 from cornea_stream.engines import Engine, Pending, build_engine
-from cornea_stream.errors import UsageError, check_number
+from cornea_stream.errors import UsageError, check_number, wrong_type
 from cornea_stream.inference.calibration import calibration_images
+from cornea_stream.media.address import Address
 from cornea_stream.media.frame import Frame, Image, Logits, Segmentation
 from cornea_stream.models.checkpoint import Checkpoint, load_checkpoint
 from cornea_stream.pipeline.queues import Ahead, Feed
@@ -23,6 +24,7 @@ from cornea_stream.postprocess.mask import cornea_mask, raw_mask, upsample_logit
 from cornea_stream.postprocess.smoothing import smoothed
 from cornea_stream.sources import open_source
 
+PICTURES = "(H, W, 3) uint8 RGB arrays, av.VideoFrame or Frame"
 MAX_BATCH = 1024
 """Beyond this nothing is faster anywhere, and the frames of a batch wait in memory."""
 
@@ -97,7 +99,9 @@ class Segmenter:
         for an unreadable calibration video.
         """
         if calibration is not None and precision != "int8":
-            raise UsageError("calibration is for int8 only: add --precision int8")
+            raise UsageError("calibration is for int8 only: choose precision int8")
+        if not isinstance(device, str):
+            raise wrong_type("device", device, "auto, cpu, cuda or cuda:N")
         check_number("threshold", threshold, 0, 1, example=0.5, exclusive=True)
         if batch_size is not None:
             check_number("batch_size", batch_size, 1, MAX_BATCH, example=8)
@@ -134,7 +138,7 @@ class Segmenter:
 
     def stream(
         self,
-        source: str | Path | Iterable[Image | av.VideoFrame | Frame],
+        source: str | Path | Address | Iterable[Image | av.VideoFrame | Frame],
         *,
         start_s: float | None = None,
         end_s: float | None = None,
@@ -142,11 +146,14 @@ class Segmenter:
     ) -> Iterator[Segmentation]:
         """Yield the segmentation of every frame, in order, in constant memory.
 
-        `source` is the path of a video, image or folder of images (`start_s`, `end_s` and `every`
-        choose among its frames), or any iterable of pictures, whose times then count 1/25 s each
-        where they have none. Raises SourceError when the path cannot be read.
+        `source` is the path of a video, image or folder of images, or an address (`start_s`,
+        `end_s` and `every` choose among its frames), or any iterable of pictures, whose times then
+        count 1/25 s each where they have none. Raises SourceError when the path cannot be read, UsageError for
+        anything that is neither.
         """
-        if isinstance(source, str | Path):
+        if not isinstance(source, str | Path | Address | Iterable):
+            raise wrong_type("source", source, f"a path, an address, or an iterable of {PICTURES}")
+        if isinstance(source, str | Path | Address):
             with open_source(source, start_s=start_s, end_s=end_s, every=every) as opened:
                 yield from map(self.finish, self.predict(map(self.prepare, opened)))
         else:
@@ -234,8 +241,15 @@ def as_frame(
     """
     if isinstance(picture, Frame):
         return picture
+    if not isinstance(picture, np.ndarray | av.VideoFrame):
+        raise wrong_type("picture", picture, PICTURES)
     if isinstance(picture, np.ndarray):
-        if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
+        if (
+            picture.ndim != 3
+            or picture.shape[2] != 3
+            or picture.dtype != np.uint8
+            or picture.size == 0
+        ):
             raise UsageError(
                 f"not a picture: {picture.shape} {picture.dtype}: give (H, W, 3) uint8 RGB"
             )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import av
 
-from cornea_stream.errors import FrameDroppedError, UsageError
+from cornea_stream.errors import FrameDroppedError, UsageError, check_number, wrong_type
 from cornea_stream.inference.segmenter import Segmenter, as_frame
 from cornea_stream.media.closing import Closing
 from cornea_stream.media.frame import Frame, Image, Segmentation
@@ -45,6 +45,9 @@ class Session(Closing):
         `depth` frames do, and none is dropped.
         Raises UsageError while another session uses the segmenter.
         """
+        if not isinstance(segmenter, Segmenter):
+            raise wrong_type("segmenter", segmenter, "a Segmenter")
+        check_number("depth", depth, 1, example=DEPTH)
         self._segmenter = segmenter
         self._requests: Channel[_Request] = Mailbox(_drop) if newest_only else Channel(depth)
         self._order = threading.Lock()

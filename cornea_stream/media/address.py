@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cornea_stream.errors import UsageError
+from cornea_stream.errors import UsageError, wrong_type
 
 NETWORK = ("rtsp", "rtmp", "udp", "http", "https")
 """Schemes of addresses on the network."""
@@ -53,10 +53,12 @@ def find_address(source: str | Path | Address) -> Address | None:
     """Return the address that `source` is, or None for a path.
 
     A `Path` is never one on the network, nor standard input.
-    Raises UsageError for an address that cannot be opened.
+    Raises UsageError for an address that cannot be opened, and for what is neither.
     """
     if isinstance(source, Address):
         return source
+    if not isinstance(source, str | Path):
+        raise wrong_type("source", source, "a path or an address")
     text = str(source)
     if _CAMERA.fullmatch(text):
         return Address("camera", text)

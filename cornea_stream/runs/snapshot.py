@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 
-from cornea_stream.errors import OutputError, SourceError, UsageError
+from cornea_stream.errors import OutputError, SourceError, UsageError, check_number, wrong_type
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.media.color import parse_color
 from cornea_stream.media.overlay import paint_rgb
@@ -45,10 +46,13 @@ def snapshot(
     Raises UsageError for a time outside the video, SourceError, and OutputError.
     """
     rgb = parse_color(color)
-    if not 0 <= opacity <= 1:
-        raise UsageError(f"opacity must lie between 0 and 1: {opacity:g}: try 0.5")
+    check_number("opacity", opacity, 0, 1, example=0.5)
+    if isinstance(times_s, str) or not isinstance(times_s, Iterable):
+        raise wrong_type("times_s", times_s, "a list of seconds")
     root = Path(output_dir)
     wanted = list(dict.fromkeys(times_s))
+    if wrong := [time_s for time_s in wanted if not isinstance(time_s, Real)]:
+        raise wrong_type("a time", wrong[0], "seconds")
     folders = [root] if len(wanted) == 1 else [root / f"{time_s:.3f}s" for time_s in wanted]
     if len(set(folders)) < len(folders):
         raise UsageError("timestamps lie closer than a millisecond: leave one of them out")

@@ -12,7 +12,7 @@ from typing import Literal
 import av
 import numpy as np
 
-from cornea_stream.errors import UsageError
+from cornea_stream.errors import UsageError, wrong_type
 from cornea_stream.media.frame import MediaInfo
 
 _TRIAL_SIZE = 256, 256  # NVENC's least is 145
@@ -50,6 +50,9 @@ def check_encoder(
             return check_encoder("h264_nvenc" if preset is None else "libx264", crf, preset)
         except UsageError:
             codec = "libx264"
+    for name, value in (("codec", codec), ("preset", preset or "")):
+        if not isinstance(value, str):
+            raise wrong_type(name, value, "the name that FFmpeg has for it")
     codec = _encoder_name(codec)
     if codec == "libx264":
         crf, preset = 22 if crf is None else crf, preset or "superfast"

@@ -8,6 +8,7 @@ import math
 import threading
 from collections.abc import Iterator
 from fractions import Fraction
+from numbers import Real
 from pathlib import Path
 
 import av
@@ -125,6 +126,8 @@ class VideoSource(Closing):
         and for standard input.
         """
         self._check_open()
+        if not isinstance(time_s, Real) or math.isnan(time_s):
+            raise UsageError(f"not a time: {time_s!r}: give seconds")
         if self._once:
             raise UsageError("standard input cannot be searched for a time: save it to a file")
         if self._searcher is None:
@@ -135,7 +138,7 @@ class VideoSource(Closing):
         return self._searcher._find(time_s)
 
     def _find(self, time_s: float) -> Frame:
-        if not time_s >= 0:  # NaN neither
+        if time_s < 0:
             raise UsageError(
                 f"timestamp is negative: {time_s:g} s: give a time from 0 on, "
                 f"{self.path} lasts {self._measure_end():.3f} s"
@@ -285,7 +288,7 @@ class VideoSource(Closing):
 
     def _check_open(self) -> None:
         if self._closed:  # FFmpeg would crash the process
-            raise UsageError(f"source is closed: {self.path}: open it again")
+            raise UsageError(f"source is closed: {self.path}: use open_source again")
 
     def _skip(self, time_s: float) -> None:
         if self._strict:
