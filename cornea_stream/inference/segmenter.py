@@ -148,8 +148,8 @@ class Segmenter:
 
         `source` is the path of a video, image or folder of images, or an address (`start_s`,
         `end_s` and `every` choose among its frames), or any iterable of pictures, whose times then
-        count 1/25 s each where they have none. Raises SourceError when the path cannot be read, UsageError for
-        anything that is neither.
+        count 1/25 s each where they have none. Raises SourceError when the path cannot be read,
+        UsageError for anything that is neither.
         """
         if not isinstance(source, str | Path | Address | Iterable):
             raise wrong_type("source", source, f"a path, an address, or an iterable of {PICTURES}")
