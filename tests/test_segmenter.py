@@ -15,6 +15,7 @@ import pytest
 import torch
 from conftest import disc, moving_discs, write_video
 
+import cornea_stream
 from cornea_stream import Segmenter, Session, load_checkpoint, open_source, run_source, snapshot
 from cornea_stream.errors import CheckpointError, SourceError, UsageError
 from cornea_stream.inference.segmenter import as_frame
