@@ -15,6 +15,7 @@ from browser import Tab, launch, open_tab
 from numpy.typing import NDArray
 
 from cornea_stream.engines.preprocess import model_input
+from cornea_stream.inference import segmenter as segmenter_module
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.media.frame import Frame
 from cornea_stream.models.checkpoint import save_checkpoint
@@ -140,9 +141,10 @@ def segmenter(tiny_checkpoint: Path) -> Segmenter:
 
 
 def bright_segmenter(checkpoint: Path) -> Segmenter:
-    made = Segmenter(checkpoint, device="cpu", backend="torch")
-    made.engine = BrightnessEngine()
-    return made
+    """Return a segmenter for which no network is built."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(segmenter_module, "build_engine", lambda *_, **__: BrightnessEngine())
+        return Segmenter(checkpoint, device="cpu", backend="torch")
 
 
 @pytest.fixture(scope="module")
