@@ -53,7 +53,8 @@ from cornea_stream.synthetic.demo import write_clip
 write_clip(pathlib.Path(sys.argv[1]), seconds=6, seed=7, overwrite=True)" "$video"
 fi
 mapfile -t gpu_tests < <(grep -lE 'mark\.gpu' tests/test_*.py)
-step tests 120 python3 -m pytest -q -p no:cacheprovider -m gpu "${gpu_tests[@]}"
+# Without the project's options: the plugins that they are for need not be here.
+step tests 120 python3 -m pytest -q -o addopts= -p no:cacheprovider -m gpu "${gpu_tests[@]}"
 measure benchmark_256 75 --input-size 256 --baseline
 measure benchmark_512 75 --input-size 512 --baseline
 measure benchmark_nvdec 30 --input-size 256 --decoder nvdec --no-engines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -122,6 +123,18 @@ class BrightnessEngine:
 
         def result(self) -> NDArray[np.float32]:
             return self.images.astype(np.float32).mean(axis=3) / 12 - 11
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Run the whole suite side by side, what is named on the command line in this process.
+
+    Tests wait more than they compute: two workers per core. Each takes up to 2 GiB of memory.
+    """
+    if config.option.file_or_dir:
+        return 0
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # in the workers: the cores are shared already
+    return min(8, 2 * (os.cpu_count() or 1))
 
 
 @pytest.fixture(scope="session")
