@@ -55,15 +55,6 @@ def arguments(command: str) -> list[str]:
     return shlex.split(command)
 
 
-def paragraphs(page: Path) -> Iterator[str]:
-    """Yield the prose of a page, long paragraphs, list entries and rows of tables."""
-    text = _BLOCK.sub("", page.read_text("utf-8"))
-    for part in re.split(r"\n\s*\n|\n(?=[-|])", text):
-        plain = " ".join(part.strip("-*| \n").split())
-        if len(plain) > 60:
-            yield plain
-
-
 def code_cells(notebook: Path) -> list[str]:
     """Return the code of a notebook, cell by cell."""
     cells = json.loads(notebook.read_text("utf-8"))["cells"]

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 import typer
 from conftest import write_video
-from documents import NOT_RUN, PAGES, ROOT, arguments, blocks, commands, name, paragraphs
+from documents import NOT_RUN, PAGES, ROOT, arguments, blocks, commands, name
 from documents import python_blocks as blocks_of_python
 from typer.testing import CliRunner
 
@@ -277,12 +277,6 @@ def test_extras_in_the_prose_exist() -> None:
     for page in PAGES:
         for extra in re.findall(r"'\.\[([\w,]+)\]'", page.read_text("utf-8")):
             assert re.search(rf"^{extra} = \[", declared, re.MULTILINE), f"{name(page)}: {extra}"
-
-
-def test_no_paragraph_stands_twice() -> None:
-    counted = Counter(text for page in PAGES for text in paragraphs(page))
-    assert len(counted) > 100
-    assert [text for text, times in counted.items() if times > 1] == []
 
 
 def test_the_start_is_short_and_its_files_are_there() -> None:
