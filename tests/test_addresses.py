@@ -7,13 +7,13 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 from conftest import moving_discs, read_video, write_video
+from waiting import PATIENCE_S, wait_until
 
 from cornea_stream.cli import main
 from cornea_stream.errors import SourceError, UsageError
@@ -162,7 +162,7 @@ def piped(checkpoint: Path, out: Path, *more: str) -> subprocess.Popen[bytes]:
 def test_standard_input_is_read_like_a_file(tmp_path: Path, tiny_checkpoint: Path) -> None:
     file = write_video(tmp_path / "v.mkv", moving_discs(10), pts=VFR)
     process = piped(tiny_checkpoint, tmp_path / "out")
-    _, err = process.communicate(file.read_bytes(), timeout=120)
+    _, err = process.communicate(file.read_bytes(), timeout=PATIENCE_S)
     assert process.returncode == 0, err
     for name in ("overlay.mp4", "mask.mkv"):
         played = read_video(tmp_path / "out" / "stdin" / name)
@@ -179,24 +179,17 @@ def test_ctrl_c_while_standard_input_is_silent(
     process.stdin.write(file.read_bytes())  # and it stays open
     process.stdin.flush()
     folder = tmp_path / "out" / "stdin"
-    wait(lambda: len(list(folder.glob("frames/*_mask.png"))) > 0)
+    wait_until(lambda: list(folder.glob("frames/*_mask.png")), "the first mask")
     process.send_signal(signal.SIGINT)
-    process.wait(timeout=60)
+    process.wait(timeout=PATIENCE_S)
     assert process.returncode == 130
     assert len(read_video(folder / "overlay.mp4")) == len(list(folder.glob("frames/*_mask.png")))
     process.communicate()
 
 
-def wait(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not happened() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert happened()
-
-
 def test_standard_input_that_is_no_video(tmp_path: Path, tiny_checkpoint: Path) -> None:
     process = piped(tiny_checkpoint, tmp_path / "out")
-    _, err = process.communicate(b"hello, surgeon\n" * 50, timeout=120)
+    _, err = process.communicate(b"hello, surgeon\n" * 50, timeout=PATIENCE_S)
     assert process.returncode == 3
     assert b"cannot open -: " in err
     assert b"front to end" in err

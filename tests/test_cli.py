@@ -7,13 +7,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import cv2
 import pytest
 from conftest import moving_discs, read_video, write_video
 from typer.testing import CliRunner
+from waiting import PATIENCE_S, wait_until
 
 from cornea_stream.cli import app, main
 
@@ -24,7 +24,7 @@ def cli(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
     """Run the real program in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "cornea_stream", *map(str, arguments)],
-        capture_output=True, text=True, timeout=240, check=False,
+        capture_output=True, text=True, timeout=PATIENCE_S, check=False,
     )  # fmt: skip
     assert done.returncode == code, done.stdout + done.stderr
     return done
@@ -237,11 +237,9 @@ def test_ctrl_c_leaves_a_video_that_plays(
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     frames = tmp_path / "out" / "long" / "frames"
-    deadline = time.monotonic() + 120
-    while not (frames / "000020_overlay.png").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until((frames / "000020_overlay.png").exists, "the first frames")
     process.send_signal(ending)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130, err
     told = json.loads((tmp_path / "out" / "long" / "run.json").read_text())
     assert told["status"] == "interrupted"

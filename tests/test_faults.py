@@ -19,6 +19,7 @@ from conftest import BrightnessEngine, moving_discs, read_video, write_video
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_pipeline import BoomError, ListSink, frames
+from waiting import PATIENCE_S, wait_until
 
 from cornea_stream.errors import OutputError
 from cornea_stream.inference.segmenter import Segmenter
@@ -116,9 +117,7 @@ def test_ctrl_c_twice_gives_up_at_once(tmp_path: Path, tiny_checkpoint: Path) ->
     )  # fmt: skip
     folder = tmp_path / "out" / "v"
     try:
-        deadline = time.monotonic() + 120
-        while not (folder / "overlay.part.mp4").exists() and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_until((folder / "overlay.part.mp4").exists, "the first frames")
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None
         assert "Ctrl-C again to give up" in process.stderr.readline()
@@ -126,7 +125,7 @@ def test_ctrl_c_twice_gives_up_at_once(tmp_path: Path, tiny_checkpoint: Path) ->
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
                 time.sleep(0.005)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=PATIENCE_S)
     finally:
         process.kill()
         process.wait()
@@ -216,7 +215,7 @@ def test_random_delays_and_faults_never_lose_a_frame_or_hang(
     def work() -> None:
         run_pipeline(source, segmenter, sinks, stop=stop, on_progress=on_progress, depth=depth)
 
-    if error := within(30, work):
+    if error := within(PATIENCE_S, work):
         failed = True
         assert isinstance(error, BoomError)
         assert str(error) == fault
@@ -238,7 +237,7 @@ def test_a_fault_at_the_last_frame_is_told(segmenter: Segmenter, stage: str) -> 
     segmenter.engine = ShakyEngine(now, at if stage == "submit" else None)
     sink = SlowSink(now, at, stage)
     source = frames(last + 2, at) if stage == "decode" else frames(last + 1)
-    error = within(30, partial(run_pipeline, source, segmenter, [sink]))
+    error = within(PATIENCE_S, partial(run_pipeline, source, segmenter, [sink]))
     assert isinstance(error, BoomError)
     assert str(error) == stage
     assert sink.aborted

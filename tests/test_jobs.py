@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import moving_discs, read_video, write_video
+from waiting import PATIENCE_S, wait_until
 
 from cornea_stream.batch.process_pool import Processes, core_shares, worker_devices
 from cornea_stream.batch.task import Setup, SourceTask, Step, plan_source
@@ -155,11 +156,9 @@ def test_thirty_videos_three_broken_interrupted_and_resumed(
         command(tmp_path, tiny_checkpoint), stderr=subprocess.PIPE, text=True,
         start_new_session=True,
     )  # fmt: skip
-    deadline = time.monotonic() + 120
-    while len(complete(tmp_path / "out")) < 8 and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_until(lambda: len(complete(tmp_path / "out")) >= 8, "eight videos")
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the workers too
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130, err
     assert "Traceback" not in err
     before = complete(tmp_path / "out")
@@ -194,15 +193,17 @@ def test_thirty_videos_three_broken_interrupted_and_resumed(
     assert f"complete │ {27 - len(before)} " in done.stdout
 
 
-def all_end(group: int, deadline: float) -> bool:
-    """Whether every process of the group ends in time."""
-    while time.monotonic() < deadline:
+def wait_for_the_end_of(group: int) -> None:
+    """Wait until no process of the group is left."""
+
+    def ended() -> bool:
         try:
             os.killpg(group, 0)
         except ProcessLookupError:
             return True
-        time.sleep(0.05)
-    return False
+        return False
+
+    wait_until(ended, "the end of all workers")
 
 
 @pytest.mark.slow
@@ -215,20 +216,17 @@ def test_ctrl_c_twice_ends_all_workers_at_once(tmp_path: Path, tiny_checkpoint: 
         command(tmp_path, tiny_checkpoint, "--frames"), stderr=subprocess.PIPE, text=True,
         start_new_session=True,
     )  # fmt: skip
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and not all(
-        (tmp_path / "out" / name / "frames" / "000005_mask.png").exists() for name in "ab"
-    ):
-        time.sleep(0.02)
+    frames = [tmp_path / "out" / name / "frames" / "000005_mask.png" for name in "ab"]
+    wait_until(lambda: all(file.exists() for file in frames), "work in both processes")
     for _ in range(40):
         if process.poll() is not None:
             break
         os.killpg(process.pid, signal.SIGINT)
         time.sleep(0.005)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130, err
     assert "Traceback" not in err
-    assert all_end(process.pid, deadline)
+    wait_for_the_end_of(process.pid)
     assert (tmp_path / "out" / "summary.csv").exists()
 
 
@@ -244,12 +242,10 @@ def test_workers_end_in_order_when_the_driver_is_killed(
         command(tmp_path, tiny_checkpoint, "--frames", "--quiet"), start_new_session=True
     )
     frames = [tmp_path / "out" / name / "frames" / "000005_mask.png" for name in "ab"]
-    deadline = time.monotonic() + 120
-    while not all(file.exists() for file in frames) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_until(lambda: all(file.exists() for file in frames), "work in both processes")
     process.kill()
     process.wait()
-    assert all_end(process.pid, deadline)
+    wait_for_the_end_of(process.pid)
     for name in "ab":
         told = json.loads((tmp_path / "out" / name / "run.json").read_text())
         assert told["status"] == "interrupted"

@@ -8,11 +8,11 @@ import random
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from conftest import moving_discs, read_video, write_video
+from waiting import wait_until
 
 LENGTH, RATE = 3000, 25
 
@@ -38,9 +38,7 @@ def frames_written(folder: Path) -> int:
 
 def kill_after(process: subprocess.Popen[str], folder: Path, frames: int) -> int:
     """Kill the process once so many frames are written; return how many then were."""
-    deadline = time.monotonic() + 120
-    while frames_written(folder) < frames and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: frames_written(folder) >= frames, f"{frames} frames")
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     return frames_written(folder)

@@ -33,6 +33,7 @@ from live_sources import (
     write_numbered,
 )
 from test_pipeline import ListSink, frames
+from waiting import PATIENCE_S, wait_for_port, wait_until
 
 from cornea_stream.errors import SourceError, UsageError
 from cornea_stream.inference.segmenter import Segmenter
@@ -126,7 +127,7 @@ class GatedEngine(BrightnessEngine):
 
         class Answer:
             def result(self) -> Any:
-                gate.wait(60)
+                gate.wait(PATIENCE_S)
                 return answer.result()
 
         return Answer()
@@ -155,7 +156,7 @@ def test_a_mask_does_not_wait_for_the_frames_after_it(segmenter: Segmenter) -> N
     def source() -> Iterator[Frame]:
         for frame in frames(6):
             yield frame
-            assert came.acquire(timeout=60), "the mask waits for the next frame"
+            assert came.acquire(timeout=PATIENCE_S), "the mask waits for the next frame"
 
     done = run_pipeline(
         source(), segmenter, [ListSink()], live=LiveTally(),
@@ -208,10 +209,7 @@ class Run:
             self.raised.append(error)
 
     def wait_for(self, happened: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + 60
-        while not happened() and self._thread.is_alive():
-            assert time.monotonic() < deadline, f"waited in vain: {what}: {self.notes}"
-            time.sleep(0.01)
+        wait_until(lambda: happened() or not self._thread.is_alive(), what)
         assert happened(), (what, self.raised, self.notes)
 
     def wait_for_more(self, frames: int) -> None:
@@ -219,7 +217,7 @@ class Run:
         self.wait_for(lambda: self.shown >= wanted, f"{frames} more frames")
 
     def finish(self) -> RunResult:
-        self._thread.join(60)
+        self._thread.join(PATIENCE_S)
         assert not self._thread.is_alive(), "the run hangs"
         if self.raised:
             raise self.raised[0]
@@ -359,11 +357,9 @@ def test_ctrl_c_ends_a_live_run_with_130_and_a_video_that_plays(
         env=os.environ | {"COLUMNS": "300"},
     )  # fmt: skip
     folder = tmp_path / "out" / f"127.0.0.1-{rtsp.port}-eye"
-    deadline = time.monotonic() + 60
-    while len(list(folder.glob("frames/*_mask.png"))) < 5 and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until(lambda: len(list(folder.glob("frames/*_mask.png"))) >= 5, "five masks")
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130, err
     told = json.loads((folder / "run.json").read_text())
     assert told["status"] == "interrupted"
@@ -423,20 +419,6 @@ def test_rtmp_with_b_frames_keeps_order(tmp_path: Path, segmenter: Segmenter) ->
         sender.wait()
     assert numbers_in(Path(result.folder) / "overlay.mp4") == list(range(result.frames))
     assert result.frames >= 58
-
-
-def wait_for_port(port: int) -> None:
-    """Wait until a server listens, without connecting: it may take one caller only."""
-    wanted = f":{port:04X} "
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        listening = [
-            line for line in Path("/proc/net/tcp").read_text().splitlines() if " 0A " in line
-        ]
-        if any(wanted in line for line in listening):
-            return
-        time.sleep(0.02)
-    raise AssertionError("no server")
 
 
 def test_what_cannot_be_reached_or_makes_no_sense(tmp_path: Path, segmenter: Segmenter) -> None:

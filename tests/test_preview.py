@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 from browser import Tab
 from conftest import disc, moving_discs, write_video
+from waiting import PATIENCE_S, wait_until
 
 from cornea_stream.cli import main
 from cornea_stream.errors import OutputError
@@ -52,7 +53,9 @@ def ask(
     address: str, what: str = "", method: str = "GET", **headers: str
 ) -> tuple[int, http.client.HTTPMessage, bytes]:
     parts = urlsplit(address)
-    with closing(http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=20)) as line:
+    with closing(
+        http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE_S)
+    ) as line:
         line.request(method, parts.path + what, headers=headers)
         reply = line.getresponse()
         return reply.status, reply.headers, reply.read()
@@ -92,7 +95,7 @@ def test_a_page_waits_for_the_next_picture(preview: Preview) -> None:
     thread.join(0.3)
     assert thread.is_alive()  # nothing newer than picture 1 so far
     preview.write(segmentation(1))
-    status, headers, _ = answers.get(timeout=20)
+    status, headers, _ = answers.get(timeout=PATIENCE_S)
     assert (status, headers["X-Number"]) == (200, "2")
 
 
@@ -131,11 +134,13 @@ def test_shape_of_the_picture(
             answers.put(ask(note.removeprefix("Preview: "), "picture?after=0")[2])
 
         threading.Thread(target=fetch, daemon=True).start()
-        time.sleep(0.2)
+
+    def check(progress: object) -> None:
+        assert decode(answers.get(timeout=PATIENCE_S)).shape[:2] == shape
 
     options = RunOptions(overlay=False, preview=PreviewSettings())
-    run_source(path, tmp_path / "out", segmenter, options, on_note=look)
-    assert decode(answers.get(timeout=20)).shape[:2] == shape
+    result = run_source(path, tmp_path / "out", segmenter, options, on_note=look, on_progress=check)
+    assert result.frames == 1
 
 
 def test_nothing_is_painted_unasked_and_nobody_waits(
@@ -208,15 +213,14 @@ def test_the_end_is_told_and_nothing_is_left(preview: Preview, end: str, told: s
     ending = threading.Thread(target=getattr(preview, end))
     ending.start()
     answers = [ask(preview.address, f"picture?after={number}&page=p") for number in (1, 2)]
-    ending.join(20)
+    ending.join(PATIENCE_S)
     assert answers[0][1]["X-Number"] == "2"  # the last frame is shown
     assert (answers[1][0], answers[1][1]["X-Ending"]) == (204, told)
     with pytest.raises(ConnectionRefusedError):
         ask(preview.address)
-    deadline = time.monotonic() + 10
-    while threading.active_count() > before - 2 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert threading.active_count() == before - 2  # the server and the painter
+    left = before - 2  # without the server and the painter
+    wait_until(lambda: threading.active_count() <= left, "the end of the threads")
+    assert threading.active_count() == left
     idle.close()
 
 
@@ -287,7 +291,7 @@ class Run:
             target=self._run, args=(path, tmp_path / "out", segmenter, options), daemon=True
         )
         self._thread.start()
-        self.address = self.notes.get(timeout=60).removeprefix("Preview: ")
+        self.address = self.notes.get(timeout=PATIENCE_S).removeprefix("Preview: ")
 
     def _run(self, *arguments: object) -> None:
         try:
@@ -296,7 +300,7 @@ class Run:
             assert self.fail
 
     def _wait(self, progress: object) -> None:
-        self._steps.acquire(timeout=60)
+        self._steps.acquire(timeout=PATIENCE_S)
         if self.fail:
             raise RuntimeError
 
@@ -304,7 +308,7 @@ class Run:
         self._steps.release(count)
 
     def join(self) -> None:
-        self._thread.join(60)
+        self._thread.join(PATIENCE_S)
         assert not self._thread.is_alive()
 
 
@@ -335,8 +339,9 @@ def test_a_browser_shows_the_run_to_its_end(
     assert first == pytest.approx(30 / 160, abs=0.03)
     run.step(15)
     page.locator("#time", has_text="00:00:00").wait_for()
-    deadline = time.monotonic() + 30
-    while green_x(canvas(page)) < (30 + 4 * 13) / 160 and time.monotonic() < deadline:
+    for _ in range(600):
+        if green_x(canvas(page)) >= (30 + 4 * 13) / 160:
+            break
         page.wait_for_timeout(50)
     assert green_x(canvas(page)) == pytest.approx((30 + 4 * 15) / 160, abs=0.03)
     assert "fps" in page.inner_text("#fps")

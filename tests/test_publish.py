@@ -7,17 +7,19 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import av
 import numpy as np
 import pytest
 from conftest import disc, moving_discs, read_video, write_video
+from live_sources import free_port
 from test_pipeline import frames
 from test_stream import Reader, check_that_frames_come_at_once
+from waiting import PATIENCE_S, wait_for_port
 
 from cornea_stream.cli import main
 from cornea_stream.errors import OutputError
@@ -38,12 +40,6 @@ def publish(*addresses: str, **more: object) -> RunOptions:
     return RunOptions(**{"streams": targets, "files": False, **more})  # type: ignore[arg-type]
 
 
-def free_port(kind: int = socket.SOCK_STREAM) -> int:
-    with closing(socket.socket(socket.AF_INET, kind)) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 class Receiver:
     """Takes a stream with PyAV in a thread; up to `limit` frames, then hangs up."""
 
@@ -55,7 +51,10 @@ class Receiver:
         self._arguments = (address, options or {}, limit)
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
-        time.sleep(0.5)  # until it listens
+        parts = urlsplit(address)
+        wait_for_port(
+            parts.port or 0, socket.SOCK_DGRAM if parts.scheme == "udp" else socket.SOCK_STREAM
+        )
 
     def _run(self) -> None:
         address, options, limit = self._arguments
@@ -74,7 +73,7 @@ class Receiver:
                 return
 
     def wait(self) -> None:
-        self._thread.join(60)
+        self._thread.join(PATIENCE_S)
 
     def check(self, fewest: int) -> None:
         """The overlay came in order, green on the disc, at its times."""

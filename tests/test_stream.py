@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import os
@@ -9,15 +10,17 @@ import pty
 import signal
 import subprocess
 import sys
+import termios
 import threading
-import time
 from fractions import Fraction
 from pathlib import Path
+from typing import IO
 
 import av
 import numpy as np
 import pytest
 from conftest import audio_packets, moving_discs, read_video, write_video
+from waiting import PATIENCE_S, wait_until
 
 from cornea_stream.cli import main
 from cornea_stream.errors import UsageError
@@ -74,7 +77,7 @@ class Reader:
             return 0
 
     def wait(self) -> bytes:
-        self._thread.join(30)
+        self._thread.join(PATIENCE_S)
         return bytes(self.taken)
 
 
@@ -94,7 +97,7 @@ def test_standard_output_is_the_overlay_with_sound_and_nothing_else(
         command(
             path, "-o", "-", "--stream-format", container, "--checkpoint", tiny_checkpoint, *more
         ),
-        capture_output=True, timeout=240, check=False,
+        capture_output=True, timeout=PATIENCE_S, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     streamed = tmp_path / "streamed"
@@ -172,10 +175,9 @@ def check_that_frames_come_at_once(target: StreamTarget, reader: Reader, behind:
         video = av.VideoFrame.from_ndarray(picture, format="rgb24")
         video.pts, video.time_base = 40 * index, info.time_base
         sink.write(Segmentation(Frame(index, 0.04 * index, video), picture[..., 0] // 255, 0.0))
-        deadline = time.monotonic() + 20
-        while index and reader.frames() < index + 1 - behind and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert not index or reader.frames() >= index + 1 - behind
+        if index:
+            wanted = index + 1 - behind
+            wait_until(lambda wanted=wanted: reader.frames() >= wanted, f"frame {wanted}")
     sink.close()
 
 
@@ -192,12 +194,18 @@ def test_a_reader_that_leaves_ends_the_run(
     run.stdout.read(1000)
     run.stdout.close()
     told = run.stderr.read().decode()
-    assert run.wait(60) == 5
+    assert run.wait(PATIENCE_S) == 5
     assert (
         told.count("Error: cannot send: standard output: the program that reads it has ended") == 1
     )
     assert "Traceback" not in told
     assert list(elsewhere.iterdir()) == []
+
+
+def waiting(pipe: IO[bytes] | None) -> int:
+    """Return how many bytes wait in a pipe, of the 65536 that it holds."""
+    assert pipe is not None
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def test_a_reader_that_pauses_is_waited_for_until_ctrl_c_twice(
@@ -210,13 +218,15 @@ def test_a_reader_that_pauses_is_waited_for_until_ctrl_c_twice(
     )  # fmt: skip
     try:
         assert run.stdout is not None
-        run.stdout.read(1000)  # then the pipe fills up, and the run waits
-        time.sleep(1)
-        for _ in range(2):
+        assert run.stderr is not None
+        run.stdout.read(1000)
+        wait_until(lambda: waiting(run.stdout) > 60_000, "a pipe that is full")
+        for answer in (b"Ctrl-C again to give up", b""):
             assert run.poll() is None
             run.send_signal(signal.SIGINT)
-            time.sleep(0.5)
-        assert run.wait(30) == 130
+            while answer and answer not in run.stderr.readline():
+                assert run.poll() is None
+        assert run.wait(PATIENCE_S) == 130
     finally:
         run.kill()
 
@@ -230,7 +240,7 @@ def test_ctrl_c_ends_a_stream_that_plays(tmp_path: Path, tiny_checkpoint: Path) 
     assert run.stdout is not None
     begin = run.stdout.read(1000)
     run.send_signal(signal.SIGINT)
-    rest, told = run.communicate(timeout=60)
+    rest, told = run.communicate(timeout=PATIENCE_S)
     assert run.returncode == 130
     assert b"what was written plays" in told
     streamed = tmp_path / "streamed.mkv"

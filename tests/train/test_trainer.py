@@ -8,13 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import pytest
 import torch
+from waiting import PATIENCE_S, wait_until
 
 from cornea_stream.errors import CheckpointError, CorneaStreamError, OutputError, UsageError
 from cornea_stream.inference.segmenter import Segmenter
@@ -84,9 +84,7 @@ def test_a_killed_run_resumes_to_the_bit(config: TrainConfig, augment: str) -> N
     process = subprocess.Popen(
         [sys.executable, *program(killed, "--augment", augment)], stdout=subprocess.DEVNULL
     )
-    deadline = time.monotonic() + 120
-    while not (killed.output_dir / "model_epoch_3.pth").exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until((killed.output_dir / "model_epoch_3.pth").exists, "the third epoch")
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not (killed.output_dir / "model_epoch_12.pth").exists()
@@ -113,7 +111,7 @@ def test_two_processes_have_the_loss_of_one(config: TrainConfig) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",
          "--master-port", str(free_port()), *program(both, "--freeze-norm", "--dropout", "0")],
-        capture_output=True, text=True, timeout=240, check=False,
+        capture_output=True, text=True, timeout=PATIENCE_S, check=False,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
