@@ -33,7 +33,7 @@ FINAL = {"overlay.mp4", "mask.mkv", "metrics.csv", "run.json"}
 
 def command(source: Path, out: Path, checkpoint: Path, *more: str) -> list[str]:
     program = [sys.executable, "-m", "cornea_stream", "run", str(source), "-o", str(out)]
-    return [*program, "--checkpoint", str(checkpoint), *more]
+    return [*program, "--checkpoint", str(checkpoint), "--backend", "torch", *more]
 
 
 @pytest.mark.parametrize("output", ["--mask", "--metrics", "--frames"])
@@ -110,7 +110,7 @@ main()
 def test_ctrl_c_twice_gives_up_at_once(tmp_path: Path, tiny_checkpoint: Path) -> None:
     """Finishing what is in flight would take ten seconds and leave a finished video."""
     source = write_video(tmp_path / "v.mp4", moving_discs(60))
-    arguments = command(source, tmp_path / "out", tiny_checkpoint, "--backend", "torch")[3:]
+    arguments = command(source, tmp_path / "out", tiny_checkpoint)[3:]
     process = subprocess.Popen(
         [sys.executable, "-c", SLOW_PROGRAM, *arguments],
         stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,

@@ -27,7 +27,8 @@ def long_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def start(source: Path, out: Path, checkpoint: Path, *more: str) -> subprocess.Popen[str]:
     command = [
         *(sys.executable, "-m", "cornea_stream", "run", str(source), "-o", str(out)),
-        *("--frames", "--mask", "--metrics", "--checkpoint", str(checkpoint), *more),
+        *("--frames", "--mask", "--metrics", "--checkpoint", str(checkpoint)),
+        *("--backend", "torch", *more),
     ]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
