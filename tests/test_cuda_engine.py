@@ -162,7 +162,7 @@ def test_a_lost_gpu_is_told_in_one_sentence(
 
     engine = TorchCUDAEngine(weights, device=CPU, precision="fp32", batch_size=6)
     name = {"submit": "staging.Staging.upload", "result": "staging.Download.result"}[when]
-    monkeypatch.setattr(f"cornea_stream.engines.{name}", fail)
+    monkeypatch.setattr(f"cornea_stream.engines.cuda.{name}", fail)
     with pytest.raises(DeviceError, match="the GPU failed: cpu: CUDA error: unspecified launch f"):
         engine.submit(images).result()
 
