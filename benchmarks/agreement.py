@@ -65,7 +65,7 @@ def main() -> None:
     save(
         options.output,
         {
-            "what": "IoU of masks with those of fp32 torch",
+            "what": "IoU with the masks of fp32 PyTorch",
             "video": options.video.name,
             "frames": len(reference),
             "checkpoint": exact.checkpoint.sha256,

@@ -71,7 +71,7 @@ def main() -> None:
         (run,) = json.loads(process.stdout.read())
     plot(samples, options.output.with_suffix(".png"))
     result = {
-        "what": f"resident set of run {' '.join(SINKS)} over {options.hours:g} h of video",
+        "what": f"resident memory of run {' '.join(SINKS)} over {options.hours:g} h of video",
         "frames": run["frames"],
         "frames_sent": frames,
         "seconds": run["seconds"],

@@ -87,7 +87,8 @@ def main() -> None:
     pictures += pictures[-2:0:-1]
     load, _, _ = os.getloadavg()
     result = {
-        "what": f"ms from submit to mask, frames of {WIDTH}x{HEIGHT} pushed at {RATE} per second",
+        "what": f"milliseconds from submit to mask, {WIDTH}x{HEIGHT} frames pushed at "
+        f"{RATE} per second",
         "load_before": round(load, 2),
         "engines": [measure(settings, pictures, options.seconds) for settings in engines()],
     }

@@ -70,7 +70,8 @@ def main() -> None:
         engine = json.loads((place / "run.json").read_text())["engine"]
     live = run["live"]
     result = {
-        "what": f"live RTSP at {RATE} fps, {WIDTH}x{HEIGHT}, overlay recorded, server beside it",
+        "what": f"live RTSP at {RATE} fps, {WIDTH}x{HEIGHT}, overlay recorded, server on the "
+        "same machine",
         "minutes": options.minutes,
         "engine": engine,
         "sent": sent,

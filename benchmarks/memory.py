@@ -61,7 +61,8 @@ def main() -> None:
             peaks[count] = round(peak_mib(video, Path(folder) / "out"), 1)
     short, long = (peaks[count] for count in options.frames)
     result = {
-        "what": f"peak resident set of run --mask --metrics at {WIDTH}x{HEIGHT}, MiB by frames",
+        "what": f"peak resident memory in MiB of run --mask --metrics at {WIDTH}x{HEIGHT}, by "
+        "number of frames",
         "peak_mib": peaks,
         "long_over_short": round(long / short, 4),
     }

@@ -1,4 +1,4 @@
-"""Write benchmarks/README.md: tables of the results, and how to repeat them.
+"""Generate benchmarks/README.md: result tables with the commands that reproduce them.
 
 python -m benchmarks.page
 """
@@ -13,15 +13,35 @@ from typing import Any
 HERE = Path(__file__).parent
 HEAD = """# Benchmarks
 
-Written by `python -m benchmarks.page` from the files in `results/`; every file names its
-machine and versions. Machines are noisy: compare within a table, and between tables not at all.
-The scripts run from the repository root with the development install of the README; VIDEO is any
-surgery video. `cornea-stream benchmark VIDEO --baseline` measures your own machine.
+`python -m benchmarks.page` generates this page from the files in `results/`; each file names its
+machine and versions. Machines are noisy, so compare numbers within a table, not across tables.
+Run the scripts from the repository root with the development install of the README; VIDEO is any
+surgery video. To measure your own machine, use `cornea-stream benchmark VIDEO --baseline`.
 """
+NAMES = {
+    "minutes": "minutes",
+    "frames": "frames",
+    "frames_sent": "frames sent",
+    "sent": "frames sent",
+    "received": "frames received",
+    "shown": "frames shown",
+    "dropped": "frames dropped",
+    "sent_is_shown_plus_dropped": "each frame shown or counted as dropped",
+    "latency_p50_ms": "latency, p50 (ms)",
+    "latency_p95_ms": "latency, p95 (ms)",
+    "resident_mib_most": "peak resident memory (MiB)",
+    "growth_in_second_half_mib_per_minute": "growth in the second half (MiB per minute)",
+    "long_over_short": "peak of the long video relative to the short one",
+    "megabytes": "size (MB)",
+    "seconds": "seconds",
+    "seconds_to_write": "seconds to write",
+    "median_seconds_to_show": "seconds to load in the browser, median",
+}
+"""Row titles of single figures."""
 
 
 def read(name: str) -> dict[str, Any] | None:
-    """Return a result, or None where there is none yet."""
+    """Return a result, or None if there is none yet."""
     path = HERE / "results" / f"{name}.json"
     return json.loads(path.read_text()) if path.exists() else None
 
@@ -33,18 +53,18 @@ def table(headings: list[str], rows: list[list[object]]) -> str:
 
 
 def peers(result: Mapping[str, Any]) -> str:
-    """Return a table of speeds for every input size of the network."""
+    """Return a table of speeds for each network input size."""
     parts = []
     for title, found in result.items():
         if title.startswith("network input"):
             fps, times = found["median_fps"], found["times_the_plain_loop"]
             rows = [[name, fps[name], times[name]] for name in sorted(fps, key=fps.__getitem__)]
-            parts += [f"**{title}**", table(["", "fps", "times the plain loop"], rows)]
+            parts += [f"**{title}**", table(["", "fps", "relative to the plain loop"], rows)]
     return "\n\n".join(parts)
 
 
 def scaling(result: Mapping[str, Any]) -> str:
-    """Return a table for each thing that was varied."""
+    """Return a table for each varied quantity."""
     parts = []
     for name in ("length", "resolution", "batch", "cores"):
         rows = [[label, fps] for label, fps in result[name].items()]
@@ -53,13 +73,13 @@ def scaling(result: Mapping[str, Any]) -> str:
 
 
 def agreement(result: Mapping[str, Any]) -> str:
-    """Return a table of engines."""
+    """Return one row per engine."""
     rows = [[name, s["mean_iou"], s["lowest_iou"]] for name, s in result["engines"].items()]
-    return table(["engine", "mean IoU with fp32", "lowest of a frame"], rows)
+    return table(["engine", "mean IoU with fp32", "lowest IoU of a frame"], rows)
 
 
 def efficiency(result: Mapping[str, Any]) -> str:
-    """Return a table of whole runs, and one of their stages."""
+    """Return a table of end-to-end runs and one of their stages."""
     runs = result["runs"]
     names = [stage["name"] for stage in next(iter(runs.values()))["stages"]]
     whole = [
@@ -69,42 +89,47 @@ def efficiency(result: Mapping[str, Any]) -> str:
     stages = [[name, *(f"{s['cpu_ms']:.2f}" for s in r["stages"])] for name, r in runs.items()]
     return "\n\n".join(
         [
-            table(["", "fps end to end", "bound", "efficiency"], whole),
-            "CPU milliseconds of a frame in each stage alone:",
+            table(["", "end-to-end fps", "bound fps", "efficiency"], whole),
+            "CPU milliseconds per frame, each stage alone:",
             table(["", *names], stages),
         ]
     )
 
 
 def latency(result: Mapping[str, Any]) -> str:
-    """Return a table of engines."""
+    """Return one row per engine."""
     rows = [
         [f"{e['backend']} {e['precision']}", e["p50_ms"], e["p95_ms"], e["dropped"], e["pushed"]]
         for e in result["engines"]
     ]
-    return table(["engine", "p50 ms", "p95 ms", "dropped", "of"], rows)
+    return table(["engine", "p50 (ms)", "p95 (ms)", "dropped", "frames"], rows)
 
 
 def facts(result: Mapping[str, Any]) -> str:
     """Return the single figures of a result."""
-    rows = [
-        [name.replace("_", " "), value]
-        for name, value in result.items()
-        if isinstance(value, int | float | str) and name not in ("what", "machine", "checkpoint")
-    ]
-    return table(["", ""], rows)
+    return table(
+        ["", ""], [[NAMES[name], _plain(result[name])] for name in NAMES if name in result]
+    )
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return round(value) if value >= 1000 else f"{value:g}"
+    return value
 
 
 SECTIONS = {
-    "peers": ("Peers side by side", "benchmarks.peers VIDEO", peers),
+    "peers": ("Comparison with other pipelines", "benchmarks.peers VIDEO", peers),
     "efficiency": ("Stages, bound and efficiency", "benchmarks.efficiency VIDEO", efficiency),
     "scaling": ("Scaling", "benchmarks.scaling VIDEO", scaling),
-    "agreement": ("Speed does not change results", "benchmarks.agreement VIDEO", agreement),
+    "agreement": ("Agreement between engines", "benchmarks.agreement VIDEO", agreement),
     "latency": ("Latency of pushed frames", "benchmarks.latency", latency),
-    "live": ("Live from an RTSP server", "benchmarks.live", facts),
-    "memory": ("Peak memory by length", "benchmarks.memory", facts),
-    "report_page": ("Report of ten minutes", "benchmarks.report_page", facts),
-    "hours": ("Memory over hours", "benchmarks.hours", facts),
+    "live": ("Live video from an RTSP server", "benchmarks.live", facts),
+    "memory": ("Peak memory by video length", "benchmarks.memory", facts),
+    "report_page": ("HTML report of a ten-minute video", "benchmarks.report_page", facts),
+    "hours": ("Memory over two hours of video", "benchmarks.hours", facts),
 }
 
 

@@ -171,7 +171,7 @@ def main() -> None:
     options = parser.parse_args()
     weights = load_checkpoint()
     result: dict[str, Any] = {
-        "what": f"frames per second, overlay video out, {SIZE[0]}x{SIZE[1]}",
+        "what": f"frames per second at {SIZE[0]}x{SIZE[1]}, writing the overlay video",
         "checkpoint": weights.sha256,
         "device": options.device,
     }
