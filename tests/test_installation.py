@@ -68,7 +68,7 @@ def test_gpus_and_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
     text = CliRunner().invoke(app, ["info"]).output
     lines = dict(line.split(maxsplit=1) for line in text.splitlines())
     assert lines["gpus"] == "H100, 80 GiB, compute capability 9.0"
-    assert lines["openvino_devices"] == "not known"
+    assert lines["openvino_devices"] == "unknown"
     assert lines["default_weights_sha256"] == told["default_weights_sha256"]
     assert lines["ffmpeg"].startswith("libavutil ")
 

@@ -306,7 +306,7 @@ def test_an_original_that_changed_is_not_compared(video: Path, segmenter: Segmen
     found = choose_pictures(opened, load_records(opened))
     assert "has changed since the run" in found.notes[0]
     video.unlink()
-    assert "no longer where" in choose_pictures(opened, load_records(opened)).notes[0]
+    assert "moved or deleted" in choose_pictures(opened, load_records(opened)).notes[0]
 
 
 def test_a_folder_of_images_has_a_video_and_no_original(

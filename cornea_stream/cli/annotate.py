@@ -1,4 +1,4 @@
-"""`cornea-stream annotate`: masks of a run for an annotator to correct."""
+"""`cornea-stream annotate`: frames and masks of a run, to correct by hand."""
 
 from __future__ import annotations
 
@@ -13,24 +13,26 @@ from cornea_stream.cli import options as opt
 def annotate(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN_DIR...", help="Outputs of: run --mask --metrics."),
+        typer.Argument(metavar="RUN_DIR...", help="Output folders of run --mask --metrics."),
     ],
     output_dir: Annotated[
         Path, typer.Option("--output-dir", "-o", help="New folder for images and annotations.")
     ] = Path("annotations"),
-    spread: Annotated[int, typer.Option(help="Frames evenly spread over a run.")] = 20,
-    uncertain: Annotated[int, typer.Option(help="And up to so many least certain ones.")] = 20,
+    spread: Annotated[int, typer.Option(help="Number of evenly spread frames per run.")] = 20,
+    uncertain: Annotated[
+        int, typer.Option(help="Maximum number of least certain frames per run.")
+    ] = 20,
     polygons: Annotated[
-        bool, typer.Option("--polygons", help="Outlines to drag instead of exact bitmaps.")
+        bool, typer.Option("--polygons", help="Editable outlines instead of exact bitmaps.")
     ] = False,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
     json_: opt.Json = False,
 ) -> None:
-    """Write frames of runs with their masks, as a Supervisely project and as COCO.
+    """Extract frames of runs with their masks, as a Supervisely project and as COCO.
 
-    Correct them there, and pass the folder to `train --data-dir`. A --spread beyond a run's frames
-    takes all of them.
+    Correct the masks, then pass the folder to `train --data-dir`. If --spread exceeds the number
+    of frames in a run, all of them are extracted.
     """
     import json
     from dataclasses import asdict

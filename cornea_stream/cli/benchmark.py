@@ -1,4 +1,4 @@
-"""`cornea-stream benchmark`: how fast this machine is, and what holds it back."""
+"""`cornea-stream benchmark`: the speed of this machine and its bottleneck."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def benchmark(
     video: Annotated[
-        Path | None, typer.Argument(help="A video; without one a clip is generated.")
+        Path | None, typer.Argument(help="A video; by default, a clip is generated.")
     ] = None,
     checkpoint: opt.Checkpoint = None,
     device: opt.Device = "auto",
@@ -26,26 +26,24 @@ def benchmark(
     input_size: Annotated[
         int | None,
         typer.Option(
-            help="Square network input in pixels.",
+            help="Side length of the square network input in pixels.",
             show_default="the checkpoint's",
             metavar="N",
         ),
     ] = None,
-    engines: Annotated[
-        bool, typer.Option(help="Also measure every engine that this machine has.")
-    ] = True,
+    engines: Annotated[bool, typer.Option(help="Also measure every available engine.")] = True,
     baseline: Annotated[
-        bool, typer.Option("--baseline", help="Also run the plain frame-by-frame loop.")
+        bool, typer.Option("--baseline", help="Also measure a plain frame-by-frame loop.")
     ] = False,
     chart: Annotated[
-        Path | None, typer.Option(help="Write a bar chart to this PNG.", metavar="FILE")
+        Path | None, typer.Option(help="Write a bar chart to this PNG file.", metavar="FILE")
     ] = None,
     overwrite: opt.Overwrite = False,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
     json_: opt.Json = False,
 ) -> None:
-    """Measure every stage alone and all together: frames per second, latency, bound, efficiency."""
+    """Measure each stage alone and the whole pipeline: fps, latency, bound and efficiency."""
     import json
     import tempfile
 
@@ -56,13 +54,13 @@ def benchmark(
     if chart is not None and chart.exists() and not overwrite:
         raise OutputError(f"output exists: {chart}: pass --overwrite or choose another --chart")
 
-    def tell(step: str) -> None:
+    def announce(step: str) -> None:
         if not quiet:
             typer.echo(f"measuring: {step}", err=True)
 
     with tempfile.TemporaryDirectory() as folder:
         if video is None:
-            tell("generating a clip")
+            announce("generating a clip")
             video = write_clip(Path(folder) / "generated.mp4", seconds=6, seed=7).path
         found = run_benchmark(
             video,
@@ -75,7 +73,7 @@ def benchmark(
             input_size=input_size,
             every_engine=engines,
             baseline=baseline,
-            on_step=tell,
+            on_step=announce,
         )
     if chart is not None:
         plot(found, chart)
@@ -109,11 +107,11 @@ def _print(found: Benchmark) -> None:
         f"Bound: {found.bound_fps:.1f} fps ({found.bound_by}); "
         f"efficiency {found.efficiency:.2f}. "
         f"Peak memory {found.peak_memory_mib:.0f} MiB; "
-        f"warm-up {found.warm_up_s:.1f} s, not counted."
+        f"warm-up {found.warm_up_s:.1f} s, not included."
     )
     console.print(", ".join(f"{step}: {path}" for step, path in found.paths.items()), style="dim")
     if found.baseline_fps is not None:
         console.print(
-            f"Plain loop: {found.baseline_fps:.1f} fps; this is {found.baseline_ratio:.1f} times "
-            "as fast."
+            f"Plain loop: {found.baseline_fps:.1f} fps; cornea-stream is "
+            f"{found.baseline_ratio:.1f} times as fast."
         )

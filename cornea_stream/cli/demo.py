@@ -1,4 +1,4 @@
-"""`cornea-stream demo`: the main job on a clip that the project generates itself."""
+"""`cornea-stream demo`: a run on a generated clip."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from cornea_stream.cli import options as opt
 def demo(
     output_dir: opt.OutputDir = Path("output"),
     seconds: Annotated[float, typer.Option(help="Length of the generated clip.", min=0.2)] = 4.0,
-    seed: Annotated[int, typer.Option(help="Which clip to generate.")] = 7,
+    seed: Annotated[int, typer.Option(help="Random seed of the clip.")] = 7,
     device: opt.Device = "auto",
     overwrite: opt.Overwrite = False,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
     json_: opt.Json = False,
 ) -> None:
-    """Generate a surgery-like clip, find its cornea, and compare with the true masks."""
+    """Generate a surgery-like clip, segment the cornea and compare with the true masks."""
     from cornea_stream.batch.task import Here, Setup, plan_source
     from cornea_stream.cli.runner import run_and_report
     from cornea_stream.runs.options import RunOptions
@@ -37,6 +37,6 @@ def demo(
         score = mean_iou(clip, output_dir / "demo" / "mask.mkv")
         typer.echo(
             f"Mean IoU with the true masks of this generated clip: {score:.3f}. "
-            f"Open {output_dir / 'demo' / 'overlay.mp4'} to see it."
+            f"Open {output_dir / 'demo' / 'overlay.mp4'} to see the overlay."
         )
     raise typer.Exit(code)

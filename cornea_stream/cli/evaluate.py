@@ -1,4 +1,4 @@
-"""`cornea-stream evaluate`: agreement with annotated frames, steadiness on a video."""
+"""`cornea-stream evaluate`: agreement with annotated frames, stability on a video."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ def evaluate(
         Path | None, typer.Option(help="Annotated frames in the layout of Cataract-1K.")
     ] = None,
     video: Annotated[
-        Path | None, typer.Option(help="A video to measure the masks' steadiness on.")
+        Path | None, typer.Option(help="Video to measure the stability of masks on.")
     ] = None,
     checkpoint: opt.Checkpoint = None,
     output_dir: opt.OutputDir = Path("output/evaluation"),
     split_file: Annotated[
-        Path | None, typer.Option(help="Score only the validation side of this split.json.")
+        Path | None, typer.Option(help="Score only the validation frames of this split.json.")
     ] = None,
     respect_holes: Annotated[
-        bool, typer.Option("--respect-holes", help="Cut the holes of polygons out.")
+        bool, typer.Option("--respect-holes", help="Cut out the holes of polygons.")
     ] = False,
-    max_bad: Annotated[int, typer.Option(help="Unusable pairs to put up with.")] = 0,
-    worst: Annotated[int, typer.Option(help="Frames on the contact sheet.", min=1)] = 12,
+    max_bad: Annotated[int, typer.Option(help="Maximum number of unusable pairs.")] = 0,
+    worst: Annotated[int, typer.Option(help="Number of frames on the contact sheet.", min=1)] = 12,
     device: opt.Device = "auto",
     backend: opt.Backend = "auto",
     precision: opt.Precision = "auto",
@@ -37,9 +37,10 @@ def evaluate(
     verbose: opt.Verbose = False,
     json_: opt.Json = False,
 ) -> None:
-    """Score a checkpoint: IoU, Dice and boundary distances per surgery with confidence intervals.
+    """Score a checkpoint: IoU, Dice and boundary distances per surgery, with confidence intervals.
 
-    Writes evaluation.json, evaluation.csv and worst_frames.png (truth white, found green).
+    Writes evaluation.json, evaluation.csv and worst_frames.png (ground truth in white, prediction
+    in green).
     """
     import json
     from dataclasses import asdict
@@ -98,10 +99,10 @@ def _print(told: dict[str, Any]) -> None:
     if "stability" in told:
         steady = told["stability"]
         Console().print(
-            f"Steadiness over {steady['frames']} frames: cornea in {steady['present']:.0%}; "
-            f"IoU of neighbors {steady['neighbour_iou']:.3f} "
+            f"Stability over {steady['frames']} frames: cornea in {steady['present']:.0%}; "
+            f"IoU of consecutive masks {steady['neighbour_iou']:.3f} "
             f"(5th percentile {steady['neighbour_iou_low']:.3f}); "
-            f"centroid moves {steady['centroid_step_px']:.1f} px a frame.",
+            f"centroid moves {steady['centroid_step_px']:.1f} px per frame.",
             soft_wrap=True,
             highlight=False,
         )

@@ -1,4 +1,4 @@
-"""`cornea-stream export`: a checkpoint in another format."""
+"""`cornea-stream export`: convert a checkpoint."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def export(
     output: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", help="File to write; its suffix is the format.", metavar="FILE"
+            "--output", "-o", help="Output file; the suffix sets the format.", metavar="FILE"
         ),
     ],
     overwrite: opt.Overwrite = False,

@@ -1,4 +1,4 @@
-"""`cornea-stream frame`: the frame shown at a time."""
+"""`cornea-stream frame`: extract the frame shown at a time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def frame(
     timestamp: Annotated[
         list[str],
         typer.Option(
-            "--timestamp", "-t", help="Seconds, 1m30s or HH:MM:SS.mmm; repeatable.", metavar="T"
+            "--timestamp", "-t", help="Seconds, 1m30s or HH:MM:SS.mmm. Repeatable.", metavar="T"
         ),
     ],
     output_dir: opt.OutputDir = Path("output"),
@@ -32,9 +32,10 @@ def frame(
     verbose: opt.Verbose = False,
     json_: opt.Json = False,
 ) -> None:
-    """Write original.png, Cornea.png (the mask) and overlay.png of the frame shown at T.
+    """Write original.png, Cornea.png (the mask) and overlay.png of the frame shown at a time.
 
-    That is the last frame whose time is at most T. Several timestamps each get a folder.
+    This is the last frame that begins at or before the time. With several timestamps, each gets
+    its own folder.
     """
     import json
     from dataclasses import asdict

@@ -1,4 +1,4 @@
-"""`cornea-stream info`: what this installation, or a file, is."""
+"""`cornea-stream info`: describe the installation or a file."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _text(value: object) -> str:
         ]
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
-    return "not known" if value is None else str(value)
+    return "unknown" if value is None else str(value)
 
 
 def print_version(wanted: bool) -> None:

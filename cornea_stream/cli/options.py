@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options shared by several commands."""
 
 from __future__ import annotations
 
@@ -8,49 +8,52 @@ from typing import Annotated
 import typer
 
 OutputDir = Annotated[
-    Path, typer.Option("--output-dir", "-o", help="Folder for the outputs.", show_default=True)
+    Path, typer.Option("--output-dir", "-o", help="Output folder.", show_default=True)
 ]
 Outputs = Annotated[
     list[str] | None,
     typer.Option(
         "--output-dir",
         "-o",
-        help="Folder for the outputs; or - (standard output), rtsp://, rtmp:// or udp:// for the "
-        "overlay as a stream. May be given several times.",
+        help="Output folder; or - (standard output), rtsp://, rtmp:// or udp:// to stream the "
+        "overlay. Can be repeated.",
         show_default="output",
     ),
 ]
 Checkpoint = Annotated[
     Path | None,
-    typer.Option(help="Weights: .pth or .safetensors.", show_default="those of the package"),
+    typer.Option(help="Weights: .pth or .safetensors.", show_default="built-in weights"),
 ]
 Device = Annotated[
-    str, typer.Option(help="auto, cpu, cuda, cuda:N or several: cuda:0,cuda:1.", metavar="DEVICE")
+    str,
+    typer.Option(
+        help="auto, cpu, cuda, cuda:N or several, such as cuda:0,cuda:1.", metavar="DEVICE"
+    ),
 ]
 Backend = Annotated[str, typer.Option(help="auto, torch or openvino.", metavar="BACKEND")]
 Precision = Annotated[
     str,
     typer.Option(
-        help="auto, fp32 (as published), bf16, fp16, int8 (OpenVINO).",
+        help="auto, fp32 (as published), bf16, fp16 or int8 (OpenVINO).",
         metavar="PRECISION",
     ),
 ]
 Calibrate = Annotated[
     Path | None,
     typer.Option(
-        help="Calibrate int8 on this video or folder of images.", show_default="generated frames"
+        help="Video or folder of images to calibrate int8 on.", show_default="generated frames"
     ),
 ]
 Decoder = Annotated[
-    str, typer.Option(help="auto, cpu, or nvdec: the GPU's own.", metavar="DECODER")
+    str, typer.Option(help="auto, cpu or nvdec (hardware decoder of the GPU).", metavar="DECODER")
 ]
-Threshold = Annotated[float, typer.Option(help="Probability from which a pixel is cornea.")]
+Threshold = Annotated[float, typer.Option(help="Mask threshold, 0 to 1.")]
 RawMask = Annotated[
-    bool, typer.Option("--raw-mask", help="Only threshold; do not make one smooth cornea of it.")
+    bool, typer.Option("--raw-mask", help="Threshold only, without cleanup of the mask.")
 ]
-Opacity = Annotated[float, typer.Option(help="Opacity of the color, 0 to 1.")]
-Color = Annotated[str, typer.Option(help="Name, #rgb or #rrggbb.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs of an earlier run.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
-Verbose = Annotated[bool, typer.Option("--verbose", help="Show warnings in full and tracebacks.")]
+Opacity = Annotated[float, typer.Option(help="Opacity of the overlay, 0 to 1.")]
+Color = Annotated[str, typer.Option(help="Overlay color: a name, #rgb or #rrggbb.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Show all warnings and tracebacks.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]

@@ -1,4 +1,4 @@
-"""`cornea-stream report`: a page to look at for a run, or for a folder of runs."""
+"""`cornea-stream report`: an HTML page for a run or a folder of runs."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from cornea_stream.cli import options as opt
 
 
 def report(
-    folder: Annotated[
-        Path, typer.Argument(help="The folder of a run, or one with such folders below it.")
-    ],
+    folder: Annotated[Path, typer.Argument(help="Output folder of a run, or a folder of runs.")],
     overwrite: Annotated[
         bool,
-        typer.Option("--overwrite", help="Replace a report.html that cornea-stream did not make."),
+        typer.Option(
+            "--overwrite", help="Also replace a report.html that cornea-stream did not write."
+        ),
     ] = False,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
     json_: opt.Json = False,
 ) -> None:
-    """Write report.html beside the outputs of a run; for a folder of runs index.html too.
+    """Write report.html next to the outputs of a run, and index.html for a folder of runs.
 
-    It needs metrics.csv (run with --metrics or --report), or at least mask.mkv.
+    It needs metrics.csv (from run --metrics or --report) or at least mask.mkv.
     """
     import json
 
@@ -41,8 +41,8 @@ def report(
         errors = [entry.error for entry in entries if entry.error]
         reports = len(entries) - len(errors)
     if json_:
-        told = {"page": str(page), "reports": reports, "errors": [str(err) for err in errors]}
-        typer.echo(json.dumps(told, indent=2))
+        content = {"page": str(page), "reports": reports, "errors": [str(err) for err in errors]}
+        typer.echo(json.dumps(content, indent=2))
     elif not quiet:
         typer.echo(page)
     for err in errors:

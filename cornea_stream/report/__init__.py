@@ -1,4 +1,4 @@
-"""A finished run as its folder tells it: measurements, what stands out, a picture, a page."""
+"""Reports of a finished run from its folder: measurements, notable moments, a figure, a page."""
 
 from cornea_stream.report.files import INDEX, REPORT
 from cornea_stream.report.index_page import Failure, IndexEntry, write_index

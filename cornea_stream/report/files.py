@@ -1,6 +1,6 @@
-"""The pages as files: made from templates with everything inlined, and never over other people's.
+"""The pages as files: rendered from templates with all assets inlined.
 
-A page says in its head who made it. One that does is replaced; any other file is the user's.
+A page names its generator in its head. Only pages with our generator are replaced.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from cornea_stream.storage import output_errors, write_file
 
 REPORT, INDEX = "report.html", "index.html"
 _GENERATOR = '<meta name="generator" content="cornea-stream report">'
-# Browsers look for the character set within the first 1024 bytes; so does this for its own mark.
+# Browsers expect the character set within the first 1024 bytes; the generator is next to it.
 _HEAD_BYTES = 1024
 
 
 def check_replaceable(path: Path, overwrite: bool) -> None:
-    """Raise OutputError where `path` is a file that this program did not make."""
+    """Raise OutputError if `path` is a file that cornea-stream did not write."""
     if not overwrite and path.exists() and not _is_ours(path):
         raise OutputError(
             f"not a page of cornea-stream: {path}: pass --overwrite to replace it, or move it away"
@@ -32,7 +32,7 @@ def check_replaceable(path: Path, overwrite: bool) -> None:
 
 
 def discard(path: Path) -> None:
-    """Remove a page that this program made; leave any other file. Raises OutputError."""
+    """Remove a page that cornea-stream wrote; keep any other file. Raises OutputError."""
     if _is_ours(path):
         with output_errors(path):
             path.unlink()
@@ -49,8 +49,8 @@ def write_page(
 ) -> Path:
     """Render a template with `styles` and `scripts` inlined, write it, and return `path`.
 
-    Values of `context` are escaped where they stand in the page. The page allows no script but
-    its own, by their hashes, so that nothing runs even if a name should get past the escaping.
+    Values of `context` are escaped. The page only allows its own scripts, by their hashes, so
+    nothing runs even if a name gets past the escaping.
     Raises OutputError.
     """
     check_replaceable(path, overwrite)
@@ -66,7 +66,7 @@ def write_page(
             script_hashes=Markup(" ".join(map(_hash, code))),
         )
     )
-    # Names of files that are not text in this system's encoding hold what UTF-8 cannot.
+    # File names that are invalid in the system's encoding contain surrogates, which UTF-8 rejects.
     write_file(path, page.encode(errors="replace"))
     return path
 

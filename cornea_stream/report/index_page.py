@@ -1,4 +1,4 @@
-"""index.html: the runs of a folder in a table that sorts, with a report for each."""
+"""index.html: a sortable table of the runs of a folder, with a report for each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cornea_stream.report.wording import NOT_KNOWN, clock, number, percent
 
 @dataclass(frozen=True, slots=True)
 class IndexEntry:
-    """A run of the table: its report, or why there is none."""
+    """A row of the table: a run with its report, or the reason why there is none."""
 
     run: Run
     report: Report | None
@@ -25,7 +25,7 @@ class IndexEntry:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A source of which there is no run to show, what became of it, and why."""
+    """A source without a run to show: its status and the reason."""
 
     source: str
     status: str
@@ -34,7 +34,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class _Cell:
-    """What a cell shows and what it sorts by."""
+    """The text of a cell and its sort key."""
 
     shown: str
     key: float | str
@@ -43,22 +43,22 @@ class _Cell:
 def write_index(
     folder: str | Path, failures: Sequence[Failure] = (), *, overwrite: bool = False
 ) -> tuple[Path, list[IndexEntry]]:
-    """Write report.html for every run below `folder`, and index.html over them into it.
+    """Write report.html for every run below `folder`, and index.html into `folder`.
 
-    A run without measurements, or whose report cannot be written, stands in the table with the
-    reason, and so do `failures`.
-    Raises SourceError when there is no run, OutputError when index.html cannot be written or is
-    somebody else's and `overwrite` is not given.
+    The table also lists `failures`, and runs without measurements or whose report cannot be
+    written, each with the reason.
+    Raises SourceError if there is no run, and OutputError if index.html cannot be written, or
+    exists, is not ours and `overwrite` is not set.
     """
     root = Path(folder)
     if not root.is_dir():
-        raise SourceError(f"no such folder: {root}: give the folder of a run, or of runs")
+        raise SourceError(f"no such folder: {root}: give the folder of a run, or a folder of runs")
     check_replaceable(root / INDEX, overwrite)
     entries = [_entry(open_run(found), overwrite) for found in find_runs(root)]
     if not entries and not failures:
         raise SourceError(
-            f"no run in this folder: {root}: give a folder that holds run.json, or one with such "
-            "folders in it"
+            f"no run in this folder: {root}: give a folder with a run.json, or one that contains "
+            "such folders"
         )
     context = {
         "title": root.resolve().name,
@@ -97,8 +97,8 @@ def _entry(run: Run, overwrite: bool) -> IndexEntry:
 def _row(root: Path, entry: IndexEntry) -> dict[str, object]:
     run, report = entry.run, entry.report
     summary = report.summary if report else None
-    fps, warnings = run.told.get("fps"), run.told.get("warnings", [])
-    frames = summary.frames if summary else run.told.get("frames")
+    fps, warnings = run.record.get("fps"), run.record.get("warnings", [])
+    frames = summary.frames if summary else run.record.get("frames")
 
     def value(name: str) -> float | None:
         return getattr(summary, name) if summary else None
@@ -137,7 +137,7 @@ def _failed_row(failure: Failure) -> dict[str, object]:
 
 
 def _tally(entries: list[IndexEntry], failures: Sequence[Failure]) -> str:
-    """Return how many sources there are and what became of them, in a line."""
+    """Return the number of sources by status, in one line."""
     states = [entry.run.status for entry in entries] + [failure.status for failure in failures]
     counts = [f"{states.count(state)} {state}" for state in dict.fromkeys(sorted(states))]
     missing = sum(entry.report is None for entry in entries)

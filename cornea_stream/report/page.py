@@ -1,4 +1,4 @@
-"""report.html: a run on one page, with the overlay against the original and a timeline."""
+"""report.html: a run on one page, with overlay, original and a timeline."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SCRIPTS = ("uPlot.iife.min.js", "stage.js", "timeline.js", "report.js")
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A written page, with the run's numbers."""
+    """A written page and the statistics of its run."""
 
     path: Path
     run: Run
@@ -35,10 +35,10 @@ class Report:
 
 
 def write_report(folder: str | Path, *, overwrite: bool = False) -> Report:
-    """Write report.html into the folder of a run, over an earlier one.
+    """Write report.html into the folder of a run, replacing an earlier one.
 
-    Raises SourceError when there is no run or nothing was measured, OutputError when the page
-    cannot be written or a report.html of somebody else's is in its place without `overwrite`.
+    Raises SourceError if there is no run or nothing was measured, and OutputError if the page
+    cannot be written, or a report.html exists that is not ours and `overwrite` is not set.
     """
     run = open_run(Path(folder))
     records = load_records(run)
@@ -50,7 +50,7 @@ def write_report(folder: str | Path, *, overwrite: bool = False) -> Report:
         "files": outputs(run),
         "figures": figures(run, summary),
         "details": details(run),
-        "warnings": [str(text) for text in run.told.get("warnings", [])],
+        "warnings": [str(text) for text in run.record.get("warnings", [])],
         "pictures": pictures,
         "moments": [] if pictures.still else _moments(records, pictures),
         "timeline": len(records) > 1,
@@ -64,17 +64,17 @@ def write_report(folder: str | Path, *, overwrite: bool = False) -> Report:
 
 
 def check_report(folder: Path, overwrite: bool) -> None:
-    """Raise OutputError where a report.html stands that this program did not make."""
+    """Raise OutputError if there is a report.html that cornea-stream did not write."""
     check_replaceable(folder / REPORT, overwrite)
 
 
 def discard_report(folder: Path) -> None:
-    """Remove the report of an earlier run, whose frames and numbers are gone."""
+    """Remove the report of an earlier run, whose outputs have been replaced."""
     discard(folder / REPORT)
 
 
 def outputs(run: Run) -> list[tuple[str, str]]:
-    """Return name and address of the run's files that are there."""
+    """Return the name and URL of each output that exists."""
     names = ["overlay.mp4", "overlay.png", "mask.mkv", "mask.png", "frames", "metrics.csv"]
     found = [run.folder / name for name in names if run.made(name)] + [run.folder / RUN_JSON]
     return [(path.name, address(run.folder, path)) for path in found if path.exists()]
@@ -91,7 +91,7 @@ def _moments(records: Records, pictures: Pictures) -> list[dict[str, Any]]:
 
 
 def _data(run: Run, records: Records, pictures: Pictures) -> dict[str, Any]:
-    """Return what the page's script works with; numbers as short as they may be."""
+    """Return the data for the page's script, with numbers as short as possible."""
     shown = records.found
     columns = {
         "area_px": _short(records.area_px, 0, shown),
@@ -104,15 +104,15 @@ def _data(run: Run, records: Records, pictures: Pictures) -> dict[str, Any]:
         "original": _place(pictures, "original"),
         "frame": [int(index) for index in records.frame],
         "time_s": [round(float(time_s), 3) for time_s in records.time_s],
-        # A column without a value says nothing: no chart.
+        # A column without values gets no chart.
         "columns": {k: v for k, v in columns.items() if any(x is not None for x in v)},
         "absent_s": _rounded(stretches_without_cornea(records)),
-        "damaged_s": _rounded(run.told.get("damaged_s", [])),
+        "damaged_s": _rounded(run.record.get("damaged_s", [])),
     }
 
 
 def _short(values: Column, digits: int, shown: np.ndarray[Any, np.dtype[np.bool_]]) -> list[Any]:
-    """Return the values where there is a cornea, None elsewhere and where they are not known."""
+    """Return the values of frames with a cornea; None for all others and for unknown values."""
     known = shown & np.isfinite(values)
     return [
         (round(value, digits) if digits else int(value)) if good else None

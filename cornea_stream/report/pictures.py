@@ -1,4 +1,4 @@
-"""Which pictures a page can show: the overlay, the original, and thumbnails of single moments."""
+"""The videos and images a page shows: overlay, original, and thumbnails of single moments."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cornea_stream.report.stills import frames_at, zero_of
 from cornea_stream.sources.containers import open_media
 from cornea_stream.sources.fingerprint import fingerprint
 
-# What Chromium, Firefox and Safari play at least in part; the rest of the check is theirs.
+# What Chromium, Firefox or Safari can play; the page handles browsers that cannot.
 _CONTAINERS = frozenset({"mp4", "mov", "webm", "matroska", "ogg"})
 _CODECS = frozenset({"h264", "hevc", "av1", "vp8", "vp9", "theora"})
 _H264_PIXELS = frozenset({"yuv420p", "yuvj420p"})
@@ -31,7 +31,7 @@ _JPEG_QUALITY = 72
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A video or image beside the page: where it lies, and the source's time at its time 0."""
+    """A video or image: its path, its URL, and the source time at its time 0."""
 
     path: Path
     url: str
@@ -40,7 +40,7 @@ class Picture:
 
 @dataclass(slots=True)
 class Pictures:
-    """What the page shows; `notes` says in a sentence each what it cannot show, and why."""
+    """What the page shows; each of `notes` says what it cannot show and why."""
 
     still: bool
     overlay: Picture | None = None
@@ -49,18 +49,18 @@ class Pictures:
 
     @property
     def shown(self) -> Picture | None:
-        """The picture that everything else goes by."""
+        """The video or image that the page is synchronized to."""
         return self.overlay or self.original
 
 
 def choose_pictures(run: Run, records: Records) -> Pictures:
-    """Find the overlay and the original of a run, as far as a browser can show them."""
+    """Find the overlay and the original of a run, if a browser can show them."""
     overlay = run.find("overlay.mp4", "overlay.png")
     kind = run.source.get("kind")
     still = kind == "image" or (overlay is not None and overlay.suffix == ".png")
     found = Pictures(still)
     if overlay is None:
-        found.notes.append("The run wrote no overlay.")
+        found.notes.append("The run has no overlay.")
     else:
         try:
             zero_s = 0.0 if still else zero_of(overlay, float(records.time_s[0]))
@@ -78,38 +78,38 @@ def choose_pictures(run: Run, records: Records) -> Pictures:
 
 
 def address(folder: Path, path: Path) -> str:
-    """Return the address of `path` for a page in `folder`: a relative one where there is one."""
+    """Return the URL of `path` for a page in `folder`, relative if possible."""
     try:
         relative = os.path.relpath(path.resolve(), folder.resolve())
     except ValueError:  # another drive
         return path.resolve().as_uri()
-    # Without "./" a name like "a:b.mp4" would read as a protocol.
+    # Without "./", a name like "a:b.mp4" would be read as a protocol.
     return "./" + quote(os.fsencode(Path(relative).as_posix()))
 
 
 def thumbnails(picture: Picture, times_s: Sequence[float]) -> list[str | None]:
-    """Return the frames of a video that are shown at these times of the source, as data URIs.
+    """Return the frames of a video shown at these source times, as data URIs.
 
-    None stands for a frame that cannot be decoded.
+    A frame that cannot be decoded is None.
     """
     images = frames_at(picture.path, times_s, picture.zero_s)
     return [None if image is None else _jpeg(image) for image in images]
 
 
 def _obstacle(run: Run, original: Path, still: bool) -> str | None:
-    """Return why a page cannot show the original; None when nothing speaks against it."""
+    """Return why a page cannot show the original, or None if it can."""
     if not run.source:
-        return "the run did not end by itself, so that its source is not known"
+        return "the run did not finish, so its source is unknown"
     if run.source.get("kind") == "images":
         return "it is a folder of images, not a video"
     if not run.source.get("path"):
-        return "it was a stream"
+        return "the source was a stream"
     if not original.is_file():
-        return "it is no longer where the run read it"
-    if run.told.get("fingerprint") != fingerprint(original):
+        return "it has been moved or deleted since the run"
+    if run.record.get("fingerprint") != fingerprint(original):
         return "the file has changed since the run"
     if still:
-        return None if original.suffix.lower() in _IMAGES else "browsers do not show such images"
+        return None if original.suffix.lower() in _IMAGES else "browsers do not show this format"
     return _unplayable(original)
 
 
@@ -123,7 +123,7 @@ def _unplayable(path: Path) -> str | None:
     except (SourceError, av.error.FFmpegError, IndexError):
         return "it cannot be read"
     if _CONTAINERS.isdisjoint(names) or codec not in _CODECS:
-        return f"browsers do not play {codec} in {path.suffix or 'such a file'}"
+        return f"browsers do not play {codec} in {path.suffix or 'this container'}"
     if codec == "h264" and pixels not in _H264_PIXELS:
         return f"browsers do not play H.264 with {pixels} pixels"
     return None

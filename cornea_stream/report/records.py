@@ -1,4 +1,4 @@
-"""A run's measurements as columns: from metrics.csv, or measured again on the masks."""
+"""A run's measurements as columns: read from metrics.csv, or measured again from the masks."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ _NAN = float("nan")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Records:
-    """One value per frame in every column, (N,) float64 with N >= 1; NaN is not known.
+    """One value per frame in each column, (N,) float64 with N >= 1; NaN means unknown.
 
-    `time_s` is the source's own time and grows. `present` is 0 or 1.
+    `time_s` is the time in the source and increases. `present` is 0 or 1.
     """
 
     frame: Column
@@ -59,31 +59,31 @@ class Records:
 
     @property
     def movement_px(self) -> Column:
-        """(N,) distance of the centroid from that of the row before; NaN where either lacks."""
+        """(N,) distance of the centroid from that of the previous row; NaN if either is missing."""
         steps = np.hypot(np.diff(self.centroid_x), np.diff(self.centroid_y))
         return np.concatenate([[_NAN], steps])
 
     @property
     def frame_s(self) -> float:
-        """Seconds from one row to the next, in the median; 0 for a single row."""
+        """Median seconds between rows; 0 for a single row."""
         return float(np.median(np.diff(self.time_s))) if len(self) > 1 else 0.0
 
     @property
     def duration_s(self) -> float:
-        """Seconds from the first row until the last one is over."""
+        """Seconds from the first row to the end of the last one."""
         return float(self.time_s[-1] - self.time_s[0]) + self.frame_s
 
 
 def load_records(run: Run) -> Records:
-    """Return the run's measurements; those of a table that was not completed as far as they go.
+    """Return the run's measurements; an incomplete table gives the rows it has.
 
-    Without metrics.csv they are measured on the mask video, which does not hold the confidence.
-    Raises SourceError when there is neither, or nothing in it, or what is of another run.
+    Without metrics.csv they are measured from the mask video, which has no confidence.
+    Raises SourceError if both are missing, or the file is empty or belongs to another run.
     """
     if is_mixed(run.folder):
         raise SourceError(
-            f"outputs of two runs are mixed: {run.folder}: a later run was cut off before it had "
-            "replaced all (or is at work): run again with --resume"
+            f"the outputs of two runs are mixed: {run.folder}: a later run was interrupted before "
+            "it replaced all of them, or is still running: run again with --resume"
         )
     table = run.find("metrics.csv")
     if table:
@@ -92,11 +92,11 @@ def load_records(run: Run) -> Records:
         rows = _measure_masks(masks, run.start_s)
     else:
         raise SourceError(
-            f"nothing was measured: {run.folder}: it holds neither metrics.csv nor mask.mkv: run "
+            f"nothing was measured: {run.folder}: there is no metrics.csv and no mask.mkv: run "
             "again with --metrics --overwrite"
         )
     if not rows:
-        raise SourceError(f"no frame was measured: {table or masks}: run again with --overwrite")
+        raise SourceError(f"no frames were measured: {table or masks}: run again with --overwrite")
     return Records(*np.array(rows, np.float64).T)
 
 
@@ -108,7 +108,7 @@ def _read_table(path: Path) -> list[list[float]]:
             places = [heading.index(name) for name in _COLUMNS]
             rows = list(table)
         if rows and len(rows[-1]) <= max(places):
-            rows.pop()  # a killed run stopped in the middle of it
+            rows.pop()  # the run was killed while writing it
         return [[_number(row[place]) for place in places] for row in rows]
     except (OSError, ValueError, IndexError) as err:
         raise SourceError(

@@ -1,4 +1,4 @@
-"""What a run left in its folder, complete or not."""
+"""The folder of a run, complete or not."""
 
 from __future__ import annotations
 
@@ -10,55 +10,55 @@ from cornea_stream.errors import SourceError
 from cornea_stream.storage import MARKER, RUN_JSON, is_ours, part_path, read_run
 
 UNFINISHED = "unfinished"
-"""Status of a run that left no run.json: it is still at work, failed, or was killed."""
+"""Status of a run without a run.json: it is still running, failed, or was killed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The folder of a run and its run.json (`told`; empty when the run did not end by itself)."""
+    """The folder of a run and its run.json (`record`; empty if the run did not finish)."""
 
     folder: Path
-    told: dict[str, Any]
+    record: dict[str, Any]
 
     @property
     def name(self) -> str:
-        """The source's file name, or the folder's where that is not known."""
+        """The file name of the source, or the folder name if that is unknown."""
         path = self.source.get("path")
         return Path(str(path)).name if path else self.folder.resolve().name
 
     @property
     def status(self) -> str:
         """How the run ended: complete, interrupted or unfinished."""
-        return str(self.told.get("status", UNFINISHED))
+        return str(self.record.get("status", UNFINISHED))
 
     @property
     def source(self) -> dict[str, Any]:
-        """What run.json tells of the source; empty when there is none."""
-        return _mapping(self.told.get("source"))
+        """The source as described in run.json; empty if there is none."""
+        return _mapping(self.record.get("source"))
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The run's settings; empty when they are not known."""
-        return _mapping(self.told.get("settings"))
+        """The run's settings; empty if they are unknown."""
+        return _mapping(self.record.get("settings"))
 
     @property
     def start_s(self) -> float:
-        """Where in the source the run began, in seconds."""
+        """The source time where the run began, in seconds."""
         start = self.settings.get("start_s")
         return float(start) if isinstance(start, int | float) else 0.0
 
     def made(self, name: str) -> bool:
-        """Whether an output of this name is this run's, and not one that an earlier run left."""
-        outputs = self.told.get("outputs")
+        """Whether an output of this name belongs to this run, not to an earlier one."""
+        outputs = self.record.get("outputs")
         return not isinstance(outputs, list) or name in outputs
 
     def find(self, *names: str) -> Path | None:
-        """Return the first of these outputs that is there.
+        """Return the first of these outputs that exists.
 
-        Of a run that did not end by itself that may be a part file.
+        For a run that did not finish, this can be a .part file.
         """
         for path in (self.folder / name for name in names if self.made(name)):
-            for found in (path,) if self.told else (path, part_path(path)):
+            for found in (path,) if self.record else (path, part_path(path)):
                 if found.is_file() and found.stat().st_size:
                     return found
         return None
@@ -70,13 +70,13 @@ def is_run(folder: Path) -> bool:
 
 
 def open_run(folder: Path) -> Run:
-    """Return the run in `folder`. Raises SourceError when there is none."""
+    """Return the run in `folder`. Raises SourceError if there is none."""
     if not folder.is_dir():
         raise SourceError(f"no such folder: {folder}: give the folder of a run")
     if not is_run(folder):
         raise SourceError(
-            f"no run in this folder: {folder}: give a folder that holds run.json, or one with such "
-            "folders in it"
+            f"no run in this folder: {folder}: give a folder with a run.json, or one that contains "
+            "such folders"
         )
     return Run(folder, read_run(folder) or {})
 
@@ -84,7 +84,7 @@ def open_run(folder: Path) -> Run:
 def find_runs(folder: Path) -> list[Path]:
     """Return the folders of all runs below `folder`, sorted by path.
 
-    What lies within the folder of a run, such as its unfinished chunks, is no run of its own.
+    Folders inside the folder of a run, such as unfinished chunks, are not runs themselves.
     """
     marks = (RUN_JSON, MARKER)
     found = {path.parent for mark in marks for path in folder.rglob(mark)}

@@ -1,4 +1,4 @@
-"""What a run's measurements say in a few numbers: shares, medians, stretches, doubtful moments."""
+"""Statistics of a run's measurements: shares, medians, stretches, least certain moments."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from cornea_stream.report.records import Records
 
 Stretch = tuple[float, float]
-"""First and last second, in the source's time."""
+"""Begin and end in seconds of source time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A run in numbers; None where nothing is known. Medians are over frames with a cornea.
+    """Statistics of a run; None if unknown. Medians are over frames with a cornea.
 
-    `flicker` is the mean of 1 - agreement_prev over frames whose neighbor or which themselves
-    show a cornea: 0 when the mask never changes.
+    `flicker` is the mean of 1 - agreement_prev over frames that show a cornea or directly follow
+    one that does; 0 means that the mask never changes.
     """
 
     frames: int
@@ -33,14 +33,14 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A frame that deserves a look: its row, and why in a few words."""
+    """A frame worth checking: its row, and the reason in a few words."""
 
     row: int
     reason: str
 
 
 def summarize(records: Records) -> Summary:
-    """Return the numbers of a run."""
+    """Return the statistics of a run."""
     found = records.found
     seen = found | np.concatenate([[False], found[:-1]])
     flicker = _finite(1 - records.agreement_prev[seen])
@@ -57,7 +57,7 @@ def summarize(records: Records) -> Summary:
 
 
 def stretches_without_cornea(records: Records) -> list[Stretch]:
-    """Return the times without a cornea: from a first frame without until the next one with."""
+    """Return the stretches without a cornea, each up to the next frame with one."""
     edges = np.diff(np.concatenate([[0], ~records.found, [0]]).astype(np.int8))
     ends = np.append(records.time_s, records.time_s[-1] + records.frame_s)
     first, after = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
@@ -65,10 +65,10 @@ def stretches_without_cornea(records: Records) -> list[Stretch]:
 
 
 def least_certain(records: Records, count: int = 6) -> list[Moment]:
-    """Return up to `count` moments where confidence or agreement is lowest, in order of time.
+    """Return up to `count` moments with the lowest confidence or agreement, in order of time.
 
-    They lie at least half a second and half of an even share of the run apart, so that one bad
-    scene does not take them all.
+    They are at least half a second and half of duration / `count` apart, so that one bad scene
+    does not take all of them.
     """
     certainty = _certainty(records)
     apart = max(0.5, records.duration_s / (2 * count))
@@ -82,9 +82,9 @@ def least_certain(records: Records, count: int = 6) -> list[Moment]:
 
 
 def _certainty(records: Records) -> NDArray[np.float64]:
-    """(N,) the lower of confidence and agreement; NaN where neither says anything.
+    """(N,) the lower of confidence and agreement; NaN if both are unknown.
 
-    A frame without a cornea counts by its agreement alone, which is 0 where the cornea vanishes.
+    For a frame without a cornea only the agreement counts; it is 0 when the cornea disappears.
     """
     confidence = np.where(records.found, records.confidence, np.nan)
     before = np.concatenate([[False], records.found[:-1]])
@@ -94,9 +94,9 @@ def _certainty(records: Records) -> NDArray[np.float64]:
 
 def _reason(records: Records, row: int) -> str:
     if not records.found[row]:
-        return "the cornea is lost"
+        return "cornea lost"
     if row and not records.found[row - 1]:
-        return "the cornea appears"
+        return "cornea appears"
     confidence, agreement = records.confidence[row], records.agreement_prev[row]
     if np.isnan(confidence) or agreement < confidence:
         return f"agreement {agreement:.2f}"

@@ -1,4 +1,4 @@
-"""Single frames of a run's video, small, for pages and pictures of it."""
+"""Thumbnails of single frames of a run's video, for pages and figures."""
 
 from __future__ import annotations
 
@@ -17,33 +17,32 @@ WIDTH = 320
 
 
 def zero_of(video: Path, first_s: float) -> float:
-    """Return the source's time at the video's time 0, where its first frame is that at `first_s`.
+    """Return the source time at the video's time 0, if its first frame is the one at `first_s`.
 
-    Raises SourceError when no frame can be decoded.
+    Raises SourceError if no frame can be decoded.
     """
     with open_source(video) as source:
         return first_s - next(iter(source)).time_s
 
 
 def frames_at(video: Path, times_s: Sequence[float], zero_s: float) -> list[Image | None]:
-    """Return the frames that are shown at these times of the source: RGB, WIDTH wide, upright.
+    """Return the frames shown at these source times: RGB, WIDTH wide, upright.
 
-    `zero_s` is the source's time at the video's time 0. None stands for a frame that cannot be
-    decoded.
+    `zero_s` is the source time at the video's time 0. A frame that cannot be decoded is None.
     """
     images: list[Image | None] = [None] * len(times_s)
     with contextlib.suppress(CorneaStreamError), open_source(video) as source:
         assert isinstance(source, VideoSource)
         for index, time_s in enumerate(times_s):
             with contextlib.suppress(CorneaStreamError):
-                # Half a millisecond on, since the table's times are rounded.
+                # Half a millisecond later, since the times in the table are rounded.
                 frame = source.frame_at(max(0.0, time_s - zero_s + 0.0005))
                 images[index] = _small(frame.rgb(), _aspect(source, frame))
     return images
 
 
 def _aspect(source: VideoSource, frame: Frame) -> float:
-    """Return the width of a pixel of the upright picture over its height."""
+    """Return the pixel aspect ratio (width / height) of the upright frame."""
     aspect = float(source.info.sample_aspect_ratio or 1)
     return 1 / aspect if frame.rotation % 180 else aspect
 

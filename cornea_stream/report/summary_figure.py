@@ -1,4 +1,4 @@
-"""summary.png: a run in one picture, its course over time and some of its frames."""
+"""summary.png: a run in one figure, with measurements over time and some frames."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ SHEET = "summary.png"
 _SOFTWARE = "cornea-stream"
 _COLUMNS = 6
 _BINS = 600
-# Longer runs are told in minutes.
+# Longer runs are plotted in minutes.
 _SECONDS_UNTIL = 180
 
 
 def write_sheet(folder: str | Path, *, overwrite: bool = False) -> Path:
-    """Write summary.png into the folder of a run, over an earlier one; return its path.
+    """Write summary.png into the folder of a run, replacing an earlier one; return its path.
 
-    Area with the stretches without cornea, confidence and agreement over time, then frames of the
-    overlay evenly spread over the run, and the least certain ones.
-    Raises SourceError when there is no run or nothing was measured, UsageError without matplotlib,
-    OutputError when the picture cannot be written or another one is in its place.
+    It shows the area with stretches without a cornea, confidence and agreement over time, and
+    overlay frames: some evenly spread over the run, and the least certain ones.
+    Raises SourceError if there is no run or nothing was measured, UsageError without matplotlib,
+    and OutputError if the figure cannot be written or a file that is not ours is in its place.
     """
     require("matplotlib", "plots", SHEET)
     check_sheet(Path(folder), overwrite)
@@ -61,7 +61,7 @@ def write_sheet(folder: str | Path, *, overwrite: bool = False) -> Path:
 
 
 def check_sheet(folder: Path, overwrite: bool) -> None:
-    """Raise OutputError where a summary.png stands that this program did not make."""
+    """Raise OutputError if there is a summary.png that cornea-stream did not write."""
     path = folder / SHEET
     if not overwrite and path.exists() and not _is_ours(path):
         raise OutputError(
@@ -70,7 +70,7 @@ def check_sheet(folder: Path, overwrite: bool) -> None:
 
 
 def discard_sheet(folder: Path) -> None:
-    """Remove the summary of an earlier run; leave any other picture. Raises OutputError."""
+    """Remove the summary of an earlier run; keep any other file. Raises OutputError."""
     path = folder / SHEET
     if path.is_file() and _is_ours(path):
         with output_errors(path):
@@ -84,7 +84,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def _thumbnails(run: Run, records: Records) -> list[tuple[str, list[tuple[Any, str]]]]:
-    """Return rows of (name, tiles), a tile being an RGB image and its caption."""
+    """Return rows of (name, tiles); a tile is an RGB image and its caption."""
     overlay = run.find("overlay.mp4")
     if overlay is None:
         return []
@@ -114,14 +114,14 @@ def _thumbnails(run: Run, records: Records) -> list[tuple[str, list[tuple[Any, s
 
 def _headline(records: Records) -> str:
     numbers = summarize(records)
-    told = [
+    parts = [
         f"{numbers.frames} frames in {clock(numbers.duration_s)}",
         f"cornea in {numbers.share:.1%}",
         f"median area {numbers.area_px:.0f} px" if numbers.area_px else None,
         f"median confidence {numbers.confidence:.3f}" if numbers.confidence else None,
         f"{numbers.flicker:.1%} of the mask changes per frame" if numbers.flicker else None,
     ]
-    return " · ".join(part for part in told if part)
+    return " · ".join(part for part in parts if part)
 
 
 def _draw_area(axes: Any, run: Run, records: Records) -> None:
@@ -129,7 +129,7 @@ def _draw_area(axes: Any, run: Run, records: Records) -> None:
     _draw_course(axes, records, percent, "#2a9d8f")
     if records.found.any():
         axes.set_ylim(0, 1.1 * np.nanmax(percent))
-    axes.set_ylabel("area, % of picture")
+    axes.set_ylabel("area, % of frame")
     _shade(axes, records)
     _finish(axes, records)
     mm2_per_percent = _mm2_per_percent(run, records)
@@ -145,7 +145,7 @@ def _draw_sureness(axes: Any, records: Records) -> None:
     _draw_course(axes, records, confidence, "#264653", "confidence")
     before = np.concatenate([[False], records.found[:-1]])
     agreement = np.where(records.found | before, records.agreement_prev, np.nan)
-    _draw_course(axes, records, agreement, "#e76f51", "agreement with frame before")
+    _draw_course(axes, records, agreement, "#e76f51", "agreement with previous frame")
     axes.set_ylim(0, 1.04)
     _shade(axes, records)
     _finish(axes, records)
@@ -166,16 +166,16 @@ def _draw_tiles(part: Any, name: str, tiles: Sequence[tuple[Any, str]]) -> None:
 def _draw_course(
     axes: Any, records: Records, values: Column, color: str, label: str | None = None
 ) -> None:
-    """Draw values over time: each, or in long runs the median with the 5th to 95th percentile."""
+    """Plot values over time; for long runs, the median with the 5th to 95th percentile."""
     time = _time(records)
     if len(time) <= 2 * _BINS:
-        # A line between two gaps has no length; in a longer run nobody sees single frames.
+        # A single value between two gaps draws no line; in longer runs single frames are invisible.
         marker = "." if len(time) < 60 else None
         axes.plot(time, values, color=color, linewidth=1, label=label, marker=marker)
         return
     groups = np.array_split(np.arange(len(time)), _BINS)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a group without cornea has no percentile
+        warnings.simplefilter("ignore", RuntimeWarning)  # a bin without a cornea has no percentile
         low, middle, high = np.transpose([np.nanpercentile(values[g], (5, 50, 95)) for g in groups])
     centers = [time[group].mean() for group in groups]
     axes.fill_between(centers, low, high, color=color, alpha=0.3, linewidth=0)
@@ -213,8 +213,8 @@ def _in_minutes(records: Records) -> bool:
 
 
 def _mm2_per_percent(run: Run, records: Records) -> float | None:
-    """Return how many mm² a hundredth of the picture has, where the run has a scale."""
-    scale = run.told.get("scale") or {}
+    """Return the mm² in a hundredth of the frame, or None without a pixel spacing."""
+    scale = run.record.get("scale") or {}
     known = records.found & (records.area_fraction > 0)
     if not scale.get("mm_per_px") or not known.any():
         return None

@@ -1,4 +1,4 @@
-"""How the pages put a run into words and figures."""
+"""The texts and numbers of the pages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NOT_KNOWN = "–"
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number of the summary, and what it is."""
+    """A headline number with its name and an explanation."""
 
     name: str
     value: str
@@ -23,7 +23,7 @@ class Figure:
 
 
 def clock(time_s: float) -> str:
-    """Return a time as m:ss.t or h:mm:ss.t, cut, not rounded up."""
+    """Return a time as m:ss.t or h:mm:ss.t, truncated, not rounded."""
     tenths = int(time_s * 10 + 1e-6)
     minutes, tenths = divmod(tenths, 600)
     hours, minutes = divmod(minutes, 60)
@@ -32,12 +32,12 @@ def clock(time_s: float) -> str:
 
 
 def number(value: float | None, digits: int = 0) -> str:
-    """Return a number with thin thousands, or a dash where it is not known."""
+    """Return a number with thin spaces between thousands, or a dash if it is unknown."""
     return NOT_KNOWN if value is None else f"{value:,.{digits}f}".replace(",", "\u202f")
 
 
 def percent(value: float | None) -> str:
-    """Return a share as a percentage, or a dash; only what is whole is told as 100 %."""
+    """Return a share as a percentage, or a dash; only exactly 1 gives 100 %."""
     if value is None:
         return NOT_KNOWN
     digits = 1
@@ -48,17 +48,17 @@ def percent(value: float | None) -> str:
 
 
 def area_mm2(run: Run, summary: Summary) -> float | None:
-    """Return the median area by the run's own scale; None where it has none."""
-    scale = run.told.get("scale") or {}
+    """Return the median area in mm², or None without a pixel spacing."""
+    scale = run.record.get("scale") or {}
     if summary.area_px is None or not scale.get("mm_per_px"):
         return None
     return summary.area_px * float(scale["mm_per_px"]) ** 2 * float(scale["aspect"])
 
 
 def figures(run: Run, summary: Summary) -> list[Figure]:
-    """Return the numbers that stand at the top of a report."""
+    """Return the headline numbers of a report."""
     area = [
-        f"{percent(summary.area_fraction)} of the picture" if summary.area_px else None,
+        f"{percent(summary.area_fraction)} of the frame" if summary.area_px else None,
         f"about {mm2:.0f} mm²" if (mm2 := area_mm2(run, summary)) else None,
     ]
     return [
@@ -77,12 +77,12 @@ def figures(run: Run, summary: Summary) -> list[Figure]:
             f"{number(summary.movement_px, 1)} px",
             "of the centroid per frame",
         ),
-        Figure("Speed of the run", f"{number(run.told.get('fps'), 1)} fps"),
+        Figure("Processing speed", f"{number(run.record.get('fps'), 1)} fps"),
     ]
 
 
 def subtitle(run: Run) -> str:
-    """Return what kind of source it is and when it was processed, in a line."""
+    """Return the kind of source and the time of the run, in one line."""
     source = _source(run)
     rate = source.get("frame rate")
     parts = [
@@ -91,21 +91,23 @@ def subtitle(run: Run) -> str:
         ),
         source.get("size"),
         f"{rate} fps" if rate else None,
-        str(run.told["started"])[:16].replace("T", " ") + " UTC" if "started" in run.told else None,
+        str(run.record["started"])[:16].replace("T", " ") + " UTC"
+        if "started" in run.record
+        else None,
     ]
     return " · ".join(part for part in parts if part)
 
 
 def details(run: Run) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Return headings with their names and values: source, settings, checkpoint, versions."""
-    told = run.told
-    checkpoint = told.get("checkpoint") or {}
+    """Return groups of (name, value) rows: source, settings, checkpoint, versions."""
+    record = run.record
+    checkpoint = record.get("checkpoint") or {}
     groups: list[tuple[str, dict[str, Any]]] = [
         ("Source", _source(run)),
         ("Settings", {k: v for k, v in run.settings.items() if k != "checkpoint"}),
-        ("Scale, estimated", told.get("scale") or {}),
-        ("Engine", told.get("engine") or {}),
-        ("Work done by", told.get("paths") or {}),
+        ("Pixel spacing (estimated)", record.get("scale") or {}),
+        ("Engine", record.get("engine") or {}),
+        ("Processing", record.get("paths") or {}),
         (
             "Checkpoint",
             {
@@ -117,13 +119,13 @@ def details(run: Run) -> list[tuple[str, list[tuple[str, str]]]]:
         (
             "Run",
             {
-                "started": told.get("started"),
-                "seconds": told.get("seconds"),
-                "machine": told.get("machine"),
-                "outputs": ", ".join(map(str, told.get("outputs", []))),
+                "started": record.get("started"),
+                "seconds": record.get("seconds"),
+                "machine": record.get("machine"),
+                "outputs": ", ".join(map(str, record.get("outputs", []))),
             },
         ),
-        ("Versions", told.get("versions") or {}),
+        ("Versions", record.get("versions") or {}),
     ]
     shown = [(name, [(k.replace("_", " "), _plain(v)) for k, v in g.items() if v not in (None, "")])
              for name, g in groups]  # fmt: skip
@@ -147,8 +149,8 @@ def _source(run: Run) -> dict[str, Any]:
 
 
 def _expected(run: Run) -> str:
-    told, expected = run.told.get("frames"), run.told.get("frames_expected")
-    if run.status == "complete" or not told or not expected:
+    done, expected = run.record.get("frames"), run.record.get("frames_expected")
+    if run.status == "complete" or not done or not expected:
         return ""
     return f"of about {expected}"
 

@@ -98,7 +98,7 @@ def test_evaluate_on_the_command_line(
     assert call(monkeypatch, *arguments, "--overwrite") == 0
     shown = capsys.readouterr().out
     assert "95 % interval" in shown
-    assert "Steadiness over 4 frames" in shown
+    assert "over 4 frames" in shown
     assert call(monkeypatch, "evaluate", "--checkpoint", tiny_checkpoint) == 2
 
 

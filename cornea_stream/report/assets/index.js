@@ -1,5 +1,5 @@
 "use strict";
-/* A click on a heading sorts by it; another one turns the order round. */
+/* Clicking a column heading sorts by it; clicking again reverses the order. */
 
 (() => {
   const body = document.querySelector("tbody");

@@ -1,5 +1,5 @@
 "use strict";
-/* Wires the parts of the page: what is clicked or keyed moves the video, the video moves the rest. */
+/* Connects the parts of the page: clicks and keys seek the video, and the video updates the rest. */
 
 (() => {
   const $ = (id) => document.getElementById(id);
@@ -10,7 +10,7 @@
   const timeline = host && makeTimeline(host, data, (time_s) => go(nearest(time_s)));
   let row = 0;
 
-  /* The last row whose frame is shown at the time. */
+  /* The row of the frame shown at a time. */
   function rowAt(time_s) {
     let low = 0, high = times.length;
     while (high - low > 1) {
@@ -26,7 +26,7 @@
     return time_s - times[before] <= times[after] - time_s ? before : after;
   }
 
-  /* Seek a little into the frame: a time on its edge may still show the one before. */
+  /* Seek slightly into the frame: at its exact start, browsers may still show the previous one. */
   function go(wanted) {
     const to = Math.max(0, Math.min(times.length - 1, wanted));
     const into = to + 1 < times.length ? Math.min(0.005, (times[to + 1] - times[to]) / 2) : 0.002;

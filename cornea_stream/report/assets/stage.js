@@ -1,7 +1,7 @@
 "use strict";
-/* The picture: overlay and original on top of each other, in step, with a seam between them.
+/* The video area: overlay and original on top of each other, in sync, with a slider between them.
 
-   Times are the source's, in seconds; each video's own clock starts at its zero_s. */
+   Times are source times in seconds; each video starts at its zero_s. */
 
 function makeStage(data) {
   const $ = (id) => document.getElementById(id);
@@ -11,11 +11,11 @@ function makeStage(data) {
   const mainAt = data.overlay || data.original;
   const still = main.tagName === "IMG";
   const moved = () => stage.onmove();
-  let wanted = null;  // where to seek to, until the main video is there,
-  let asked = null;   // and where it was last sent
+  let wanted = null;  // pending seek target of the main video,
+  let asked = null;   // and the target of the seek in progress
   let other = data.overlay && $("original");
 
-  function tell(sentence) {
+  function report(sentence) {
     const item = document.createElement("li");
     item.textContent = sentence;
     $("notes").append(item);
@@ -23,7 +23,7 @@ function makeStage(data) {
 
   function giveUpOther() {
     if (!other) return;
-    tell("The original is not shown: it has been moved, or this browser does not play it; the overlay is shown alone.");
+    report("The original is not shown: it has been moved, or this browser cannot play it. The overlay is shown alone.");
     other.hidden = true;
     other = null;
     screen.classList.remove("compared");
@@ -36,7 +36,7 @@ function makeStage(data) {
   }
 
   main.addEventListener("error", () => {
-    tell("The picture is not shown: its file is not beside this page, or this browser does not play it.");
+    report("The overlay or image is not shown: its file has been moved, or this browser cannot play it.");
     screen.closest(".stage").hidden = true;
   });
   main.addEventListener(still ? "load" : "loadedmetadata", fit);
@@ -49,14 +49,14 @@ function makeStage(data) {
       screen.style.setProperty("--share", `${event.target.value}%`));
   }
 
-  /* One seek at a time: Chromium may show the frame before when it is sent on while it seeks. */
+  /* One seek at a time: Chromium may show the previous frame if a seek is interrupted by another. */
   function goOn() {
     if (wanted === null || main.seeking) return;
     if (wanted === asked) wanted = asked = null;
     else main.currentTime = asked = wanted;
   }
 
-  /* Where the other video should be now; a small lag is caught up by playing faster or slower. */
+  /* Keep the other video in sync; a small lag is corrected by playing faster or slower. */
   function keepStep() {
     if (!other || other.readyState < 1) return;
     const due = stage.time() - data.original.zero_s;
@@ -87,13 +87,13 @@ function makeStage(data) {
       moved();
     },
     toggle() {
-      main.paused ? main.play().catch((error) => tell(`The video does not play: ${error.message}`)) : main.pause();
+      main.paused ? main.play().catch((error) => report(`The video cannot be played: ${error.message}`)) : main.pause();
     },
   };
   if (still) return null;
 
   main.addEventListener("seeked", goOn);
-  main.addEventListener("loadeddata", () => { asked = null; goOn(); });  // asked for before: not told of
+  main.addEventListener("loadeddata", () => { asked = null; goOn(); });  // seeks before loading fire no event
   for (const name of ["play", "pause", "seeking", "seeked", "ended", "loadeddata"]) main.addEventListener(name, tick);
   if (other) for (const name of ["loadedmetadata", "seeked"]) other.addEventListener(name, keepStep);
   main.addEventListener("play", () => { $("play").textContent = "Pause"; });

@@ -1,14 +1,14 @@
 "use strict";
-/* The timeline: one uPlot chart per measurement over a common time axis, with a playhead. */
+/* The timeline: one uPlot chart per measurement on a shared time axis, with a playhead. */
 
 const CHARTS = [
   { name: "area_px", title: "Area", unit: "px", range: (low, high) => [0, high * 1.05 || 1] },
   { name: "movement_px", title: "Centroid movement", unit: "px per frame", range: (low, high) => [0, high * 1.05 || 1] },
   { name: "confidence", title: "Confidence", unit: "mean probability in the mask", range: belowOne },
-  { name: "agreement_prev", title: "Agreement with the frame before", unit: "IoU", range: belowOne },
+  { name: "agreement_prev", title: "Agreement with the previous frame", unit: "IoU", range: belowOne },
 ];
 
-/* Fits a page of A4 or US Letter. */
+/* Fits on A4 and US Letter. */
 const PRINT_WIDTH = 680;
 
 function belowOne(low) {
@@ -24,7 +24,7 @@ function clock(time_s, digits = 1) {
   return minutes < 60 ? `${minutes}:${text}` : `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")}:${text}`;
 }
 
-/* Draw into `host`; call seek(time_s) where somebody clicks. */
+/* Draw into `host`; call seek(time_s) on clicks. */
 function makeTimeline(host, data, seek) {
   const times = data.time_s;
   const shown = CHARTS.filter((chart) => data.columns[chart.name]);
@@ -146,7 +146,7 @@ function makeTimeline(host, data, seek) {
   addEventListener("afterprint", () => prints(false));
 
   return {
-    /* Show the time; while playing a zoomed view turns its page. */
+    /* Move the playhead; a zoomed view scrolls by whole pages during playback. */
     move(time_s, playing) {
       now = time_s;
       const [from, to] = plots.length ? view() : [first, last];
