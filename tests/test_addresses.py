@@ -197,7 +197,7 @@ def test_standard_input_that_is_no_video(tmp_path: Path, tiny_checkpoint: Path) 
 
 
 def test_a_stream_is_run_alone() -> None:
-    with pytest.raises(UsageError, match=r"a stream is run alone: rtsp://127\.0\.0\.1/x: "):
+    with pytest.raises(UsageError, match=r"only source: rtsp://127\.0\.0\.1/x: "):
         lone_address(["v.mp4", "rtsp://me:pw@127.0.0.1/x"])
     assert lone_address(["-"]) == find_address("-")
     assert lone_address(["a.mp4", "b.mp4"]) is None

@@ -1,4 +1,4 @@
-"""Mild variation of frames, for those who want more than the published recipe, which has none."""
+"""Mild augmentation of frames; the published recipe has none."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Image = NDArray[np.uint8]
 
 
 def augment_mildly(rng: np.random.Generator, image: Image, mask: Image) -> tuple[Image, Image]:
-    """Return (S, S, 3) RGB and (S, S) mask flipped, turned, zoomed, shifted and relit a little."""
+    """Return an (S, S, 3) RGB image and its (S, S) mask, slightly transformed and relit."""
     size = image.shape[0]
     angle, zoom = rng.uniform(-15, 15), rng.uniform(0.85, 1.15)
     matrix = np.asarray(cv2.getRotationMatrix2D((size / 2, size / 2), angle, zoom))

@@ -1,4 +1,4 @@
-"""Masks as COCO JSON: one annotation of the category "Cornea" per image that shows one."""
+"""Masks as COCO JSON: one annotation of the category "Cornea" per image with a cornea."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _CATEGORY = 1
 
 
 class CocoFile:
-    """Collects images with their masks; `content` is what goes into the file.
+    """Collects images with their masks; `content` returns the file content.
 
-    An image without cornea is listed, and has no annotation. A mask is told to the pixel as
-    run lengths or, with `polygons`, by the simplified outlines of its regions without holes.
+    An image without a cornea is listed without an annotation. Masks are exact run lengths or,
+    with `polygons`, simplified outlines of their regions without holes.
     """
 
     def __init__(self, *, polygons: bool = False) -> None:
@@ -26,7 +26,7 @@ class CocoFile:
         self._annotations: list[dict[str, Any]] = []
 
     def add(self, file_name: str, mask: NDArray[np.uint8]) -> None:
-        """Add an image and its (H, W) mask, everything above 0 being cornea."""
+        """Add an image and its (H, W) mask; every value above 0 is cornea."""
         image = len(self._images) + 1
         height, width = mask.shape
         self._images.append({"id": image, "file_name": file_name, "width": width, "height": height})
@@ -46,7 +46,7 @@ class CocoFile:
         )
 
     def content(self) -> dict[str, Any]:
-        """Return the whole file as JSON values."""
+        """Return the file content as JSON values."""
         return {
             "info": {"description": "Corneas found by cornea-stream"},
             "licenses": [],
@@ -61,7 +61,7 @@ def _polygons(mask: NDArray[np.uint8]) -> list[list[float]]:
 
 
 def _run_lengths(mask: NDArray[np.uint8]) -> dict[str, Any]:
-    """Return COCO's uncompressed run lengths: column by column, beginning with zeros."""
+    """Return COCO's uncompressed run lengths, column by column and starting with zeros."""
     pixels = mask.T.ravel() > 0
     starts = np.flatnonzero(np.diff(pixels, prepend=False))
     counts = np.diff(np.concatenate([[0], starts, [pixels.size]]))

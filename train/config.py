@@ -1,4 +1,4 @@
-"""Everything that decides a training run, in one frozen dataclass; the defaults are the recipe."""
+"""All settings of a training run in one frozen dataclass; the defaults are the recipe."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ SPLITS = ("case", "frame")
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
-    """Settings of a run.
+    """Settings of a training run.
 
-    `image_size` is the side of the square input in pixels. `batch_size` counts the images of one
-    forward pass over all processes together; an optimizer step takes `accumulate` of them.
-    `encoder_weights`: imagenet, none, or a file. `init`: weights of a whole network to start from.
-    Weights of the loss's terms need not add up to one; `clip_norm` 0 does not
-    clip; `dropout` is that of the pyramid's features.
+    `image_size` is the side length of the square input in pixels. `batch_size` is the number of
+    images per forward pass, in total over all processes; an optimizer step takes `accumulate`
+    batches. `encoder_weights` is imagenet, none or a file. `init` is a checkpoint to fine-tune.
+    The weights of the loss terms need not sum to one. `clip_norm` 0 turns clipping off.
+    `dropout` applies to the pyramid features.
     """
 
     data_dir: Path
@@ -59,7 +59,7 @@ class TrainConfig:
     tensorboard: bool = False
 
     def check(self) -> None:
-        """Raise UsageError for the first setting that makes no sense."""
+        """Raise UsageError for the first invalid setting."""
         require("matplotlib", "train", "training")
         for name in ("epochs", "batch_size", "accumulate", "image_size"):
             if getattr(self, name) < 1:
@@ -69,12 +69,12 @@ class TrainConfig:
         for name in ("lr", "min_lr"):
             if not 0 <= getattr(self, name) < 1:
                 raise UsageError(
-                    f"{name} must lie between 0 and 1: {getattr(self, name):g}: try 5e-5"
+                    f"{name} must be between 0 and 1: {getattr(self, name):g}: try 5e-5"
                 )
         if self.min_lr > self.lr:
             raise UsageError(f"min_lr is above lr: {self.min_lr:g} and {self.lr:g}: swap them")
         if not 0 <= self.dropout < 1:
-            raise UsageError(f"dropout must lie between 0 and 1: {self.dropout:g}: try 0.2")
+            raise UsageError(f"dropout must be between 0 and 1: {self.dropout:g}: try 0.2")
         if not 3 <= self.encoder_depth <= 5:
             raise UsageError(
                 f"encoder_depth must be 3, 4 or 5: {self.encoder_depth}: use one of them"

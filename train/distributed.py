@@ -1,4 +1,4 @@
-"""One process or many: what torchrun's environment says, and sums over all processes."""
+"""Training in one or several processes: torchrun's environment, and sums over processes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cornea_stream.engines.device import choose_device
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """One process among all that train together; a lone process is rank 0 of 1."""
+    """One of the processes of a training run; a single process is rank 0 of 1."""
 
     rank: int
     size: int
@@ -33,7 +33,7 @@ class World:
         return values
 
     def wait(self) -> None:
-        """Return once all processes have come here."""
+        """Wait until all processes have reached this point."""
         if self.size > 1:
             dist.barrier()
 
@@ -42,8 +42,8 @@ class World:
 def join_world(device: str) -> Iterator[World]:
     """Join the process group that torchrun describes, if any, and leave it at the end.
 
-    With CUDA every process takes the GPU of its local rank, unless `device` names another.
-    Raises UsageError for a device that this machine does not have.
+    With CUDA, each process uses the GPU of its local rank unless `device` names another.
+    Raises UsageError if this machine does not have the device.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:

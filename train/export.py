@@ -1,4 +1,4 @@
-"""Checkpoints into other formats: pruned .safetensors, the published .pth, ONNX."""
+"""Convert checkpoints: pruned .safetensors, the published .pth, ONNX."""
 
 from __future__ import annotations
 
@@ -17,40 +17,40 @@ from cornea_stream.storage import output_errors, part_path
 from cornea_train.network import TrainNet
 
 SUFFIXES = (".safetensors", ".pth", ".onnx")
-# Masks follow the logits' sign; this is far below what moves one.
+# Masks depend on the sign of the logits; a difference this small does not change them.
 _ONNX_TOLERANCE = 1e-2
 
 
 def export(checkpoint: Checkpoint, path: Path, *, overwrite: bool = False) -> str:
-    """Write `checkpoint` in the format that the suffix of `path` names; return what was done.
+    """Write `checkpoint` in the format given by the suffix of `path`; return a description.
 
-    .safetensors: without dead layers, with its metadata. .pth: a full plain state dict for
-    `smp.PSPNet`, taking raw 0–255 RGB. .onnx: (N, 3, H, W) float32 raw RGB in, (N, 1, H, W)
-    logits out, N free, compared with torch by onnxruntime.
-    Raises UsageError for another suffix or what cannot be exported, OutputError.
+    .safetensors: without unused layers, with metadata. .pth: a complete plain state dict of
+    `smp.PSPNet` for raw 0–255 RGB. .onnx: (N, 3, H, W) float32 raw RGB in, (N, 1, H, W) logits
+    out, N variable, compared with PyTorch using onnxruntime.
+    Raises UsageError for other suffixes and networks that cannot be exported, and OutputError.
     """
     if path.suffix not in SUFFIXES:
-        raise UsageError(f"unknown format: {path.name}: end it in {', '.join(SUFFIXES)}")
+        raise UsageError(f"unknown format: {path.name}: use {', '.join(SUFFIXES)}")
     if path.exists() and not overwrite:
-        raise OutputError(f"output exists: {path}: pass --overwrite or choose another name")
+        raise OutputError(f"output exists: {path}: set overwrite, or choose another name")
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".safetensors":
         metadata = {**checkpoint.metadata, "exported_from": checkpoint.sha256}
         save_checkpoint(path, checkpoint.state_dict, checkpoint.spec, metadata)
-        return "without layers that never run, with metadata"
+        return "without unused layers, with metadata"
     if path.suffix == ".pth":
         return _export_published(checkpoint, path)
     return _export_onnx(checkpoint, path)
 
 
 def published_state_dict(checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
-    """Return the full state dict of `smp.PSPNet` that takes raw 0–255 RGB.
+    """Return a complete state dict of `smp.PSPNet` for raw 0–255 RGB.
 
-    The input's normalization (x - mean) / std is folded into the first convolution and into the
-    running mean of the batch norm after it. That is exact but for a rim of a few pixels, where
-    the zeros that pad the input now mean black instead of the mean color. Layers beyond the
-    depth, which never run, get fresh weights. Raises UsageError for encoders without that stem.
+    The input normalization (x - mean) / std is folded into the first convolution and the running
+    mean of its batch norm. This is exact except for a border of a few pixels, where the zero
+    padding now means black instead of the mean color. Unused layers beyond the depth get fresh
+    weights. Raises UsageError for encoders without this stem.
     """
     spec = checkpoint.spec
     full = build_pspnet(
@@ -60,7 +60,7 @@ def published_state_dict(checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
     weight_key, mean_key = "encoder.conv1.weight", "encoder.bn1.running_mean"
     if weight_key not in full or mean_key not in full:
         raise UsageError(
-            f"the published format is for ResNet encoders: {spec.encoder_name}: "
+            f"the published format supports ResNet encoders only: {spec.encoder_name}: "
             "export to .safetensors or .onnx"
         )
     scaled = full[weight_key] / torch.tensor(spec.std).reshape(1, 3, 1, 1)
@@ -73,7 +73,7 @@ def _export_published(checkpoint: Checkpoint, path: Path) -> str:
     with output_errors(path):
         try:
             torch.save(published_state_dict(checkpoint), part_path(path))
-        except RuntimeError as err:  # torch wraps the system's errors
+        except RuntimeError as err:  # PyTorch wraps errors of the system
             raise OutputError(
                 f"cannot write output: {path}: {err}: check free space and permissions"
             ) from err
@@ -82,7 +82,7 @@ def _export_published(checkpoint: Checkpoint, path: Path) -> str:
 
 
 class _OnnxNet(nn.Module):
-    """The whole network with channels first, as other runtimes expect it."""
+    """The network with channels-first input, as other runtimes expect."""
 
     def __init__(self, network: TrainNet) -> None:
         super().__init__()
@@ -93,9 +93,9 @@ class _OnnxNet(nn.Module):
 
 
 class _FixedPool(nn.Module):
-    """Adaptive average pooling to n×n of a fixed input size, as two matrix products.
+    """Adaptive average pooling to n×n for a fixed input size, as two matrix products.
 
-    ONNX has no adaptive pooling, and windows of unequal size cannot be written as its pooling.
+    ONNX has no adaptive pooling, and its ordinary pooling requires windows of equal size.
     """
 
     rows: torch.Tensor
@@ -147,12 +147,12 @@ def _export_onnx(checkpoint: Checkpoint, path: Path) -> str:
     if difference > _ONNX_TOLERANCE:
         part.unlink()
         raise OutputError(
-            f"ONNX output differs from torch by up to {difference:.3g}: {path} not written: try "
+            f"ONNX output differs from PyTorch by up to {difference:.3g}: {path}: try "
             "another version of onnxruntime"
         )
     with output_errors(path):
         part.replace(path)
-    return f"checked with onnxruntime: logits differ from torch by {difference:.1e} at most"
+    return f"checked with onnxruntime: logits differ from PyTorch by {difference:.1e} at most"
 
 
 def _fix_pools(pspnet: Any, height: int, width: int, stride: int) -> None:

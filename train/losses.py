@@ -1,4 +1,4 @@
-"""Dice + Focal on logits, from segmentation-models-pytorch, and an optional boundary term."""
+"""Dice and focal loss on logits (segmentation-models-pytorch), and a boundary loss."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from torch import nn
 
 
 class CorneaLoss(nn.Module):
-    """Weighted sum of Dice, Focal and boundary loss.
+    """Weighted sum of Dice, focal and boundary loss.
 
-    Dice is taken per image and averaged, so that the loss of a batch does not depend on how its
-    images are dealt over processes.
+    Dice is computed per image and averaged, so the loss of a batch does not depend on how its
+    images are distributed over processes.
     """
 
     def __init__(self, dice: float = 0.5, focal: float = 0.5, boundary: float = 0.0) -> None:
         super().__init__()
         self.weights = (dice, focal, boundary)
-        # Images take the place of classes: the library averages over those after taking each alone.
+        # Images are passed as classes, because the library averages the loss over classes.
         self._dice = DiceLoss("multilabel", from_logits=True)
         self._focal = FocalLoss("binary")
 
@@ -36,9 +36,9 @@ class CorneaLoss(nn.Module):
 
 
 def boundary_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Return the mean of probability times signed distance to the true outline.
+    """Return the mean of the probability times the signed distance to the true contour.
 
-    The distance is negative inside and in units of the image's diagonal (Kervadec et al.,
+    The distance is negative inside and in units of the image diagonal (Kervadec et al.,
     "Boundary loss for highly unbalanced segmentation", MIDL 2019).
     """
     masks = target[:, 0].detach().cpu().numpy() > 0.5

@@ -1,4 +1,4 @@
-"""How well a mask agrees with the truth; every value is defined, also for empty masks."""
+"""Agreement of masks with ground truth; all metrics are defined for empty masks too."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """Pixels of one image or of many: true positives, false positives, false negatives.
+    """True positive, false positive and false negative pixels of one or several images.
 
-    IoU and Dice of two empty masks are 1, of one empty mask 0.
+    IoU and Dice are 1 if both masks are empty, and 0 if only one is.
     """
 
     tp: float
@@ -38,20 +38,20 @@ class Overlap:
 
 
 def overlap(found: NDArray[np.generic], true: NDArray[np.generic]) -> Overlap:
-    """Compare two masks of one shape, of which everything above 0 is set."""
+    """Compare two masks of the same shape; every value above 0 is set."""
     a, b = np.asarray(found) > 0, np.asarray(true) > 0
     tp = float(np.count_nonzero(a & b))
     return Overlap(tp, np.count_nonzero(a) - tp, np.count_nonzero(b) - tp)
 
 
 class Tally:
-    """Sums over batches of images: mean loss, IoU and Dice per image and over all pixels.
+    """Accumulates loss, IoU and Dice over batches, per image and over all pixels.
 
-    `sums` is one float64 tensor, so that several processes can add theirs up.
+    `sums` is a single float64 tensor, so that it can be summed over processes.
     """
 
     def __init__(self, device: torch.device) -> None:
-        # images, loss, iou, dice, tp, fp, fn; Apple GPUs have no float64, CPU and CUDA have
+        # images, loss, iou, dice, tp, fp, fn; CPU and CUDA support float64, Apple GPUs do not
         self.sums = torch.zeros(7, dtype=torch.float64, device=device)
 
     def add(self, loss: torch.Tensor, logits: torch.Tensor, target: torch.Tensor) -> None:
@@ -70,7 +70,7 @@ class Tally:
         ])  # fmt: skip
 
     def result(self) -> dict[str, float]:
-        """Return loss, iou and dice per image, iou_pixels and dice_pixels over all pixels."""
+        """Return loss, iou and dice per image, and iou_pixels and dice_pixels over all pixels."""
         count, loss, iou, dice, tp, fp, fn = (float(v) for v in self.sums)
         pixels = Overlap(tp, fp, fn)
         count = max(count, 1.0)
@@ -86,10 +86,10 @@ class Tally:
 def surface_distances(found: NDArray[np.generic], true: NDArray[np.generic]) -> tuple[float, float]:
     """Return HD95 and average symmetric surface distance in pixels.
 
-    The surface is the set of a mask's pixels with a 4-neighbor outside it (beyond the frame
-    counts as inside). HD95 is the larger of the two directed 95th percentiles; the average is over
-    both directions' distances together. Two empty masks have distance 0; against one empty mask
-    both are the frame's diagonal.
+    The surface is the set of mask pixels with a 4-neighbor outside the mask; neighbors beyond the
+    frame count as inside. HD95 is the larger of the two directed 95th percentiles. The average is
+    taken over the distances in both directions. If both masks are empty, the distances are 0; if
+    one is, they are the diagonal of the frame.
     """
     a, b = np.asarray(found) > 0, np.asarray(true) > 0
     if not a.any() or not b.any():
@@ -111,16 +111,16 @@ def _surface(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
     inner = cv2.erode(mask.astype(np.uint8), cross, borderType=cv2.BORDER_CONSTANT, borderValue=1)
     surface = mask & (inner == 0)
-    return surface if surface.any() else mask  # a mask that fills the frame is all surface
+    return surface if surface.any() else mask  # if the mask fills the frame, all of it is surface
 
 
 def bootstrap_interval(
     values: NDArray[np.float64], groups: list[str], *, seed: int = 0, rounds: int = 2000
 ) -> tuple[float, float]:
-    """Return the 95 % percentile interval of the mean by the bootstrap.
+    """Return the 95 % percentile bootstrap interval of the mean.
 
-    Whole `groups` (surgeries) are drawn again, since frames of one surgery are alike; with a
-    single group its frames are.
+    Whole `groups` (surgeries) are resampled, because frames of one surgery are similar. If there
+    is only one group, its frames are resampled.
     """
     rng = np.random.default_rng(seed)
     names = sorted(set(groups))

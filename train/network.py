@@ -1,4 +1,4 @@
-"""The network to train: encoder weights by name or file, input in 0–255, dead layers left out."""
+"""The network to train: 0–255 input, encoder weights by name or file, no unused layers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cornea_train.config import TrainConfig
 
 
 class TrainNet(nn.Module):
-    """A PSPNet that takes (N, H, W, 3) uint8 RGB and gives (N, 1, H, W) logits."""
+    """A PSPNet that takes (N, H, W, 3) uint8 RGB and returns (N, 1, H, W) logits."""
 
     mean: torch.Tensor
     std: torch.Tensor
@@ -41,10 +41,10 @@ class TrainNet(nn.Module):
 
 
 def build_network(config: TrainConfig) -> tuple[TrainNet, ModelSpec]:
-    """Return the network of a run, initialized, with the spec its checkpoints will carry.
+    """Return the initialized network of a run and the spec for its checkpoints.
 
-    Raises CheckpointError when weights cannot be fetched or do not fit, UsageError for an encoder
-    that the library does not know.
+    Raises CheckpointError if weights cannot be fetched or do not fit, and UsageError for an
+    unknown encoder.
     """
     size = (config.image_size, config.image_size)
     if config.init is not None:
@@ -71,7 +71,7 @@ def _initialized(config: TrainConfig) -> nn.Module:
     weights = config.encoder_weights
     named = weights if weights != "none" and not Path(weights).exists() else None
     if named is not None and ("/" in named or named.endswith((".pth", ".pt", ".safetensors"))):
-        raise CheckpointError(f"encoder weights not found: {named}: check --encoder-weights")
+        raise CheckpointError(f"encoder weights not found: {named}: check encoder_weights")
     try:
         model = build_pspnet(
             config.encoder_name, encoder_depth=config.encoder_depth, encoder_weights=named
@@ -80,11 +80,11 @@ def _initialized(config: TrainConfig) -> nn.Module:
         raise UsageError(
             f"encoder cannot be built: {config.encoder_name}: {err}: try resnet101"
         ) from err
-    except Exception as err:  # the hub's client raises errors of many libraries
+    except Exception as err:  # the client of the hub raises errors from several libraries
         raise CheckpointError(
             f"encoder weights cannot be fetched: {named} for {config.encoder_name} "
-            f"({type(err).__name__}): connect to the internet once, or pass "
-            "--encoder-weights none or the path of a file"
+            f"({type(err).__name__}): connect to the internet once, or set "
+            "encoder_weights to none or the path of a file"
         ) from err
     if named is None and weights != "none":
         load_encoder(model, Path(weights))
@@ -92,10 +92,10 @@ def _initialized(config: TrainConfig) -> nn.Module:
 
 
 def load_encoder(model: Any, path: Path) -> None:
-    """Load an encoder's state dict: torchvision's names, or those of a PSPNet's encoder.
+    """Load a state dict with the key names of torchvision or of a PSPNet encoder.
 
-    Keys of layers that this encoder does not have (a classifier) are left out.
-    Raises CheckpointError when the file cannot be read or layers are missing.
+    Keys of layers that this encoder does not have (such as a classifier) are ignored.
+    Raises CheckpointError if the file cannot be read or layers are missing.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
@@ -115,10 +115,10 @@ def load_encoder(model: Any, path: Path) -> None:
 
 
 def freeze_unused(model: nn.Module, image_size: int) -> None:
-    """Take parameters that the output does not depend on out of training.
+    """Exclude parameters from training that the output does not depend on.
 
-    Encoders of other families than ResNet keep layers beyond their depth; several processes that
-    train together need every trainable parameter to get a gradient.
+    Encoders other than ResNets keep layers beyond their depth, but distributed training requires
+    a gradient for every trainable parameter.
     """
     side = max(64, image_size // 4 // 32 * 32)
     was_training = model.training

@@ -1,4 +1,4 @@
-"""Pictures of a training run and of an evaluation."""
+"""Figures of a training run and of an evaluation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TRUTH, FOUND = (255, 255, 255), (0, 255, 0)
 
 
 def plot_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
-    """Draw loss, IoU and Dice of training and validation over the epochs. Raises OutputError."""
+    """Plot training and validation loss, IoU and Dice over the epochs. Raises OutputError."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -43,7 +43,7 @@ def plot_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
     part = path.with_name(f".{path.stem}.part.png")
     try:
         figure.savefig(part, dpi=110)
-        os.replace(part, path)  # noqa: PTH105 (one call, with the error's own path)
+        os.replace(part, path)  # noqa: PTH105 (one call, and the error has the path)
     except OSError as err:
         raise OutputError(
             f"cannot write output: {path}: {err.strerror or err}: check free space and permissions"
@@ -53,7 +53,7 @@ def plot_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
 def contact_sheet(
     path: Path, tiles: Sequence[tuple[Image, Image, Image, str]], *, columns: int = 4
 ) -> None:
-    """Write a sheet of (RGB image, true mask, found mask, caption), truth white, found green.
+    """Write a sheet of (RGB image, true mask, found mask, caption), ground truth in white.
 
     Raises OutputError.
     """

@@ -1,4 +1,4 @@
-"""What a training run leaves on disk: checkpoints, metrics.csv, curves, and the state to resume."""
+"""The files of a training run: checkpoints, metrics.csv, curves, and the state to resume from."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ _EPOCH = re.compile(r"model_epoch_\d+\.pth")
 
 
 class Recorder:
-    """Writes what an epoch leaves behind; the state last, so that it never runs ahead of files."""
+    """Writes the files of an epoch; the state comes last, so it is never ahead of the others."""
 
     def __init__(self, trainer: Trainer) -> None:
-        """Open the log. Raises UsageError when TensorBoard is wanted and not installed."""
+        """Open the log. Raises UsageError if TensorBoard is requested but not installed."""
         self.trainer, self.config = trainer, trainer.config
         self.folder = trainer.config.output_dir
         self._board = _open_tensorboard(self.folder) if self.config.tensorboard else None
 
     def record(self) -> None:
-        """Write checkpoints, table, curves and state after an epoch. Raises OutputError."""
+        """Write checkpoints, metrics.csv, curves and state after an epoch. Raises OutputError."""
         trainer, row = self.trainer, self.trainer.history[-1]
         epoch = len(trainer.history)
         self._save(self.folder / f"model_epoch_{epoch}.pth", row)
@@ -74,10 +74,10 @@ def _as_csv(history: list[Row]) -> bytes:
 
 
 def prepare_folder(config: TrainConfig) -> None:
-    """Make the output folder.
+    """Create the output folder.
 
-    Raises OutputError when files that a run makes are there and neither resume nor overwrite is
-    set, whoever made them.
+    Raises OutputError if files with the names of a run's outputs exist, and neither resume nor
+    overwrite is set.
     """
     folder = config.output_dir
     with output_errors(folder):
@@ -85,13 +85,13 @@ def prepare_folder(config: TrainConfig) -> None:
     found = _files_of_a_run(folder)
     if found and not (config.resume or config.overwrite):
         raise OutputError(
-            f"output exists: {found[0]}: pass --resume to go on, --overwrite to start anew, or "
-            "another --output-dir"
+            f"output exists: {found[0]}: use resume to continue, overwrite to start again, or "
+            "another output folder"
         )
 
 
 def clear_folder(folder: Path) -> None:
-    """Remove what an earlier run left, lest its epochs be taken for those of this one.
+    """Remove the files of an earlier run, so that its epochs are not mistaken for this run's.
 
     Raises OutputError.
     """
@@ -109,13 +109,13 @@ def _files_of_a_run(folder: Path) -> list[Path]:
 def read_state(path: Path, device: torch.device) -> dict[str, Any]:
     """Return the state that `Recorder` wrote. Raises CheckpointError."""
     if not path.is_file():
-        raise CheckpointError(f"nothing to resume: {path} not found: start without --resume")
+        raise CheckpointError(f"nothing to resume: {path} not found: start without resume")
     try:
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
     except Exception as err:  # torch.load fails in many ways on a damaged file
         raise CheckpointError(
-            f"cannot resume from a damaged file: {path}: start anew with --overwrite, or with "
-            "--init from the last model_epoch_*.pth"
+            f"cannot resume from a damaged file: {path}: start again with overwrite, or with "
+            "init from the last model_epoch_*.pth"
         ) from err
     return state
 

@@ -1,4 +1,4 @@
-"""In which order frames are seen, and by which process."""
+"""The order of frames and their distribution over processes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from cornea_train.distributed import World
 
 
 class DealtSampler(Sampler[int]):
-    """Positions in a fresh, seeded order each epoch, every batch dealt over the processes.
+    """Positions in a new seeded order each epoch, with every batch distributed over the processes.
 
-    With W processes of b images each, the W batches of a step together are the batch that one
-    process with W·b images would take.
+    With W processes of b images each, the W batches of a step together equal the batch of a
+    single process with W·b images.
     """
 
     def __init__(self, length: int, batch_size: int, world: World, *, shuffle: bool, seed: int):
@@ -25,7 +25,7 @@ class DealtSampler(Sampler[int]):
         order = np.arange(self.length)
         if self.shuffle:
             order = np.random.default_rng((self.seed, self.epoch)).permutation(self.length)
-            # An incomplete batch would shift the batch norm; other images are left out each time.
+            # An incomplete batch would disturb batch norm; each epoch leaves out different images.
             order = order[: self.length // self.batch_size * self.batch_size]
         return iter(order[self.world.rank :: self.world.size].tolist())
 

@@ -1,4 +1,4 @@
-"""Which frames are trained on and which are kept back."""
+"""The split into training and validation frames."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ VALIDATION_SHARE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Positions of the training and validation frames in the list that was split."""
+    """Positions of the training and validation frames in the list of pairs."""
 
     train: list[int]
     validation: list[int]
 
 
 def make_split(pairs: Sequence[Pair], config: TrainConfig) -> Split:
-    """Split `pairs` as the settings say: a given file, folds, or a seeded 80/20.
+    """Split `pairs` by a given file, into folds, or 80/20 with a seed, as configured.
 
-    With `split="case"` all frames of a surgery lie on one side.
-    Raises UsageError when a side would be empty or the given file does not fit the data.
+    With `split="case"`, all frames of a surgery are on the same side.
+    Raises UsageError if a side would be empty or the given file does not match the data.
     """
     if config.split_file is not None:
         return read_split(config.split_file, pairs)
@@ -47,7 +47,7 @@ def make_split(pairs: Sequence[Pair], config: TrainConfig) -> Split:
         what = "surgeries" if config.split == "case" else "frames"
         raise UsageError(
             f"{len(names)} {what} cannot be split: {len(split.train)} frames to train on, "
-            f"{len(split.validation)} to validate: add data, use fewer folds or --split frame"
+            f"{len(split.validation)} to validate: add data, use fewer folds or split by frame"
         )
     return split
 
@@ -63,11 +63,11 @@ def write_split(path: Path, split: Split, pairs: Sequence[Pair]) -> None:
 
 
 def check_split(path: Path, split: Split, pairs: Sequence[Pair]) -> None:
-    """Raise UsageError where `write_split` wrote another split than this one."""
+    """Raise UsageError if the split in the file differs from this one."""
     if _names(read_split(path, pairs), pairs) != _names(split, pairs):
         raise UsageError(
-            f"cannot resume on other frames than the run had: {path}: give the data and the split "
-            "of that run, or start anew in another --output-dir"
+            f"cannot resume with different frames: {path}: use the data and the split of that run, "
+            "or start again in another output folder"
         )
 
 
@@ -79,21 +79,21 @@ def _names(split: Split, pairs: Sequence[Pair]) -> dict[str, list[str]]:
 
 
 def read_split(path: Path, pairs: Sequence[Pair]) -> Split:
-    """Return the split that `write_split` wrote, for the same or more data. Raises UsageError."""
+    """Return the split from a file, for the same or more data. Raises UsageError."""
     try:
         content = json.loads(path.read_text())
         sides = {side: [str(n) for n in content[side]] for side in ("train", "validation")}
     except (OSError, ValueError, KeyError, TypeError) as err:
-        raise UsageError(f"not a split file: {path}: {err}: give the split.json of a run") from err
+        raise UsageError(f"not a split file: {path}: {err}: use the split.json of a run") from err
     position = {pair.name: index for index, pair in enumerate(pairs)}
     missing = [name for names in sides.values() for name in names if name not in position]
     if missing:
         raise UsageError(
-            f"split file names {len(missing)} frames that are not usable here: {path}: "
-            f"first {missing[0]}: give the data that it was made from"
+            f"split file names {len(missing)} frames that are missing or unusable: {path}: "
+            f"first {missing[0]}: use the data that it was made from"
         )
     both = set(sides["train"]) & set(sides["validation"])
     if both or not all(sides.values()):
         problem = f"{len(both)} frames on both sides" if both else "an empty side"
-        raise UsageError(f"split file has {problem}: {path}: give the split.json of a run")
+        raise UsageError(f"split file has {problem}: {path}: use the split.json of a run")
     return Split(*([position[n] for n in sides[side]] for side in ("train", "validation")))

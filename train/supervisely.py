@@ -17,10 +17,10 @@ from cornea_stream.postprocess.contours import pixel_outlines
 
 CLASS_NAME = "cornea"
 NO_CORNEA = "no cornea"
-"""Tag of an image that shows none: without it an empty annotation is one that was forgotten."""
-# A compressed bitmap may not grow beyond this: a zlib bomb in an annotation must not eat memory.
+"""Tag of an image without a cornea; without it, an empty annotation counts as forgotten."""
+# Limit for decompressed bitmaps, so that a zlib bomb in an annotation cannot exhaust memory.
 _MAX_BITMAP_BYTES = 64 * 2**20
-# Fitted outlines overshoot the frame by a little; more than this is a wrong annotation.
+# Fitted outlines can overshoot the frame slightly; beyond this, the annotation is wrong.
 _MARGIN_SHARE = 0.25
 
 Mask = NDArray[np.uint8]
@@ -33,9 +33,9 @@ class BadAnnotationError(Exception):
 def read_mask(path: Path, size: tuple[int, int], *, respect_holes: bool = False) -> Mask:
     """Return the (H, W) uint8 mask, 0 or 255, of all corneas annotated in a JSON file.
 
-    `size` is (height, width) of the image. Polygon exteriors are filled; their holes stay filled
-    unless `respect_holes`. Other classes are ignored, and so is every path that the file names.
-    An image without cornea gives an empty mask where it is tagged NO_CORNEA.
+    `size` is (height, width) of the image. Polygons are filled, including their holes unless
+    `respect_holes` is set. Other classes and all paths in the file are ignored. An image without
+    a cornea gives an empty mask if it is tagged NO_CORNEA.
     Raises BadAnnotationError.
     """
     try:
@@ -48,7 +48,7 @@ def read_mask(path: Path, size: tuple[int, int], *, respect_holes: bool = False)
         declared = (content["size"]["height"], content["size"]["width"])
         objects = [o for o in content["objects"] if str(o["classTitle"]).lower() == CLASS_NAME]
     except (KeyError, TypeError) as err:
-        raise BadAnnotationError(f"no Supervisely annotation: {err!r} is missing") from err
+        raise BadAnnotationError(f"not a Supervisely annotation: {err!r} is missing") from err
     if declared != size:
         raise BadAnnotationError(
             f"sizes differ: image {size[1]}x{size[0]}, annotation {declared[1]}x{declared[0]}"
@@ -57,21 +57,21 @@ def read_mask(path: Path, size: tuple[int, int], *, respect_holes: bool = False)
     if not objects:
         if _is_tagged_empty(content):
             return mask
-        raise BadAnnotationError(f"no cornea annotated, and not tagged {NO_CORNEA!r}")
+        raise BadAnnotationError(f"no cornea is annotated, and the tag {NO_CORNEA!r} is missing")
     for item in objects:
         try:
             _draw(mask, item, respect_holes)
         except (KeyError, TypeError, ValueError, IndexError, OverflowError) as err:
             raise BadAnnotationError(f"malformed geometry: {err}") from err
     if not mask.any():
-        raise BadAnnotationError("the annotated cornea covers no pixel")
+        raise BadAnnotationError("the annotated cornea covers no pixels")
     return mask
 
 
 def annotation(mask: Mask, *, polygons: bool = False) -> dict[str, Any]:
-    """Return the content of a JSON file for a (H, W) mask, everything above 0 being cornea.
+    """Return the JSON content for an (H, W) mask; every value above 0 is cornea.
 
-    One bitmap that is the mask to the pixel, or the simplified outlines as polygons without holes.
+    It is one exact bitmap or, with `polygons`, the simplified outlines without holes.
     """
     objects = [_polygon(points) for points in pixel_outlines(mask)] if polygons else _bitmap(mask)
     return {
@@ -83,7 +83,7 @@ def annotation(mask: Mask, *, polygons: bool = False) -> dict[str, Any]:
 
 
 def project_meta() -> dict[str, Any]:
-    """Return the content of a project's meta.json: its class and its tag."""
+    """Return the content of a project's meta.json: the class and the tag."""
     return {
         "classes": [{"title": CLASS_NAME.title(), "shape": "any", "color": "#00FF00"}],
         "tags": [
@@ -105,7 +105,7 @@ def _bitmap(mask: Mask) -> list[dict[str, Any]]:
     x, y, width, height = cv2.boundingRect(mask)
     if not width:
         return []
-    # Supervisely itself writes the mask as transparency.
+    # Like Supervisely, store the mask in the alpha channel.
     patch = np.zeros((height, width, 4), np.uint8)
     patch[mask[y : y + height, x : x + width] > 0] = 255
     png = cv2.imencode(".png", patch)[1].tobytes()
@@ -147,7 +147,7 @@ def _draw(mask: Mask, item: dict[str, Any], respect_holes: bool) -> None:
 def _points(values: Any, shape: tuple[int, ...]) -> NDArray[np.int32]:
     points = np.asarray(values, float)
     if points.ndim != 2 or points.shape[1] != 2 or len(points) < 3:
-        raise BadAnnotationError(f"a polygon needs 3 points or more, got {len(points)}")
+        raise BadAnnotationError(f"a polygon needs at least 3 points, got {len(points)}")
     limit = np.array(shape[::-1], float)
     outside = (points < -_MARGIN_SHARE * limit) | (points > (1 + _MARGIN_SHARE) * limit)
     if not np.isfinite(points).all() or outside.any():
@@ -156,15 +156,15 @@ def _points(values: Any, shape: tuple[int, ...]) -> NDArray[np.int32]:
 
 
 def _paste(mask: Mask, data: str, origin: Any) -> None:
-    """Draw a Supervisely bitmap: base64 of zlib of a PNG whose last channel is the mask."""
+    """Draw a Supervisely bitmap: a PNG whose last channel is the mask, zlib- and base64-encoded."""
     try:
         inflate = zlib.decompressobj()
         png = inflate.decompress(base64.b64decode(data, validate=True), _MAX_BITMAP_BYTES)
     except (binascii.Error, zlib.error) as err:
-        raise BadAnnotationError(f"the bitmap cannot be unpacked: {err}") from err
+        raise BadAnnotationError(f"the bitmap cannot be decompressed: {err}") from err
     image = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED) if png else None
     if image is None or inflate.unconsumed_tail:
-        raise BadAnnotationError("the bitmap is no PNG")
+        raise BadAnnotationError("the bitmap is not a PNG")
     patch = image if image.ndim == 2 else image[..., -1]
     x, y = int(origin[0]), int(origin[1])
     height, width = patch.shape
@@ -175,7 +175,7 @@ def _paste(mask: Mask, data: str, origin: Any) -> None:
 
 
 def crosses_itself(points: NDArray[np.int32]) -> bool:
-    """Whether two sides of the closed (N, 2) polygon that are not neighbors cross."""
+    """Whether two non-adjacent sides of the closed (N, 2) polygon cross."""
     ring = points.astype(float)
     ring = ring[np.any(ring != np.roll(ring, 1, axis=0), axis=1)]
     if len(ring) < 4:
@@ -183,10 +183,10 @@ def crosses_itself(points: NDArray[np.int32]) -> bool:
     a, b = ring, np.roll(ring, -1, axis=0)
 
     def side(p: NDArray[np.float64], q: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Sign of every point of q[j] against every line a[i]-b[i]."""
+        """Return the side of the line a[i]-b[i] that q[j] is on, for all i and j."""
         along, offset = (b - a)[:, None], q[None] - p[:, None]
         return np.asarray(np.sign(along[..., 0] * offset[..., 1] - along[..., 1] * offset[..., 0]))
 
-    # Sides i and j cross when each has the other's ends strictly on both of its sides.
+    # Sides i and j cross if each separates the end points of the other.
     split = side(a, a) * side(a, b) < 0
     return bool((split & split.T).any())

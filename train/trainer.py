@@ -32,7 +32,7 @@ from cornea_train.split import Split, check_split, make_split, write_split
 
 Row = dict[str, float]
 Batch = tuple[torch.Tensor, torch.Tensor]
-# Changing one of these between a run and its resumption would make it another run.
+# A resumed run must have the same values of these settings.
 _FIXED = (
     "epochs", "batch_size", "lr", "min_lr", "weight_decay", "encoder_name", "encoder_depth",
     "image_size", "augment", "dice_weight", "focal_weight", "boundary_weight", "accumulate",
@@ -41,10 +41,10 @@ _FIXED = (
 
 
 class Trainer:
-    """One run in one process: network, optimizer and data, ready to go through the epochs."""
+    """The network, optimizer and data of a training run in one process."""
 
     def __init__(self, config: TrainConfig, world: World, cache: Cache, split: Split) -> None:
-        """Build everything. Raises CheckpointError, UsageError."""
+        """Build the network and loaders. Raises CheckpointError, UsageError."""
         self.config, self.world = config, world
         torch.manual_seed(config.seed)
         self.network, self.spec = build_network(config)
@@ -61,7 +61,7 @@ class Trainer:
         self.batch_size = min(config.batch_size, len(split.train))
         if self.batch_size % world.size:
             raise UsageError(
-                f"batch size {self.batch_size} cannot be dealt over {world.size} processes: "
+                f"batch size {self.batch_size} cannot be divided over {world.size} processes: "
                 "make it a multiple"
             )
         self.train_loader = self._loader(cache, split.train, train=True)
@@ -69,7 +69,7 @@ class Trainer:
         self.history: list[Row] = []
 
     def run_epoch(self) -> Row:
-        """Train for one epoch, validate, step the schedule; append to `history` and return it."""
+        """Train and validate for one epoch; append the row to `history` and return it."""
         epoch = len(self.history) + 1
         lr = self.optimizer.param_groups[0]["lr"]
         train, val = self._train(epoch), self._validate()
@@ -82,11 +82,11 @@ class Trainer:
 
     @property
     def best_epoch(self) -> int:
-        """The epoch, counted from 1, with the highest validation IoU; the first of equals."""
+        """The first epoch with the highest validation IoU, counted from 1."""
         return 1 + max(range(len(self.history)), key=lambda i: self.history[i]["val_iou"])
 
     def state(self) -> dict[str, Any]:
-        """Return all that the next epoch depends on, beside the settings and the data."""
+        """Return everything the next epoch depends on, apart from settings and data."""
         return {
             "settings": {name: getattr(self.config, name) for name in _FIXED},
             "network": self.network.pspnet.state_dict(),
@@ -97,13 +97,13 @@ class Trainer:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Continue from `state`. Raises UsageError when the settings are not those of that run."""
+        """Continue from `state`. Raises UsageError if the settings differ from that run."""
         for name, value in state["settings"].items():
             given = getattr(self.config, name)
             if given != value:
                 raise UsageError(
-                    f"cannot resume with {name} {given}: the run had {value}: give that, or start "
-                    "anew in another --output-dir"
+                    f"cannot resume with {name} {given}: the run had {value}: use that, or start "
+                    "again in another output folder"
                 )
         self.network.pspnet.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -149,7 +149,7 @@ class Trainer:
         )
 
     def _train(self, epoch: int) -> Row:
-        # Dropout follows from seed, epoch and process, so nothing random needs to be saved.
+        # Dropout depends only on seed, epoch and process, so no random state needs to be saved.
         torch.manual_seed((self.config.seed * 100_003 + epoch) * 1009 + self.world.rank)
         self._model.train()
         if self.config.freeze_norm:
@@ -162,7 +162,7 @@ class Trainer:
         steps = len(self.train_loader)
         for step, (images, target) in enumerate(self._batches(self.train_loader), start=1):
             last = step % self.config.accumulate == 0 or step == steps
-            # Gradients need to be added up over processes only when a step follows.
+            # Gradients only need to be summed over processes before an optimizer step.
             together = nullcontext() if last or self.world.size == 1 else self._model.no_sync()  # type: ignore[operator]
             with together:
                 with self._autocast():
@@ -176,7 +176,7 @@ class Trainer:
         return tally.result()
 
     def _in_group(self, step: int, steps: int) -> int:
-        """Return how many batches share the optimizer step that `step` belongs to."""
+        """Return the number of batches in the optimizer step that contains `step`."""
         size = self.config.accumulate
         first = (step - 1) // size * size
         return min(size, steps - first)
@@ -202,10 +202,10 @@ class Trainer:
 
 
 def train(config: TrainConfig, on_epoch: Callable[[Row, bool], None] | None = None) -> list[Row]:
-    """Train as `config` says; write checkpoints, metrics.csv and curves; return the history.
+    """Train with `config`; write checkpoints, metrics.csv and curves; return the history.
 
-    `on_epoch` gets every epoch's row and whether it is the best so far, in the writing process.
-    Raises SourceError, UsageError, CheckpointError and OutputError before and between epochs.
+    In the writing process, `on_epoch` is called with the row of each epoch and whether it is the
+    best so far. Raises SourceError, UsageError, CheckpointError and OutputError.
     """
     config.check()
     folder = config.output_dir
@@ -213,7 +213,7 @@ def train(config: TrainConfig, on_epoch: Callable[[Row, bool], None] | None = No
         if world.is_writer:
             prepare_folder(config)
         world.wait()
-        if world.is_writer:  # the others find it made
+        if world.is_writer:  # the other processes use the same cache
             _open_cache(config)
         world.wait()
         cache = _open_cache(config)
@@ -226,7 +226,7 @@ def train(config: TrainConfig, on_epoch: Callable[[Row, bool], None] | None = No
         while len(trainer.history) < config.epochs:
             row = trainer.run_epoch()
             if recorder:
-                if len(trainer.history) == 1:  # an earlier run goes when there is one in its place
+                if len(trainer.history) == 1:  # only now remove an earlier run
                     clear_folder(folder)
                     write_split(folder / SPLIT, split, cache.pairs)
                 recorder.record()

@@ -1,4 +1,4 @@
-"""What is installed here, for bug reports: versions, processor, GPUs, codecs, weights."""
+"""The installation, for bug reports: versions, processor, GPUs, codecs, weights."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from cornea_stream.errors import UsageError
 from cornea_stream.models.checkpoint import load_checkpoint
 from cornea_stream.runs.environment import machine, versions
 
-# What decides speed here, of the many that processors have.
+# The processor features that matter for speed.
 _CPU_FEATURES = (
     "avx2", "avx512_f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_bf16",
     "amx_int8", "avx_vnni", "neon", "bf16", "i8mm", "sve",
 )  # fmt: skip
-# What recorders write and what the outputs are written with, in software and on hardware.
+# Codecs of recorders and of the outputs, in software and hardware.
 _DECODERS = (
     "h264", "hevc", "libdav1d", "av1", "vp9", "mpeg2video", "mpeg4", "mjpeg", "prores", "dvvideo",
     "vc1", "wmv3", "ffv1", "h264_cuvid", "hevc_cuvid", "h264_qsv", "hevc_qsv",
@@ -33,7 +33,7 @@ _FOR_DEVELOPERS = ("dev", "test")
 
 
 def describe_installation() -> dict[str, Any]:
-    """Return what a bug report needs, as JSON values; None is not known, lists may be empty."""
+    """Return the facts for a bug report as JSON values; None means unknown."""
     import av
     from av.codec.hwaccel import hwdevices_available
 
@@ -57,7 +57,7 @@ def describe_installation() -> dict[str, Any]:
 
 
 def _extras() -> dict[str, dict[str, list[str]]]:
-    """Return the extras that are installed, with versions, and those that are not, with gaps."""
+    """Return installed extras with versions, and incomplete ones with their missing packages."""
     present: dict[str, list[str]] = {}
     lacking: dict[str, list[str]] = {}
     for requirement in _requirements():
@@ -76,14 +76,14 @@ def _extras() -> dict[str, dict[str, list[str]]]:
 def _requirements() -> list[str]:
     try:
         return metadata.requires("cornea-stream") or []
-    except metadata.PackageNotFoundError:  # run from a folder that was not installed
+    except metadata.PackageNotFoundError:  # not installed, run from the source folder
         return []
 
 
 def _processor() -> dict[str, Any]:
     import torch
 
-    # Public in newer versions of torch only.
+    # Public only in newer versions of torch.
     ask = getattr(torch.cpu, "get_capabilities", dict)
     known: dict[str, Any] = ask()
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -132,7 +132,7 @@ def _codecs(names: tuple[str, ...], mode: Literal["r", "w"]) -> list[str]:
     for name in names:
         try:
             av.codec.Codec(name, mode)
-        except ValueError:  # PyAV's error for a codec that is not there
+        except ValueError:  # PyAV's error for a missing codec
             continue
         found.append(name)
     return found

@@ -1,1 +1,1 @@
-"""Frames, planes, color, painting, addresses."""
+"""Frames, planes, color, overlay painting, addresses."""

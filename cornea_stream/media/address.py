@@ -1,7 +1,7 @@
-"""Sources that are no files: streams on the network, cameras, standard input.
+"""Sources that are not files: network streams, cameras, standard input.
 
-A password may stand in an address, so only `open_address` sees the whole of it; everything that is
-printed, logged, stored or named after a source uses `str(address)` and `address.name`.
+An address can contain a password, so only `open_address` uses it in full. Everything that is
+printed, logged, stored or used as a name comes from `str(address)` and `address.name`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from cornea_stream.errors import UsageError, wrong_type
 
 NETWORK = ("rtsp", "rtmp", "udp", "http", "https")
-"""Schemes of addresses on the network."""
+"""Schemes of network addresses."""
 _ENDLESS = ("rtsp", "rtmp", "udp", "camera")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+:/+)(?:[^\s/@]*@)?([^\s?#]*[^\s?#:])(?:[?#]\S*|:)?")
@@ -24,9 +24,9 @@ _CAMERA = re.compile(r"/dev/(video\d+|v4l/.+)")
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a stream comes from; `str` gives it without user, password and query.
+    """The address of a stream; `str` gives it without user, password and query.
 
-    `scheme` is one of NETWORK, camera or stdin. `url` is what was typed, secrets included.
+    `scheme` is one of NETWORK, camera or stdin. `url` is the address as given, including secrets.
     """
 
     scheme: str
@@ -40,20 +40,20 @@ class Address:
 
     @property
     def name(self) -> str:
-        """Name of the outputs' folder, made of host, port and path."""
+        """Name of the output folder, built from host, port and path."""
         return address_name(str(self))
 
     @property
     def endless(self) -> bool:
-        """Whether it is a live source by nature, which goes on until somebody ends it."""
+        """Whether this is a live source, which has no end of its own."""
         return self.scheme in _ENDLESS
 
 
 def find_address(source: str | Path | Address) -> Address | None:
-    """Return the address that `source` is, or None for a path.
+    """Return `source` as an address, or None if it is a path.
 
-    A `Path` is never one on the network, nor standard input.
-    Raises UsageError for an address that cannot be opened, and for what is neither.
+    A `Path` is never a network address or standard input.
+    Raises UsageError for an address that cannot be opened, or if `source` is neither.
     """
     if isinstance(source, Address):
         return source
@@ -70,7 +70,9 @@ def find_address(source: str | Path | Address) -> Address | None:
         return None
     scheme = match.group(1).lower()
     if scheme == "srt":
-        raise UsageError("srt:// cannot be read: PyAV's FFmpeg comes without SRT: use udp or rtsp")
+        raise UsageError(
+            "srt:// cannot be read: the FFmpeg in PyAV is built without SRT: use udp or rtsp"
+        )
     if scheme not in NETWORK:
         raise UsageError(
             f"{scheme}:// cannot be read: use {', '.join(NETWORK)}, or the path of a file"
@@ -91,13 +93,15 @@ def find_address(source: str | Path | Address) -> Address | None:
 
 
 def lone_address(sources: Sequence[str]) -> Address | None:
-    """Return the address that `sources` consist of, or None where they are paths.
+    """Return the address if `sources` is a single address, or None if they are paths.
 
-    Raises UsageError for an address among others: each goes on until somebody ends it.
+    Raises UsageError for an address among other sources.
     """
     addresses = [address for source in sources if (address := find_address(source))]
     if addresses and len(sources) > 1:
-        raise UsageError(f"a stream is run alone: {addresses[0]}: start one run for each")
+        raise UsageError(
+            f"a stream must be the only source: {addresses[0]}: start one run for each source"
+        )
     return addresses[0] if addresses else None
 
 
@@ -111,25 +115,25 @@ def address_name(label: str) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """Return a text with its addresses, as they are or as paths, without user and query."""
+    """Return a text with user and query removed from all addresses, also if written as paths."""
     return _ADDRESS.sub(
         lambda found: found[1] + found[2] + (":" if found[0][-1] == ":" else ""), text
     )
 
 
 def has_torn_password(text: str) -> bool:
-    """Whether a / ? or # may end the authority of an address in the middle of a password.
+    """Whether a / ? or # in the password may end the authority part of an address.
 
-    What stands before it would be taken for host and port, and the rest be shown.
+    The text before it would be parsed as host and port, and the rest would be shown.
     """
     authority = urlsplit(text).netloc
     return ":" in authority and "@" not in authority and "@" in text
 
 
 def torn_password(scheme: str) -> str:
-    """Return the message for an address with such a password."""
+    """Return the error message for an address with such a password."""
     return (
-        f"not a usable {scheme}:// address: there is an @ behind its host: write %2F, %3F and %23 "
+        f"not a usable {scheme}:// address: there is an @ after the host: write %2F, %3F and %23 "
         "for / ? and # in a password, and %40 for an @ in a path"
     )
 

@@ -1,4 +1,4 @@
-"""What is closed on the way out of a `with` block."""
+"""A base class for context managers with `close`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _Self = TypeVar("_Self", bound="Closing")
 
 
 class Closing(ABC):
-    """Something open that `with` closes, whatever happened inside."""
+    """A resource that a `with` block closes."""
 
     def __enter__(self: _Self) -> _Self:
         return self
@@ -25,4 +25,4 @@ class Closing(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Release what is open."""
+        """Release the resource."""

@@ -1,4 +1,4 @@
-"""The small dataclasses that pass between stages: what a frame is, and what was found in it."""
+"""The dataclasses that pass between stages: a source, a frame and its segmentation."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Logits = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class MediaInfo:
-    """What an open source knows about its frames before they are read.
+    """Properties of a source that are known before its frames are read.
 
     `width` and `height` are stored pixels, before `rotation` (degrees counter-clockwise that make
-    the picture upright). `duration_s` and `frame_count` are what the header claims, or None.
+    the frame upright). `duration_s` and `frame_count` come from the header, or are None.
     The color fields are FFmpeg's numbers (ITU-T H.273; 2 is unspecified, and 0 for the range).
-    `path` is None for a stream, which has an `address` instead, without user and password.
+    `path` is None for a stream; its `address` is without user and password.
     """
 
     path: Path | None
@@ -49,12 +49,12 @@ class MediaInfo:
 
     @property
     def name(self) -> str:
-        """Name of the outputs' folder: the file's stem, the folder's name, or the address's."""
+        """Name of the output folder: from the file stem, the folder or the address."""
         return source_name(self.path) if self.path else address_name(self.address or "")
 
     @property
     def upright_aspect(self) -> Fraction | None:
-        """Width of a pixel over its height in the upright picture, or None where nobody knows."""
+        """Pixel aspect ratio (width / height) of the upright frame, or None if unknown."""
         aspect = self.sample_aspect_ratio
         return 1 / aspect if aspect and self.rotation % 180 else aspect
 
@@ -63,9 +63,9 @@ class MediaInfo:
 class Frame:
     """One frame as decoded, in its native pixel format, with its presentation time.
 
-    `index` counts the source's frames from 0, from where reading began; `time_s` is the source's
-    own presentation time in seconds. `received_s` is when a live frame was decoded, by
-    `time.perf_counter`; None for the frames of files.
+    `index` counts the frames of the source from 0, beginning where reading began. `time_s` is the
+    presentation time in the source in seconds. `received_s` is the `time.perf_counter` value when
+    a live frame was decoded, or None for files.
     """
 
     index: int
@@ -75,17 +75,17 @@ class Frame:
 
     @property
     def rotation(self) -> int:
-        """Degrees counter-clockwise that make the picture upright: 0, 90, 180 or 270."""
+        """Degrees counter-clockwise that make the frame upright: 0, 90, 180 or 270."""
         return quarter_turn(self.video.rotation)
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) in pixels of the upright picture."""
+        """(height, width) in pixels of the upright frame."""
         stored = (self.video.height, self.video.width)
         return stored if self.rotation % 180 == 0 else stored[::-1]
 
     def rgb(self) -> Image:
-        """Return the upright picture as (H, W, 3) uint8 RGB, at full resolution."""
+        """Return the upright frame as (H, W, 3) uint8 RGB at full resolution."""
         return upright(np.asarray(self.video.to_ndarray(format="rgb24"), np.uint8), self.rotation)
 
     def __repr__(self) -> str:
@@ -99,8 +99,8 @@ class Frame:
 class Segmentation:
     """The cornea of one frame.
 
-    `mask` is (H, W) uint8, 255 on the cornea and 0 elsewhere, of the upright frame's size.
-    `confidence` is the mean probability over the mask's pixels, 0–1; 0 where there is no cornea.
+    `mask` is (H, W) uint8 of the size of the upright frame, 255 on the cornea and 0 elsewhere.
+    `confidence` is the mean probability inside the mask, 0–1; it is 0 without a cornea.
     """
 
     frame: Frame
@@ -109,25 +109,25 @@ class Segmentation:
 
     @property
     def present(self) -> bool:
-        """Whether any cornea was found."""
+        """Whether a cornea was found."""
         return self.confidence > 0
 
 
 def source_name(path: Path) -> str:
-    """Return the name of a source's outputs: the file's stem, or the folder's name."""
+    """Return the output name of a source: the file stem or the folder name."""
     return path.resolve().name if path.is_dir() else path.stem
 
 
 def upright(image: Image, rotation: int) -> Image:
-    """Turn stored pixels `rotation` degrees counter-clockwise (a multiple of 90)."""
+    """Rotate stored pixels by `rotation` degrees counter-clockwise (a multiple of 90)."""
     return image if rotation == 0 else np.ascontiguousarray(np.rot90(image, rotation // 90))
 
 
 def as_stored(image: Image, rotation: int) -> Image:
-    """Undo `upright`: turn an upright image back to the orientation of the stored pixels."""
+    """Undo `upright`: rotate an upright image back to the stored orientation."""
     return upright(image, -rotation % 360)
 
 
 def quarter_turn(degrees: float) -> int:
-    """Return 0, 90, 180 or 270, whichever is nearest; pictures are turned by no other angle."""
+    """Return the nearest of 0, 90, 180 and 270; frames are not rotated by other angles."""
     return round(degrees / 90) * 90 % 360

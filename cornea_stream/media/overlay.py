@@ -31,11 +31,11 @@ def paint_rgb(segmentation: Segmentation, color: RGB, opacity: float) -> Image:
 
 
 class YuvPainter:
-    """Paint segmentations in YUV, without a detour over RGB; give new 8-bit 4:2:0 frames.
+    """Paint segmentations in YUV, without converting to RGB; return new 8-bit 4:2:0 frames.
 
-    The source frame is not written to: decoders share buffers between frames. Sizes are padded to
-    even numbers by repeating the last row or column, which 4:2:0 encoders need.
-    Not for use by several threads at once: it keeps the scaler's tables.
+    The source frame is not modified, because decoders share buffers between frames. Sizes are
+    padded to even numbers, as 4:2:0 encoders require, by repeating the last row or column.
+    Not thread-safe: it keeps the state of the scaler.
     """
 
     def __init__(self, color: RGB, opacity: float) -> None:
@@ -44,7 +44,7 @@ class YuvPainter:
         self._reformatter = VideoReformatter()
 
     def __call__(self, segmentation: Segmentation) -> av.VideoFrame:
-        """Return a painted yuv420p frame with the times and color tags of the source frame."""
+        """Return a painted yuv420p frame with the timestamps and color tags of the source frame."""
         frame = segmentation.frame
         source = to_yuv420(frame.video, self._reformatter)
         painted = _copy_to_even_size(source)
@@ -62,9 +62,9 @@ class YuvPainter:
 def _blend(
     planes: Sequence[NDArray[np.uint8]], mask: Image, values: Sequence[float], opacity: float
 ) -> None:
-    """Blend one value per plane in where `mask` is set, in place, inside its bounding box only.
+    """Blend one value per plane into the pixels where `mask` is set, in place.
 
-    Planes are of the mask's size or, as chroma, of half of it; the mask's sides are then even.
+    Planes have the size of the mask or, for chroma, half of it; the mask then has even sides.
     """
     rows = np.flatnonzero(mask.max(axis=1))
     if not rows.size:
@@ -97,7 +97,7 @@ def _pad(plane: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
 
 
 def _paste_in_corner(plane: NDArray[np.uint8], patch: NDArray[np.uint8], rotation: int) -> None:
-    """Paste at the corner of the stored plane that is the upright picture's top left."""
+    """Paste at the corner of the stored plane that is the top left of the upright frame."""
     height, width = min(patch.shape[0], plane.shape[0]), min(patch.shape[1], plane.shape[1])
     bottom, right = rotation in (180, 270), rotation in (90, 180)
     rows = slice(-height, None) if bottom else slice(height)
@@ -107,7 +107,7 @@ def _paste_in_corner(plane: NDArray[np.uint8], patch: NDArray[np.uint8], rotatio
 
 @lru_cache(maxsize=8)
 def _legend(frame_height: int, color: RGB) -> Image:
-    """Return the legend box with margin-free even sides: a swatch of the color and the label."""
+    """Return the legend box, with even sides and no margin: a color swatch and the label."""
     scale = max(0.35, frame_height / 900)
     thickness = max(1, round(1.6 * scale))
     font = cv2.FONT_HERSHEY_SIMPLEX
@@ -128,7 +128,7 @@ def _legend_yuv(
     frame_height: int, color: RGB, rotation: int, colorspace: int, color_range: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
     box = as_stored(_legend(frame_height, color), rotation)
-    # RGB -> YUV is affine, so the images of black and the three primaries give the matrix.
+    # RGB -> YUV is affine, so black and the three primaries determine the matrix.
     primaries: list[RGB] = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
     offset = np.array(rgb_to_yuv((0, 0, 0), colorspace, color_range), float)
     columns = [np.subtract(rgb_to_yuv(p, colorspace, color_range), offset) / 255 for p in primaries]

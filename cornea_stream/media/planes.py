@@ -1,4 +1,4 @@
-"""Pixels of a frame's planes as arrays, without copying."""
+"""The planes of a frame as arrays, without copying."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 from cornea_stream.media.frame import Frame, upright
 
 _PLANAR_420 = ("yuv420p", "yuvj420p")
-# BT.709, unspecified, BT.601 (two), BT.2020: the matrices of which `color` knows the numbers.
+# BT.709, unspecified, BT.601 (two) and BT.2020: the color matrices that `color` supports.
 _KNOWN_MATRICES = (1, 2, 5, 6, 9)
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the pixels of an 8-bit 4:2:0 frame are stored, and what they mean.
+    """How the pixels of an 8-bit 4:2:0 frame are stored and interpreted.
 
-    `height` and `width` are stored pixels, both even. `interleaved`: Cb and Cr share a plane, pixel
-    by pixel (NV12). `colorspace` is FFmpeg's number.
+    `height` and `width` are stored pixels, both even. With `interleaved`, Cb and Cr alternate in
+    one plane (NV12). `colorspace` is FFmpeg's number.
     """
 
     height: int
@@ -35,7 +35,7 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Planes:
-    """The pixels of a frame as decoded: views on its memory, which they keep alive.
+    """The decoded pixels of a frame: views that share its memory and keep it alive.
 
     `pixels` are uint8: Y (H, W), then Cb and Cr (H / 2, W / 2) each, or both as (H / 2, W).
     """
@@ -45,10 +45,10 @@ class Planes:
 
 
 def native_planes(frame: Frame) -> Planes | None:
-    """Return the planes of an 8-bit 4:2:0 frame, or None for one that takes more to convert.
+    """Return the planes of an 8-bit 4:2:0 frame, or None for other pixel formats.
 
-    These are other formats and color matrices, odd sizes, for which FFmpeg interpolates chroma,
-    and interlaced frames, the chroma rows of which belong to two fields.
+    None is also returned for unknown color matrices, for odd sizes (FFmpeg interpolates their
+    chroma) and for interlaced frames (their chroma rows belong to two fields).
     """
     video = frame.video
     name = video.format.name
@@ -81,19 +81,19 @@ def view(plane: VideoPlane) -> NDArray[np.uint8]:
 
 
 def _pairs(plane: VideoPlane) -> NDArray[np.uint8]:
-    """Return the (H, 2 W) uint8 bytes of a plane of W pairs a row, sharing its memory."""
+    """Return a plane of W byte pairs per row as (H, 2 W) uint8, sharing its memory."""
     rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
     return rows[: plane.height, : 2 * plane.width]
 
 
 def _is_yuv(video: av.VideoFrame) -> bool:
-    """Whether a frame is stored as luma and chroma, rather than as RGB, gray or palette."""
+    """Whether a frame is stored as luma and chroma, not as RGB, gray or palette."""
     name = video.format.name
     return not video.format.is_rgb and not name.startswith(("gray", "pal8", "mono", "ya"))
 
 
 def to_yuv420(video: av.VideoFrame, reformatter: VideoReformatter) -> av.VideoFrame:
-    """Return `video` in 8-bit planar 4:2:0, tagged: itself where it is so already.
+    """Return `video` as tagged 8-bit planar 4:2:0; the same frame if it already is.
 
     YUV keeps its matrix and range; RGB and gray become BT.709, limited range.
     """
@@ -121,7 +121,7 @@ def to_yuv420(video: av.VideoFrame, reformatter: VideoReformatter) -> av.VideoFr
 
 
 def turn_upright(video: av.VideoFrame, rotation: int) -> av.VideoFrame:
-    """Return an 8-bit planar frame turned `rotation` degrees counter-clockwise."""
+    """Return an 8-bit planar frame rotated by `rotation` degrees counter-clockwise."""
     if rotation == 0:
         return video
     turned = [upright(view(plane), rotation) for plane in video.planes]

@@ -1,4 +1,4 @@
-"""A generated clip with its true masks, and how well a run's mask video agrees with them."""
+"""A generated clip with its true masks, and the agreement of a mask video with them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HEIGHT, WIDTH = 768, 1024
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A generated clip: its file and the seed that gives its true masks again."""
+    """A generated clip: its file and the seed that reproduces its true masks."""
 
     path: Path
     frames: int
@@ -48,7 +48,7 @@ def write_clip(path: Path, *, seconds: float, seed: int, overwrite: bool = False
 
 
 def mean_iou(clip: Clip, mask_video: Path) -> float:
-    """Return the mean IoU of a run's mask video with the true masks of the clip."""
+    """Return the mean IoU of a mask video with the true masks of the clip."""
     truth = generate_clip(clip.seed, clip.frames, HEIGHT, WIDTH)
     with open_source(mask_video) as found:
         scores = [

@@ -80,18 +80,18 @@ BOW_TIE = [[10, 10], [50, 50], [50, 10], [10, 50]]
     [
         ("{", "malformed JSON"),
         ("[" * 100000, "malformed JSON"),
-        ("[]", "no Supervisely annotation"),
-        (json.dumps({"size": {"height": 80, "width": 96}}), "no Supervisely annotation"),
+        ("[]", "not a Supervisely annotation"),
+        (json.dumps({"size": {"height": 80, "width": 96}}), "not a Supervisely annotation"),
         (annotation([polygon(circle(40, 40, 20))], width=97), "image 96x80, annotation 97x80"),
         (annotation([]), "no cornea annotated"),
         (annotation([polygon(circle(40, 40, 20), "Pupil")]), "no cornea annotated"),
         (annotation([polygon(BOW_TIE)]), "crosses itself"),
-        (annotation([polygon([[1, 1], [5, 5]])]), "3 points or more"),
+        (annotation([polygon([[1, 1], [5, 5]])]), "at least 3 points"),
         (annotation([polygon(circle(500, 40, 20))]), "outside the frame"),
         (annotation([polygon([[1, 1], [9, float("nan")], [9, 9]])]), "outside the frame"),
         (annotation([polygon([[1, "x"], [9, 2], [9, 9]])]), "malformed geometry"),  # type: ignore[list-item]
         (annotation([{"classTitle": "Cornea", "geometryType": "cuboid"}]), "neither polygon nor"),
-        (annotation([torn_bitmap()]), "cannot be unpacked"),
+        (annotation([torn_bitmap()]), "cannot be decompressed"),
         (annotation([bitmap([90, 70], np.full((20, 20), 255, np.uint8))]), "outside the frame"),
     ],
 )  # fmt: skip
@@ -106,7 +106,7 @@ def test_a_zlib_bomb_is_not_unpacked(tmp_path: Path) -> None:
     item = bitmap([0, 0], np.full((4, 4), 255, np.uint8))
     bomb = base64.b64encode(zlib.compress(bytes(200 * 2**20), 9)).decode()
     item["bitmap"] = {"data": bomb, "origin": [0, 0]}
-    with pytest.raises(BadAnnotationError, match="no PNG"):
+    with pytest.raises(BadAnnotationError, match="not a PNG"):
         mask_of(tmp_path, [item])
 
 

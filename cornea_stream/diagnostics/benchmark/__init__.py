@@ -1,4 +1,4 @@
-"""Frames per second, honestly: every stage alone, all together, the bound, the plain loop."""
+"""Speed measurements: each stage alone, the whole pipeline, the bound and a plain loop."""
 
 from cornea_stream.diagnostics.benchmark.chart import plot
 from cornea_stream.diagnostics.benchmark.harness import Benchmark, Stage, bound, run_benchmark

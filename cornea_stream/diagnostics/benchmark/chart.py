@@ -9,7 +9,7 @@ from cornea_stream.errors import UsageError
 
 
 def plot(found: Benchmark, path: Path) -> None:
-    """Draw the frames per second of the stages as bars, with the bound. Raises UsageError."""
+    """Write a bar chart of the speed of all stages, with the bound. Raises UsageError."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure

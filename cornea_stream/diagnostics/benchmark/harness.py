@@ -1,11 +1,11 @@
-"""Frames per second, honestly: every stage alone, all together, and the bound that they set.
+"""Measure each stage alone, the whole pipeline, and the bound that the stages set.
 
-On a CPU the stages share the cores, so the bound is cores ÷ sum of their CPU times; on a GPU they
-run side by side, so it is the slowest stage alone. Efficiency is end to end ÷ bound. Loading,
-compiling and the first frames are reported as warm-up and counted in no figure.
+On a CPU the stages share the cores, so the bound is cores ÷ sum of their CPU times. On a GPU they
+run in parallel, so it is the speed of the slowest stage. Efficiency is end-to-end speed ÷ bound.
+Loading, compiling and the first frames are reported as warm-up and not included elsewhere.
 
-Where the network's input is made on a GPU, "device input" is that and its upload alone; "infer"
-contains both, as they are one stage of the pipeline.
+If the network input is prepared on a GPU, "device input" measures upload and preprocessing alone.
+"infer" includes both, as they are one stage of the pipeline.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ from cornea_stream.sources import open_source
 
 WARM_UP_FRAMES = 4
 SAMPLE_FRAMES = 60
-"""Frames that the stages are measured on; they are held decoded, about 3 MB each at 1080p."""
+"""Frames for measuring the stages, kept decoded in memory (about 3 MB each at 1080p)."""
 FULL_BATCHES = 20
-"""At least so many batches pass the network; frames come again where the batches are large."""
+"""Minimum number of batches through the network; frames are repeated for large batches."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One stage alone: frames per second, wall-clock percentiles and CPU time of one frame."""
+    """One stage alone: frames per second, wall-clock percentiles and CPU time per frame."""
 
     name: str
     fps: float
@@ -61,7 +61,7 @@ class Stage:
 
 @dataclass(slots=True)
 class Benchmark:
-    """All that one run of the benchmark found."""
+    """The results of one benchmark run."""
 
     video: str
     width: int
@@ -101,10 +101,10 @@ def run_benchmark(
     baseline: bool = False,
     on_step: Callable[[str], None] | None = None,
 ) -> Benchmark:
-    """Measure all stages on `video`, and with `every_engine` all engines this machine has.
+    """Measure all stages on `video`, and all available engines with `every_engine`.
 
-    `input_size` gives the network square inputs of so many pixels instead of the checkpoint's own.
-    `on_step` gets the name of what is measured next. Raises SourceError, CheckpointError,
+    `input_size` is the side length of the square network input instead of the checkpoint's own.
+    `on_step` is called with the name of each measurement. Raises SourceError, CheckpointError,
     UsageError.
     """
     step = on_step or (lambda name: None)
@@ -147,7 +147,7 @@ def run_benchmark(
 
 
 def bound(stages: Sequence[Stage], *, on_gpu: bool) -> tuple[float, str]:
-    """Return the most frames per second that the stages allow, and what sets that limit."""
+    """Return the maximum frames per second that the stages allow, and what limits it."""
     if on_gpu:
         slowest = min(stages, key=lambda stage: stage.fps)
         return slowest.fps, slowest.name
@@ -179,7 +179,7 @@ def _stages(video: Path, decoder: str, frames: list[Frame], segmenter: Segmenter
         writer = VideoWriter(Path(folder) / "v.mp4", info, check_encoder("libx264"))
         began, cpu = time.perf_counter(), time.process_time()
         each = _timed("encode", writer.encode, painted)
-        writer.close()  # flushes what the encoder's threads still hold
+        writer.close()  # flushes the frames in the encoder's threads
         seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
     count = len(painted)
     encode = Stage("encode", count / seconds, each.p50_ms, each.p95_ms, 1000 * cpu / count)
@@ -187,7 +187,7 @@ def _stages(video: Path, decoder: str, frames: list[Frame], segmenter: Segmenter
 
 
 def _device_input(engine: Engine[Any], inputs: Sequence[Any]) -> list[Stage]:
-    """Time upload and conversion alone, one batch after the other, where they are on a device."""
+    """Measure upload and preprocessing on the device, one batch after another, if there is one."""
     if not isinstance(engine, TorchCUDAEngine):
         return []
     batch = [inputs[0]] * engine.batch_size
@@ -202,9 +202,9 @@ def _device_input(engine: Engine[Any], inputs: Sequence[Any]) -> list[Stage]:
 
 
 def _timed(name: str, step: Callable[[Any], object], items: Sequence[Any]) -> Stage:
-    """Time a step on every item; what it makes is dropped at once, as in the pipeline.
+    """Measure a step on every item; results are dropped immediately, as in the pipeline.
 
-    Kept results would make every one of them pay for memory that is new to the process.
+    Keeping them would add the cost of newly allocated memory to every item.
     """
     for item in items[:WARM_UP_FRAMES]:
         step(item)
@@ -218,7 +218,7 @@ def _timed(name: str, step: Callable[[Any], object], items: Sequence[Any]) -> St
 
 
 def _timed_stream(name: str, items: Iterable[object]) -> Stage:
-    """Time an iterator that works ahead, with threads or batches: only its mean speed tells."""
+    """Measure an iterator that works ahead in threads or batches; only its mean speed counts."""
     iterator = iter(items)
     _drain(islice(iterator, WARM_UP_FRAMES))
     walls = []
@@ -232,7 +232,7 @@ def _timed_stream(name: str, items: Iterable[object]) -> Stage:
 def _stage(name: str, walls: list[float], cpu_s: float) -> Stage:
     if not walls:
         raise UsageError(
-            f"the video is too short to measure: give one of more than {WARM_UP_FRAMES} frames"
+            f"the video is too short to measure: give one with more than {WARM_UP_FRAMES} frames"
         )
     p50, p95 = np.percentile(walls, [50, 95])
     count = len(walls)

@@ -1,4 +1,4 @@
-"""The network alone, in every configuration that a machine can run."""
+"""The network alone, in every configuration that the machine supports."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from cornea_stream.models.checkpoint import Checkpoint
 class Inference:
     """The network alone in one configuration.
 
-    `fps` with as many batches in flight as the engine takes; percentiles of one batch by itself.
+    `fps` is measured with the engine's maximum of batches in flight, and the percentiles with one
+    batch at a time.
     """
 
     backend: str
@@ -35,7 +36,7 @@ class Inference:
 
 
 def configurations(weights: Checkpoint, device: str) -> list[dict[str, Any]]:
-    """Return the backends, precisions and batch sizes that this machine can run."""
+    """Return the backends, precisions and batch sizes that this machine supports."""
     found = []
     for backend, precisions, batches in (
         ("torch", ("fp32", "bf16", "fp16"), (1, 4, 16, 64)),
@@ -90,7 +91,7 @@ def measure(
 
 
 def _run_through(engine: Engine[Any], batches: Sequence[Sequence[Any]]) -> None:
-    """Put all batches through, as many in flight as the engine takes."""
+    """Run all batches, with the engine's maximum in flight."""
     pending: deque[Pending] = deque()
     for batch in batches:
         if len(pending) == engine.in_flight:

@@ -1,4 +1,4 @@
-"""The loop that one would write first, to compare with."""
+"""A plain loop as a baseline."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from cornea_stream.models.checkpoint import Checkpoint
 
 
 def plain_loop(video: Path, weights: Checkpoint, device: str = "auto") -> float:
-    """Return the frames per second of the loop that one would write first.
+    """Return the frames per second of a straightforward implementation.
 
-    OpenCV reads and writes, the whole frame becomes RGB, the network computes in fp32, one frame
-    at a time, and the overlay is blended over the whole picture.
+    OpenCV reads and writes, the full frame is converted to RGB, the network runs in fp32 on one
+    frame at a time, and the overlay is blended over the full frame.
     """
     target = choose_devices(device)[0]
     model = weights.build().to(target)
@@ -48,5 +48,7 @@ def plain_loop(video: Path, weights: Checkpoint, device: str = "auto") -> float:
         writer.release()
         seconds = time.perf_counter() - began
     if not count:
-        raise UsageError(f"OpenCV reads no frame for the baseline: {video}: leave --baseline out")
+        raise UsageError(
+            f"OpenCV cannot read the video for the baseline: {video}: leave out the baseline"
+        )
     return count / seconds
