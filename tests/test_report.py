@@ -180,7 +180,8 @@ def test_without_table_and_masks_one_sentence_says_what_to_do(
     out = run(video, segmenter, RunOptions())
     code, _, err = call("report", out)
     assert code == 3
-    assert "holds neither metrics.csv nor mask.mkv: run again with --metrics --overwrite" in err
+    assert "nothing was measured" in err
+    assert "--metrics" in err
     code, _, err = call("report", video.parent / "none")
     assert (code, "no such folder" in err) == (3, True)
     (video.parent / "empty").mkdir()
@@ -233,7 +234,7 @@ def test_a_killed_run_is_shown_as_far_as_it_got(video: Path, segmenter: Segmente
     page = report.path.read_text()
     assert "unfinished" in page
     assert "overlay.part.mp4" in page
-    assert "did not end by itself" in page
+    assert "did not finish" in page
 
 
 def test_other_peoples_pages_are_left_alone(video: Path, segmenter: Segmenter, call) -> None:  # type: ignore[no-untyped-def]
@@ -358,7 +359,8 @@ def test_the_index_shows_runs_and_failures(
     assert call("run", tmp_path / "in", *arguments, "--report", "--overwrite")[0] == 6
     code, _, err = call("report", out)
     assert code == 6
-    assert "bare: it holds neither metrics.csv nor mask.mkv" in err
+    assert "nothing was measured" in err
+    assert "bare" in err
     page = (out / "index.html").read_text()
     assert 'href="./good/report.html"' in page
     for words in ("3 sources", "1 failed", "2 complete", "1 without a report", "broken.mp4"):

@@ -102,7 +102,7 @@ class _Annotatable:
         self.source = Path(str(path))
         if not self.source.exists():
             raise SourceError(f"the run's source is gone: {self.source}: put it back there")
-        if fingerprint(self.source) != self.run.told.get("fingerprint"):
+        if fingerprint(self.source) != self.run.record.get("fingerprint"):
             raise SourceError(
                 f"the source has changed since the run: {self.source}: run again with --overwrite"
             )

@@ -45,12 +45,12 @@ class Part:
 
     chunk: Chunk
     folder: Path
-    told: dict[str, Any]
+    record: dict[str, Any]
 
     @property
     def evidence(self) -> dict[str, Any]:
         """What `ChunkSource.evidence` told."""
-        found: dict[str, Any] = self.told["evidence"]
+        found: dict[str, Any] = self.record["evidence"]
         return found
 
     @property
@@ -66,7 +66,7 @@ class Part:
     @property
     def warnings(self) -> list[str]:
         """What its sinks warned of."""
-        found: list[str] = self.told["warnings"]
+        found: list[str] = self.record["warnings"]
         return found
 
     def numbers(self, every: int) -> range:
@@ -119,7 +119,7 @@ def _step(before: Part, after: Part) -> int | None:
         and {pts: digest for pts, (_, digest) in a.items()}
         == {pts: digest for pts, (_, digest) in b.items()}
         and all(part.evidence["whole_context"] and part.frames for part in (before, after))
-        and before.told["source"] == after.told["source"]
+        and before.record["source"] == after.record["source"]
         and before.streams() == after.streams()
     )
     return steps.pop() if fits else None

@@ -279,7 +279,7 @@ class ChunkedRun:
         return merged
 
     def _join(self, parts: Sequence[Part], moved: Sequence[int]) -> RunResult:
-        first, folder = parts[0].told, self.task.folder
+        first, folder = parts[0].record, self.task.folder
         result = RunResult(
             str(self.task.source), str(folder), "complete",
             frames=sum(part.frames for part in parts),
@@ -307,7 +307,7 @@ def describe_joined(
     length_s: float,
 ) -> dict[str, Any]:
     """Return run.json of a video whose parts were joined; `segments` lists the chunks."""
-    first = parts[0].told
+    first = parts[0].record
     return {
         **{name: value for name, value in first.items() if name != "evidence"},
         "status": result.status,
@@ -324,6 +324,6 @@ def describe_joined(
             "length_s": length_s,
             "begin_s": [float(part.chunk.start * time_base) for part in parts],
             "frames": [part.frames for part in parts],
-            "started": [part.told["started"] for part in parts],
+            "started": [part.record["started"] for part in parts],
         },
     }

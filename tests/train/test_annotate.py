@@ -193,7 +193,7 @@ def test_an_empty_annotation_needs_its_tag(tmp_path: Path) -> None:
     assert not read_mask(path, (80, 96)).any()
     for tags in ([], [{"name": "blurred"}], ["no cornea"], 5, None):
         path.write_text(json.dumps({**content, "tags": tags}))
-        with pytest.raises(BadAnnotationError, match="no cornea annotated"):
+        with pytest.raises(BadAnnotationError, match="no cornea is annotated"):
             read_mask(path, (80, 96))
     # Whoever draws a cornea need not take the tag away.
     drawn = annotation(disc(96, 80, 40, 40, 20)[1])["objects"]

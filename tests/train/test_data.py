@@ -83,8 +83,8 @@ BOW_TIE = [[10, 10], [50, 50], [50, 10], [10, 50]]
         ("[]", "not a Supervisely annotation"),
         (json.dumps({"size": {"height": 80, "width": 96}}), "not a Supervisely annotation"),
         (annotation([polygon(circle(40, 40, 20))], width=97), "image 96x80, annotation 97x80"),
-        (annotation([]), "no cornea annotated"),
-        (annotation([polygon(circle(40, 40, 20), "Pupil")]), "no cornea annotated"),
+        (annotation([]), "no cornea is annotated"),
+        (annotation([polygon(circle(40, 40, 20), "Pupil")]), "no cornea is annotated"),
         (annotation([polygon(BOW_TIE)]), "crosses itself"),
         (annotation([polygon([[1, 1], [5, 5]])]), "at least 3 points"),
         (annotation([polygon(circle(500, 40, 20))]), "outside the frame"),
@@ -172,7 +172,7 @@ def test_unusable_pairs_are_listed_once_and_stop_the_run(broken: Path, tmp_path:
     message = str(told.value)
     assert message.startswith("4 unusable pairs, 0 allowed (--max-bad)")
     for name, reason in (
-        ("empty.png", "no cornea annotated"),
+        ("empty.png", "no cornea is annotated"),
         ("torn.png", "cannot be decoded"),
         ("lonely.png", "image without annotation"),
         ("widow.png.json", "annotation without image"),
@@ -242,7 +242,7 @@ def test_a_split_file_gives_the_same_split(
     path = tmp_path / "split.json"
     write_split(path, split, pairs)
     assert make_split(pairs, replace(config, split_file=path, seed=99)) == split
-    with pytest.raises(UsageError, match="names 4 frames that are not usable here"):
+    with pytest.raises(UsageError, match="names 4 frames"):
         read_split(path, [p for i, p in enumerate(pairs) if i in split.train])
     path.write_text(json.dumps({"train": [pairs[0].name], "validation": [pairs[0].name]}))
     with pytest.raises(UsageError, match="1 frames on both sides"):

@@ -53,7 +53,7 @@ def test_scores_are_those_of_the_masks(
 def test_unusable_pairs_stop_the_evaluation(tmp_path: Path, segmenter: Segmenter) -> None:
     write_pair(tmp_path / "case1", "a.png", *eye(1))
     write_pair(tmp_path / "case1", "b.png", eye(1)[0], annotation([]))
-    with pytest.raises(SourceError, match=r"1 unusable pairs.*b\.png: no cornea annotated"):
+    with pytest.raises(SourceError, match=r"1 unusable pairs.*b\.png: no cornea is annotated"):
         evaluate(tmp_path, segmenter)
     assert len(evaluate(tmp_path, segmenter, max_bad=1).scores) == 1
 
