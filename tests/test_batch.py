@@ -82,7 +82,7 @@ def test_resume_opens_nothing_and_loads_nothing_for_what_is_complete(
     first = run(tasks, setup)[2]
     monkeypatch.setattr(Setup, "build", lambda setup: pytest.fail("loads the network"))
     monkeypatch.setattr(
-        "cornea_stream.runs.run.open_source", lambda *_, **__: pytest.fail("opens it")
+        "cornea_stream.runs.run.open_reading", lambda *_, **__: pytest.fail("opens it")
     )
     results, code, found = run(tasks, setup)
     assert code == 0

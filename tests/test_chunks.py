@@ -27,6 +27,7 @@ from conftest import write_video
 from cornea_stream.chunks.cuts import plan_chunks
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.runs.options import RunOptions
+from cornea_stream.sources.read_options import ReadOptions
 
 
 @pytest.mark.parametrize("options", [X264, OPEN_GOP], ids=["closed", "open"])
@@ -153,7 +154,7 @@ def test_every_frame_lies_in_one_segment_that_has_a_frame_to_take(
     tmp_path: Path, every: int, length_s: float
 ) -> None:
     path = write_video(tmp_path / "v.mkv", eyes(), pts=VFR, options=OPEN_GOP)
-    chunks = plan_chunks(path, length_s, every=every).chunks
+    chunks = plan_chunks(path, length_s, ReadOptions(every=every)).chunks
     assert [sum(s.holds(pts) for s in chunks) for pts in VFR] == [1] * 60
     for chunk, following in itertools.pairwise(chunks):
         assert chunk.end == following.start

@@ -19,6 +19,7 @@ from cornea_stream.media.planes import view
 from cornea_stream.runs.options import RunOptions
 from cornea_stream.runs.run import run_source
 from cornea_stream.sources import NvdecSource, VideoSource, open_source
+from cornea_stream.sources.read_options import ReadOptions
 
 no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 
@@ -77,8 +78,8 @@ def test_trouble_on_the_way_loses_and_repeats_no_frame(
     video: Path, monkeypatch: pytest.MonkeyPatch, fail_after: int, start_s: float | None
 ) -> None:
     monkeypatch.setattr(PretendedNvdec, "fail_after", fail_after)
-    source = PretendedNvdec(video, start_s=start_s)
-    assert_same(read(source), read(VideoSource(video, start_s=start_s)))
+    source = PretendedNvdec(video, ReadOptions(start_s=start_s))
+    assert_same(read(source), read(VideoSource(video, ReadOptions(start_s=start_s))))
     assert source.decoder == ("NVDEC, then CPU" if fail_after else "CPU")
     assert source.warnings == ["no NVDEC: it does not take h264 in yuv420p: decoded on the CPU"]
 
@@ -103,7 +104,7 @@ def test_damage_is_told_as_by_the_cpu(video: Path) -> None:
     assert damage == plain.warnings
     assert note.startswith("no NVDEC: an error near ")
     with pytest.raises(SourceError, match="damaged near"):
-        read(PretendedNvdec(video, strict=True))
+        read(PretendedNvdec(video, ReadOptions(strict=True)))
 
 
 @no_gpu
@@ -163,7 +164,10 @@ def test_nvdec_gives_the_frames_of_the_cpu_bit_for_bit(tmp_path: Path) -> None:
 @pytest.mark.gpu
 def test_nvdec_seeks_and_falls_back(tmp_path: Path) -> None:
     path = next(clips(tmp_path))[1]
-    assert_same(read(NvdecSource(path, start_s=0.8)), read(VideoSource(path, start_s=0.8)))
+    assert_same(
+        read(NvdecSource(path, ReadOptions(start_s=0.8))),
+        read(VideoSource(path, ReadOptions(start_s=0.8))),
+    )
     odd = write_video(tmp_path / "o.mp4", moving_discs(5, 640, 480), pix_fmt="yuv422p")
     source = NvdecSource(odd)
     assert_same(read(source), read(VideoSource(odd)))

@@ -12,7 +12,7 @@ from typing import Any
 
 from cornea_stream.chunks.cuts import Chunk
 from cornea_stream.media.frame import Frame
-from cornea_stream.sources.containers import MAX_MEGAPIXELS
+from cornea_stream.sources.read_options import ReadOptions
 from cornea_stream.sources.video import VideoSource
 
 
@@ -27,27 +27,15 @@ class ChunkSource(VideoSource):
         self,
         path: Path,
         chunk: Chunk,
-        *,
-        start_s: float | None = None,
-        end_s: float | None = None,
-        every: int = 1,
-        strict: bool = False,
-        max_megapixels: float = MAX_MEGAPIXELS,
+        reading: ReadOptions | None = None,
     ) -> None:
-        """Open the video for the run that `start_s`, `end_s` and `every` choose."""
+        """Open the video for a run of the frames that `reading` selects."""
         self.chunk = chunk
         self.taken = self.context = 0
         self._before = self._after = 0
         self._last_s = 0.0
         self._seen: dict[int, tuple[int, str]] = {}
-        super().__init__(
-            path,
-            start_s=start_s,
-            end_s=end_s,
-            every=every,
-            strict=strict,
-            max_megapixels=max_megapixels,
-        )
+        super().__init__(path, reading)
 
     @property
     def evidence(self) -> dict[str, Any]:
@@ -80,10 +68,10 @@ class ChunkSource(VideoSource):
                 continue
             if chunk.tail is not None and pts >= chunk.tail:
                 return
-            if self._end_s is not None and frame.time_s >= self._end_s:
+            if self._reading.end_s is not None and frame.time_s >= self._reading.end_s:
                 return
             index = next(number)
-            taken = index % self._every == 0
+            taken = index % self._reading.every == 0
             self._note(pts, index, taken, frame)
             if taken:
                 yield Frame(index, frame.time_s, frame.video)

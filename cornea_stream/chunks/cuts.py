@@ -22,7 +22,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from cornea_stream.sources.containers import MAX_MEGAPIXELS
+from cornea_stream.sources.read_options import ReadOptions
 from cornea_stream.sources.video_stream import open_pictures
 
 Times: TypeAlias = "NDArray[np.int64]"
@@ -78,19 +78,18 @@ class Plan:
 def plan_chunks(
     path: Path,
     length_s: float,
+    reading: ReadOptions | None = None,
     *,
-    start_s: float | None = None,
-    end_s: float | None = None,
-    every: int = 1,
     reach: int = 0,
-    max_megapixels: float = MAX_MEGAPIXELS,
 ) -> Plan:
-    """Return chunks of at least `length_s` seconds that together are the run of these options.
+    """Return chunks of at least `length_s` seconds that together are a run of these frames.
 
     `reach` tells how many of the frames taken (every `every`-th) before and after a frame its mask
     depends on. Raises SourceError when the file cannot be read.
     """
-    container, stream = open_pictures(path, max_megapixels)
+    reading = reading or ReadOptions()
+    every = reading.every
+    container, stream = open_pictures(path, reading.max_megapixels)
     with container:
         time_base = stream.time_base or Fraction(1, 90000)
         times, keys, obstacle = _read_headers(container.demux(stream))
@@ -99,8 +98,8 @@ def plan_chunks(
     ordered = np.sort(np.frombuffer(times, np.int64))
     if np.any(np.diff(ordered) == 0):
         return Plan((), "times repeat")
-    first = 0 if start_s is None else _position(ordered, start_s, time_base)
-    last = len(ordered) if end_s is None else _position(ordered, end_s, time_base)
+    first = 0 if reading.start_s is None else _position(ordered, reading.start_s, time_base)
+    last = len(ordered) if reading.end_s is None else _position(ordered, reading.end_s, time_base)
     chosen = ordered[first:last]
     bounds = [*_choose_cuts(chosen, keys, length_s / float(time_base), every), len(chosen)]
     return Plan(

@@ -175,15 +175,7 @@ def _open_within(
 def _open(path: Path, options: RunOptions, chunk: Chunk) -> ChunkSource | None:
     """Open the chunk; None if no frame in it can be decoded."""
     try:
-        return ChunkSource(
-            path,
-            chunk,
-            start_s=options.start_s,
-            end_s=options.end_s,
-            every=options.every,
-            strict=options.strict,
-            max_megapixels=options.max_megapixels,
-        )
+        return ChunkSource(path, chunk, options.reading)
     except SourceError:
         if options.strict:
             raise

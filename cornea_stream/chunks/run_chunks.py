@@ -26,7 +26,7 @@ from cornea_stream.postprocess.smoothing import WEIGHTS
 from cornea_stream.runs.options import RunResult
 from cornea_stream.runs.plan import RunPlan
 from cornea_stream.runs.run import show
-from cornea_stream.sources import open_source
+from cornea_stream.sources.open import open_reading
 from cornea_stream.storage import (
     SCRATCH,
     discard_scratch,
@@ -122,14 +122,7 @@ class ChunkedRun:
         self._notes: list[str] = []
         self._chunk_tasks: list[ChunkTask] = []
         options = self._plan.options
-        with open_source(
-            self._path,
-            start_s=options.start_s,
-            end_s=options.end_s,
-            every=options.every,
-            strict=options.strict,
-            max_megapixels=options.max_megapixels,
-        ) as source:
+        with open_reading(self._path, options.reading) as source:
             self._info, self._expected = source.info, source.frame_estimate
         self._held.enter_context(hold_folder(task.folder))
         try:
@@ -186,15 +179,7 @@ class ChunkedRun:
                 return self._leave_whole(f"{name} cannot be joined")
         if self._is_known_damaged():
             return self._leave_whole(_DAMAGED)
-        cuts = plan_chunks(
-            self._path,
-            self._length_s,
-            start_s=options.start_s,
-            end_s=options.end_s,
-            every=options.every,
-            reach=reach,
-            max_megapixels=options.max_megapixels,
-        )
+        cuts = plan_chunks(self._path, self._length_s, options.reading, reach=reach)
         return self._leave_whole(cuts.obstacle) if cuts.obstacle else list(cuts.chunks)
 
     def _leave_whole(self, reason: str) -> list[Chunk]:

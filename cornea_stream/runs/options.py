@@ -15,9 +15,10 @@ from cornea_stream.sinks import (
     check_container,
     check_encoder,
 )
-from cornea_stream.sources import check_decoder, check_stretch
-from cornea_stream.sources.containers import MAX_MEGAPIXELS, pixel_limit
+from cornea_stream.sources import check_decoder
+from cornea_stream.sources.containers import MAX_MEGAPIXELS
 from cornea_stream.sources.live import RECONNECT_S
+from cornea_stream.sources.read_options import ReadOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,7 @@ class RunOptions:
         parse_color(self.color)
         if self.crf is not None:
             check_number("crf", self.crf, -1, example=22.0)
-        check_stretch(self.start_s, self.end_s, self.every)
-        pixel_limit(self.max_megapixels)
+        _ = self.reading
         check_number("reconnect_s", self.reconnect_s, 0, example=RECONNECT_S)
 
     def check(self) -> EncoderSettings:
@@ -95,6 +95,11 @@ class RunOptions:
             for container in {*files, *(target.container for target in self.streams)}:
                 check_container(encoder, container)
         return encoder
+
+    @property
+    def reading(self) -> ReadOptions:
+        """Which frames are read. Raises UsageError."""
+        return ReadOptions(self.start_s, self.end_s, self.every, self.strict, self.max_megapixels)
 
     @property
     def is_watched(self) -> bool:

@@ -21,7 +21,7 @@ from cornea_stream.runs.options import RunOptions, RunResult
 from cornea_stream.runs.outputs import OutputContext, open_sinks
 from cornea_stream.runs.plan import RunPlan, plan_run
 from cornea_stream.sinks import SegmentationSink
-from cornea_stream.sources import Source, open_source
+from cornea_stream.sources.open import Source, open_reading
 from cornea_stream.sources.pacing import Paced
 from cornea_stream.storage import discard_scratch, hold_folder, write_run
 
@@ -119,13 +119,9 @@ def _open(
     plan: RunPlan, stop: threading.Event | None, on_note: Callable[[str], None] | None
 ) -> Source:
     options = plan.options
-    return open_source(
+    return open_reading(
         plan.source,
-        start_s=options.start_s,
-        end_s=options.end_s,
-        every=options.every,
-        strict=options.strict,
-        max_megapixels=options.max_megapixels,
+        options.reading,
         live=plan.live,
         reconnect_s=options.reconnect_s,
         stop=stop,

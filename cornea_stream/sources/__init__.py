@@ -3,7 +3,7 @@
 from cornea_stream.sources.images import ImageSource, is_image
 from cornea_stream.sources.live import LiveSource
 from cornea_stream.sources.nvdec import NvdecSource, check_decoder
-from cornea_stream.sources.open import Source, check_stretch, open_source
+from cornea_stream.sources.open import Source, open_source
 from cornea_stream.sources.video import VideoSource
 
 __all__ = [
@@ -13,7 +13,6 @@ __all__ = [
     "Source",
     "VideoSource",
     "check_decoder",
-    "check_stretch",
     "is_image",
     "open_source",
 ]

@@ -13,7 +13,8 @@ import av
 from cornea_stream.errors import SourceError
 from cornea_stream.media.closing import Closing
 from cornea_stream.media.frame import Frame, MediaInfo
-from cornea_stream.sources.containers import MAX_MEGAPIXELS, open_media, reason
+from cornea_stream.sources.containers import open_media, reason
+from cornea_stream.sources.read_options import ReadOptions
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 RATE = Fraction(25)
@@ -36,16 +37,10 @@ class ImageSource(Closing):
     def __init__(
         self,
         path: Path,
-        *,
-        start_s: float | None = None,
-        end_s: float | None = None,
-        every: int = 1,
-        strict: bool = False,
-        max_megapixels: float = MAX_MEGAPIXELS,
+        reading: ReadOptions | None = None,
     ) -> None:
         self.path = path
-        self._max_megapixels = max_megapixels
-        self._strict = strict
+        self._reading = reading = reading or ReadOptions()
         self.warnings: list[str] = []
         self.damaged_s: list[tuple[float, float]] = []  # files are left out, not stretches of time
         images = sorted(filter(is_image, path.iterdir()), key=_natural) if path.is_dir() else [path]
@@ -56,8 +51,9 @@ class ImageSource(Closing):
         chosen = [
             (index, image)
             for index, image in enumerate(images)
-            if (start_s or 0.0) <= index / RATE and (end_s is None or index / RATE < end_s)
-        ][::every]
+            if (reading.start_s or 0.0) <= index / RATE
+            and (reading.end_s is None or index / RATE < reading.end_s)
+        ][:: reading.every]
         self.frame_estimate = len(chosen)
         frames = self._decode(chosen)
         first = next(frames, None)
@@ -91,13 +87,13 @@ class ImageSource(Closing):
     def _decode(self, images: list[tuple[int, Path]]) -> Iterator[Frame]:
         for index, image in images:
             try:
-                with open_media(image, max_megapixels=self._max_megapixels) as container:
+                with open_media(image, max_megapixels=self._reading.max_megapixels) as container:
                     video = next(container.decode(video=0))
             except (SourceError, av.error.FFmpegError, StopIteration) as err:
                 cause = str(err) if isinstance(err, SourceError) else f"{image}: {reason(err)}"
                 if isinstance(err, av.error.ArgumentError):  # FFmpeg's answer to its pixel limit
-                    cause += f", perhaps larger than {self._max_megapixels:g} megapixels"
-                if self._strict:
+                    cause += f", perhaps larger than {self._reading.max_megapixels:g} megapixels"
+                if self._reading.strict:
                     raise SourceError(f"{cause}: run without --strict to leave it out") from err
                 self.warnings.append(f"image left out: {cause}")
                 continue

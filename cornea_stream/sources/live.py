@@ -15,9 +15,9 @@ from cornea_stream.errors import SourceError, UsageError
 from cornea_stream.media.address import Address
 from cornea_stream.media.closing import Closing
 from cornea_stream.media.frame import Frame, MediaInfo
-from cornea_stream.sources.containers import MAX_MEGAPIXELS
 from cornea_stream.sources.damage import Damage
 from cornea_stream.sources.discontinuity import FALLBACK_RATE
+from cornea_stream.sources.read_options import ReadOptions
 from cornea_stream.sources.streams import why_it_ended
 from cornea_stream.sources.timestamps import TIME_BASE, LiveClock
 from cornea_stream.sources.video_stream import convertible, describe, open_pictures
@@ -44,21 +44,16 @@ class LiveSource(Closing):
     def __init__(
         self,
         address: Address,
+        reading: ReadOptions | None = None,
         *,
-        start_s: float | None = None,
-        end_s: float | None = None,
-        every: int = 1,
-        strict: bool = False,
-        max_megapixels: float = MAX_MEGAPIXELS,
         reconnect_s: float = RECONNECT_S,
         stop: threading.Event | None = None,
         on_note: Callable[[str], None] | None = None,
     ) -> None:
-        if start_s is not None:
+        self._reading = reading = reading or ReadOptions()
+        if reading.start_s is not None:
             raise UsageError(f"a live source begins now: {address}: leave --start out")
         self.address = address
-        self._end_s, self._every, self._strict = end_s, every, strict
-        self._max_megapixels = max_megapixels
         self._reconnect_s = reconnect_s
         self._stop = stop or threading.Event()
         self._note = on_note or (lambda _: None)
@@ -108,9 +103,9 @@ class LiveSource(Closing):
             now_s = time.perf_counter()
             video.pts, video.time_base = self._clock.tick(video.time, now_s), TIME_BASE
             time_s = float(video.pts * TIME_BASE)
-            if self._end_s is not None and time_s >= self._end_s:
+            if self._reading.end_s is not None and time_s >= self._reading.end_s:
                 return
-            if index % self._every == 0:
+            if index % self._reading.every == 0:
                 yield Frame(index, time_s, video, now_s)
 
     def _arrivals(self) -> Generator[av.VideoFrame, None, None]:
@@ -151,7 +146,9 @@ class LiveSource(Closing):
         """Yield the pictures of one connection. Raises _GoneError unless the source ends it."""
         self._clock.interrupt()
         try:
-            container, stream = open_pictures(self.address, self._max_megapixels, self._stop)
+            container, stream = open_pictures(
+                self.address, self._reading.max_megapixels, self._stop
+            )
         except SourceError as err:
             if self._info is None:
                 raise
@@ -181,7 +178,7 @@ class LiveSource(Closing):
 
     def _skip(self) -> None:
         time_s = self._clock.last_s
-        if self._strict:
+        if self._reading.strict:
             raise SourceError(
                 f"damaged near {time_s:.2f} s: {self.address}: run without --strict to skip what "
                 "cannot be decoded"

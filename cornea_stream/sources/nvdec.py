@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import av
 from av.codec.hwaccel import HWAccel
@@ -15,6 +14,7 @@ from av.video.stream import VideoStream
 from cornea_stream.errors import SourceError, UsageError
 from cornea_stream.media.planes import to_yuv420
 from cornea_stream.sources.containers import reason
+from cornea_stream.sources.read_options import ReadOptions
 from cornea_stream.sources.video import VideoSource
 from cornea_stream.sources.video_stream import open_pictures
 
@@ -38,14 +38,13 @@ class NvdecSource(VideoSource):
     told in `warnings`. `decoder` says who decoded.
     """
 
-    def __init__(self, path: Path, **choices: Any) -> None:
-        """Open a file with the choices of `VideoSource`."""
+    def __init__(self, path: Path, reading: ReadOptions | None = None) -> None:
         self._in_hardware = True
         self._trouble: str | None = None
         self._given = 0
         self._from_s = 0.0
         self._reformatter = VideoReformatter()
-        super().__init__(path, **choices)
+        super().__init__(path, reading)
 
     @property
     def decoder(self) -> str:
@@ -73,7 +72,9 @@ class NvdecSource(VideoSource):
 
     def _open_in_hardware(self) -> tuple[InputContainer, VideoStream]:
         accelerator = HWAccel("cuda", allow_software_fallback=True)
-        container, stream = open_pictures(self.path, self._max_megapixels, hwaccel=accelerator)
+        container, stream = open_pictures(
+            self.path, self._reading.max_megapixels, hwaccel=accelerator
+        )
         stream.codec_context.thread_count = 1  # threads would each hold surfaces of the GPU
         return container, stream
 

@@ -19,9 +19,10 @@ from cornea_stream.errors import SourceError, UsageError
 from cornea_stream.media.address import Address
 from cornea_stream.media.closing import Closing
 from cornea_stream.media.frame import Frame
-from cornea_stream.sources.containers import MAX_MEGAPIXELS, reason
+from cornea_stream.sources.containers import reason
 from cornea_stream.sources.damage import Damage
 from cornea_stream.sources.discontinuity import Joints
+from cornea_stream.sources.read_options import ReadOptions
 from cornea_stream.sources.video_stream import convertible, describe, open_pictures
 
 # Seconds to step back, and further where a seek lands after the wanted time all the same: an index
@@ -42,26 +43,20 @@ class VideoSource(Closing):
     def __init__(
         self,
         path: Path | Address,
+        reading: ReadOptions | None = None,
         *,
-        start_s: float | None = None,
-        end_s: float | None = None,
-        every: int = 1,
-        strict: bool = False,
-        max_megapixels: float = MAX_MEGAPIXELS,
         stop: threading.Event | None = None,
     ) -> None:
         self.path = path
         self._stop = stop
-        self._max_megapixels = max_megapixels
-        self._start_s, self._end_s, self._every = start_s, end_s, every
-        self._strict = strict
+        self._reading = reading = reading or ReadOptions()
         self._searcher: VideoSource | None = None
         self._closed = False
         self._reset()
         self._container, self._stream = self._open()
         self._once = isinstance(path, Address) and path.scheme == "stdin"
         try:
-            self._frames = self._selected(start_s)
+            self._frames = self._selected(reading.start_s)
             first = next(self._frames, None)
             if first is None:
                 raise SourceError(self._no_frame_message())
@@ -92,10 +87,11 @@ class VideoSource(Closing):
         info = self.info
         if info.duration_s is None:
             return None
-        start = max(self._start_s or 0.0, 0.0)
-        end = min(info.duration_s if self._end_s is None else self._end_s, info.duration_s)
-        whole = info.frame_count or info.duration_s * float(info.rate)
-        return max(1, round(whole * (end - start) / info.duration_s / self._every))
+        reading, length_s = self._reading, info.duration_s
+        end_s = length_s if reading.end_s is None else min(reading.end_s, length_s)
+        whole = info.frame_count or length_s * float(info.rate)
+        share = (end_s - (reading.start_s or 0.0)) / length_s
+        return max(1, round(whole * share / reading.every))
 
     @property
     def damaged_s(self) -> list[tuple[float, float]]:
@@ -169,10 +165,11 @@ class VideoSource(Closing):
         return _end_of(found, self.info.rate) if found else 0.0
 
     def _no_frame_message(self) -> str:
-        if self._start_s:
-            return f"no frame at or after {self._start_s:g} s: {self.path}: choose an earlier start"
-        if self._end_s is not None and not self._damage.packets:
-            return f"no frame before {self._end_s:g} s: {self.path}: choose a later end"
+        start_s, end_s = self._reading.start_s, self._reading.end_s
+        if start_s:
+            return f"no frame at or after {start_s:g} s: {self.path}: choose an earlier start"
+        if end_s is not None and not self._damage.packets:
+            return f"no frame before {end_s:g} s: {self.path}: choose a later end"
         return (
             f"no frame can be decoded: {self.path} ({self._damage.packets} damaged packets): "
             "the recording is damaged, copy it again"
@@ -198,9 +195,9 @@ class VideoSource(Closing):
             if start_s is None or frame.time_s >= start_s
         )
         for index, frame in enumerate(begin):
-            if self._end_s is not None and frame.time_s >= self._end_s:
+            if self._reading.end_s is not None and frame.time_s >= self._reading.end_s:
                 return
-            if index % self._every == 0:
+            if index % self._reading.every == 0:
                 yield Frame(index, frame.time_s, frame.video)
 
     def _decoded_until(self, time_s: float) -> Iterator[Frame]:
@@ -243,7 +240,7 @@ class VideoSource(Closing):
             yield Frame(index, float(pts * time_base), video)
 
     def _open(self) -> tuple[InputContainer, VideoStream]:
-        container, stream = open_pictures(self.path, self._max_megapixels, self._stop)
+        container, stream = open_pictures(self.path, self._reading.max_megapixels, self._stop)
         # Frame threads decode 1080p H.264 three times as fast as slice threads on two cores.
         stream.thread_type = "AUTO"
         return container, stream
@@ -291,7 +288,7 @@ class VideoSource(Closing):
             raise UsageError(f"source is closed: {self.path}: use open_source again")
 
     def _skip(self, time_s: float) -> None:
-        if self._strict:
+        if self._reading.strict:
             raise SourceError(
                 f"damaged near {time_s:.2f} s: {self.path}: run without --strict to skip what "
                 "cannot be decoded"
