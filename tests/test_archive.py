@@ -52,13 +52,15 @@ def test_a_folder_of_images_is_one_source_and_so_is_one_among_videos(here: Path)
 def test_outputs_and_hidden_files_are_no_sources(here: Path) -> None:
     make("rec/a.mp4", "rec/._a.mp4", "rec/.trash/b.mp4", "rec/output/a/overlay.mp4")
     make("rec/elsewhere/a/overlay.mp4", "rec/killed/a/overlay.part.mp4")
-    Path("rec/elsewhere/a/run.json").write_text('{"status": "complete"}')
+    Path("rec/elsewhere/a/run.json").write_text('{"tool": "cornea-stream", "status": "complete"}')
     Path("rec/killed/a/run.part.json").write_text('{"status": "running"}')
-    wanted = {"rec/a.mp4": "a"}
+    make("rec/training/b.mp4")
+    Path("rec/training/run.json").write_text('{"epochs": 3}')  # another tool's
+    wanted = {"rec/a.mp4": "a", "rec/training/b.mp4": "training/b"}
     assert places("rec", out="rec/output") == wanted
     assert places("rec/**/*.mp4", out="rec/output") == wanted
     Path("rec/output/a").rename("rec/a")
-    Path("rec/a/run.json").write_text("{}")
+    Path("rec/a/run.json").write_text('{"tool": "cornea-stream"}')
     assert places("rec", out="rec") == wanted
     with pytest.raises(SourceError, match=r"no videos and no images in: rec/elsewhere"):
         places("rec/elsewhere")

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import moving_discs, write_video
@@ -189,3 +190,21 @@ def test_the_setup_says_what_its_segmenter_would(setup: Setup) -> None:
         made = one.build()
         assert isinstance(made, Segmenter)
         assert made.mask_settings == one.mask_settings()
+
+
+def test_a_stop_after_the_last_result_changes_nothing(
+    tasks: list[SourceTask], setup: Setup
+) -> None:
+    stop = threading.Event()
+    stopping = Here(setup)
+
+    def run_then_stop(*arguments: Any, **more: Any) -> Any:
+        yield from Here(setup).run(*arguments, **more)
+        stop.set()  # Ctrl-C while the last result is shown
+
+    stopping.run = run_then_stop  # type: ignore[method-assign]
+    results, code = run_batch(
+        tasks, stopping, stop=stop, on_step=lambda step: None, on_result=lambda task, result: None
+    )
+    assert [result.status for result in results] == ["complete"] * 4
+    assert code == 0

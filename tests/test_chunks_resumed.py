@@ -189,3 +189,41 @@ def test_damage_ends_work_on_segments_and_is_remembered(
     assert cut.frames <= len(begun) <= cut.frames + 1
     said = "not cut into chunks: damage or wrong times in the video"
     assert_equal(run_source(path, tmp_path / "whole", segmenter, EVERYTHING), cut, said)
+
+
+def test_a_part_that_cannot_be_joined_fails_once(
+    tmp_path: Path, segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_video(tmp_path / "v.mp4", eyes(), options=X264)
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as context:
+        context.setattr(join, "concatenate", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            in_chunks(path, segmenter)
+    part = sorted((tmp_path / "cut" / "v" / SCRATCH).glob("*/overlay.mp4"))[1]
+    part.write_bytes(part.read_bytes()[:300])
+    resume = replace(EVERYTHING, resume=True)
+    task = plan_source(path, tmp_path / "cut" / "v", resume, segmenter.mask_settings)
+    executor = ChunkingExecutor(Here(Given(segmenter)), 0.5, smooth=False)
+    outcomes = list(executor.run([task], stop=threading.Event(), on_step=lambda step: None))
+    assert [(done is task, result.status) for done, result in outcomes] == [(True, "failed")]
+
+
+def test_a_second_chunked_run_leaves_the_parts_of_the_first_alone(
+    tmp_path: Path, segmenter: Segmenter
+) -> None:
+    path = write_video(tmp_path / "v.mp4", eyes(), options=X264)
+    seen: list[str] = []
+
+    def run_another(step: Step) -> None:
+        if step.progress and step.progress.frames == 45 and not seen:
+            seen.append("")
+            with pytest.raises(AssertionError, match="locked by another run"):
+                in_chunks(path, segmenter)
+
+    first = in_chunks(path, segmenter, on_step=run_another)
+    assert (seen, first.status) == ([""], "complete")
+    assert_equal(run_source(path, tmp_path / "whole", segmenter, EVERYTHING), first)

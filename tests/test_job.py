@@ -21,7 +21,8 @@ from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.postprocess.mask import iou
 from cornea_stream.report import write_report
 from cornea_stream.runs.options import RunOptions, RunResult
-from cornea_stream.runs.run import run_source
+from cornea_stream.runs.plan import plan_run
+from cornea_stream.runs.run import run_plan, run_source
 
 VFR = [0, 40, 81, 200, 240, 333, 500, 507, 940, 1000]
 COLUMNS = (
@@ -426,3 +427,55 @@ def test_an_output_that_cannot_be_written(tmp_path: Path, segmenter: Segmenter) 
     (tmp_path / "out").write_text("a file stands where the folder should be")
     with pytest.raises(OutputError, match="cannot write output"):
         run(path, segmenter)
+
+
+def test_resume_replaces_nothing_beside_another_tools_run_json(
+    tmp_path: Path, segmenter: Segmenter
+) -> None:
+    path = write_video(tmp_path / "v.mp4", moving_discs(3))
+    out = tmp_path / "out" / "v"
+    out.mkdir(parents=True)
+    (out / "run.json").write_text('{"status": "complete", "steps": 3}')
+    (out / "overlay.mp4").write_text("precious")
+    with pytest.raises(OutputError, match="output exists"):
+        run(path, segmenter, RunOptions(resume=True))
+    assert (out / "overlay.mp4").read_text() == "precious"
+    assert json.loads((out / "run.json").read_text())["steps"] == 3
+
+
+def test_resume_keeps_what_other_ways_of_reading_would_not_change(
+    tmp_path: Path, segmenter: Segmenter
+) -> None:
+    path = write_video(tmp_path / "v.mp4", moving_discs(6))
+    options = RunOptions(resume=True)
+    run(path, segmenter, options)
+    for same in (
+        replace(options, strict=True),
+        replace(options, max_megapixels=2),
+        replace(options, reconnect_s=5),
+    ):
+        assert run(path, segmenter, same)[0].status == "skipped"
+
+
+def test_strict_does_not_accept_an_earlier_run_that_met_damage(
+    tmp_path: Path, segmenter: Segmenter
+) -> None:
+    path = write_video(tmp_path / "v.mp4", moving_discs(6))
+    folder = Path(run(path, segmenter, RunOptions())[0].folder)
+    told = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(told | {"damaged_s": [[0.1, 0.2]]}))
+    assert run(path, segmenter, RunOptions(resume=True))[0].status == "skipped"
+    assert run(path, segmenter, RunOptions(resume=True, strict=True))[0].status == "complete"
+
+
+def test_outputs_that_appear_between_plan_and_run_are_not_replaced(
+    tmp_path: Path, segmenter: Segmenter
+) -> None:
+    path = write_video(tmp_path / "v.mp4", moving_discs(3))
+    folder = tmp_path / "out"
+    plan = plan_run(path, folder, RunOptions(), segmenter.mask_settings)
+    folder.mkdir()
+    (folder / "overlay.mp4").write_text("precious")
+    with pytest.raises(OutputError, match="outputs have changed since the run was planned"):
+        run_plan(plan, segmenter)
+    assert (folder / "overlay.mp4").read_text() == "precious"

@@ -177,3 +177,21 @@ def test_a_slow_sink_holds_the_decoder_back(segmenter: Segmenter, depth: int) ->
     run_pipeline(count(), segmenter, [sink], depth=depth)
     in_hand = 5 + segmenter.engine.batch_size * (segmenter.engine.in_flight + 1)
     assert worst <= 4 * depth + in_hand
+
+
+@pytest.mark.parametrize("failing", ["preprocess", "infer", "b"])
+def test_a_thread_that_cannot_start_leaves_none_behind(
+    segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == failing:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    sinks = [ListSink(), ListSink(name="b")]
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        run_pipeline(frames(10), segmenter, sinks)
+    assert all(sink.aborted for sink in sinks)
