@@ -179,6 +179,7 @@ def _build(target: Path, pairs: Sequence[Pair], size: int, respect_holes: bool) 
         if count:
             mapped[:] = np.memmap(raw, np.uint8, "r", shape=shape)
         mapped.flush()
+        del mapped  # on Windows no folder with open files can be renamed
         raw.unlink()
     (part / "index.json").write_text(json.dumps({"bad": bad}))
     if target.exists():  # another process was faster

@@ -6,7 +6,6 @@ import multiprocessing
 import os
 import queue
 import signal
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -205,7 +204,7 @@ def _with_news(workers: Sequence[_Worker]) -> list[_Worker]:
 
 def core_shares(count: int) -> list[frozenset[int]]:
     """Deal this process's cores to `count` workers: apart, neighbors together, one at least."""
-    if sys.platform == "linux":
+    if hasattr(os, "sched_getaffinity"):
         cores = sorted(os.sched_getaffinity(0), key=_position)
     else:
         cores = list(range(os.cpu_count() or 1))
@@ -234,17 +233,20 @@ def born_with(cores: frozenset[int]) -> Iterator[None]:
     """
     path = os.environ.get(_SAFE_PATH)
     os.environ[_SAFE_PATH] = "1"
-    resource_tracker.ensure_running()  # starting it would lift the mask
-    before = os.sched_getaffinity(0) if sys.platform == "linux" else None
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    can_mask = hasattr(signal, "pthread_sigmask")  # not on Windows: there workers ignore Ctrl-C
+    if can_mask:
+        resource_tracker.ensure_running()  # starting it would lift the mask
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
     try:
-        if sys.platform == "linux":
+        if before is not None:
             os.sched_setaffinity(0, cores)
         yield
     finally:
-        if sys.platform == "linux" and before:
+        if before is not None:
             os.sched_setaffinity(0, before)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        if can_mask:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         if path is None:
             del os.environ[_SAFE_PATH]
         else:
@@ -256,6 +258,7 @@ def _serve(connection: Connection, setup: Setup, cores: int) -> None:
 
     In both cases the frames in flight are finished and the files closed so that they play.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Read by torch when it is imported, by whichever engine needs it.
     os.environ.setdefault("OMP_NUM_THREADS", str(cores))
     tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import re
-import sys
 from importlib import metadata
 from typing import Any, Literal
+
+import psutil
 
 from cornea_stream.engines.device import cpu_has_bf16
 from cornea_stream.engines.openvino import import_openvino
@@ -96,10 +97,8 @@ def _processor() -> dict[str, Any]:
     }
 
 
-def _memory_gib() -> float | None:
-    if sys.platform == "win32":
-        return None
-    return round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1)
+def _memory_gib() -> float:
+    return round(float(psutil.virtual_memory().total) / 2**30, 1)
 
 
 def _gpus() -> dict[str, Any]:

@@ -103,6 +103,7 @@ class _StandardInput:
     def read(self, size: int) -> bytes:
         """Return up to `size` bytes; none at the end, or after `stop`."""
         while not self._stop.is_set():
-            if select.select([self._descriptor], [], [], 0.2)[0]:
+            # On Windows pipes cannot be waited for, and `stop` must wait for data.
+            if sys.platform == "win32" or select.select([self._descriptor], [], [], 0.2)[0]:
                 return os.read(self._descriptor, size)
         return b""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import queue
 import sys
 import threading
@@ -62,7 +63,7 @@ class Actor:
             self._segmenter = self._setup.build()
             if self._segmenter.mask_settings != self._masks:
                 raise CheckpointError(
-                    f"other weights on {os.uname().nodename}: {self._segmenter.checkpoint.path}: "
+                    f"other weights on {platform.node()}: {self._segmenter.checkpoint.path}: "
                     "install the same version everywhere, and keep weights on shared storage"
                 )
             yield describe_engine(self._segmenter)
@@ -70,8 +71,7 @@ class Actor:
             yield err
         except Exception as err:
             yield CorneaStreamError(
-                f"cannot load the model on {os.uname().nodename}: {err!r}: try it there without "
-                "--ray"
+                f"cannot load the model on {platform.node()}: {err!r}: try it there without --ray"
             )
 
     def work(self, task: Task) -> Generator[News, None, None]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 import os
-import resource
 import sys
 import tempfile
 import time
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from cornea_stream.diagnostics.benchmark.inference import Inference, configurations, measure
 from cornea_stream.diagnostics.benchmark.plain_loop import plain_loop
@@ -252,5 +252,9 @@ def _drain(items: Iterable[object]) -> None:
 
 
 def _peak_memory_mib() -> float:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return float(psutil.Process().memory_info().peak_wset) / 2**20
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes there, KiB on Linux

@@ -7,6 +7,8 @@ import select
 import threading
 
 _LOOK_EVERY_MS = 200
+_NEVER_BLOCKS = getattr(select, "PIPE_BUF", 4096)
+"""So many bytes go into a pipe that has room."""
 
 
 class AbandonedError(Exception):
@@ -16,24 +18,26 @@ class AbandonedError(Exception):
 class Pipe:
     """What PyAV writes a container to: every byte to a descriptor, without seeking.
 
-    A reader that takes nothing is waited for until `abandon`.
+    A reader that takes nothing is waited for until `abandon`; on Windows, where nothing tells
+    whether a pipe has room, for ever.
     """
 
     def __init__(self, fd: int) -> None:
         self.closed = False
         self._fd = fd
         self._abandoned = threading.Event()
-        self._room = select.poll()
-        self._room.register(fd, select.POLLOUT)
+        self._room = select.poll() if hasattr(select, "poll") else None
+        if self._room:
+            self._room.register(fd, select.POLLOUT)
 
     def write(self, data: bytes) -> int:
         """Write all of `data`. Raises AbandonedError, and BrokenPipeError without a reader."""
         rest = memoryview(data)
         while rest:
-            while not self._room.poll(_LOOK_EVERY_MS):
+            while self._room and not self._room.poll(_LOOK_EVERY_MS):
                 if self._abandoned.is_set():
                     raise AbandonedError
-            rest = rest[os.write(self._fd, rest[: select.PIPE_BUF]) :]  # so much never blocks
+            rest = rest[os.write(self._fd, rest[:_NEVER_BLOCKS]) :]
         return len(data)
 
     def abandon(self) -> None:

@@ -6,9 +6,9 @@ ends, nothing but this process.
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -49,7 +49,9 @@ class Relay:
         self._process = subprocess.Popen(
             [sys.executable, "-c", _BEGIN, *sys.path],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is for the owner, who ends the stream in order
+            # Ctrl-C is for the owner, who ends the stream in order.
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )  # fmt: skip
         assert self._process.stdin is not None
         self.fd = os.dup(self._process.stdin.fileno())
@@ -62,9 +64,11 @@ class Relay:
     def failure(self) -> str | None:
         """Wait for the process to end; return why it failed, or None."""
         _, told = self._process.communicate()
-        if self._process.returncode == -signal.SIGALRM:
+        if self._process.returncode == 0:
+            return None
+        if self._process.returncode == 1 and not told:
             return f"nothing went through for {self._patience_s:g} s"
-        return None if self._process.returncode == 0 else told.decode().strip() or "it broke off"
+        return told.decode().strip() or "it broke off"
 
     def kill(self) -> None:
         """End the process whatever it does; safe to call when it has ended."""
@@ -77,8 +81,8 @@ class Relay:
 def pass_on(order: _Order, source: str) -> None:
     """Send the stream that comes from `source` to the address of the order until it ends.
 
-    Raises what FFmpeg raises. The process dies of SIGALRM when the receiver takes nothing for
-    longer than the order's patience.
+    Raises what FFmpeg raises. The process ends when the receiver takes nothing for longer than the
+    order's patience.
     """
     # What is in the stream is told by its header: no need to wait for some seconds of it.
     quick = {"probesize": "32", "analyzeduration": "1", "fflags": "nobuffer"}
@@ -99,10 +103,13 @@ def pass_on(order: _Order, source: str) -> None:
 
 @contextmanager
 def _at_most(seconds: float) -> Iterator[None]:
-    """End this process when the block takes longer; no Python code would get to run."""
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    """End this process, without a word, when the block takes longer.
+
+    The watchdog is a thread in C: no Python code would get to run.
+    """
+    faulthandler.dump_traceback_later(seconds, exit=True, file=sys.stdout)  # nobody reads that
     yield
-    signal.setitimer(signal.ITIMER_REAL, 0)
+    faulthandler.cancel_dump_traceback_later()
 
 
 def main() -> None:
@@ -114,4 +121,4 @@ def main() -> None:
         pass_on(_Order(**json.loads(line)), "pipe:0")
     except (av.error.FFmpegError, OSError, ValueError) as err:
         # The system's words alone: the whole message quotes the address with its secrets.
-        sys.exit(getattr(err, "strerror", None) or str(err))
+        sys.exit(getattr(err, "strerror", None) or str(err) or type(err).__name__)
