@@ -10,7 +10,10 @@ from cornea_stream.models.fuse import fuse
 from cornea_stream.models.inference_net import build_inference_net
 from cornea_stream.models.pspnet import ModelSpec, build_pspnet, prune_dead_layers
 
-RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
+ENCODERS = (
+    "resnet18", "resnet34", "resnet50", "resnet101", "resnet152",
+    "tu-tf_efficientnet_lite0", "tu-tf_efficientnet_lite1", "tu-tf_efficientnet_lite2",
+)  # fmt: skip
 
 
 def trained(name: str, depth: int) -> torch.nn.Module:
@@ -38,7 +41,7 @@ def trained(name: str, depth: int) -> torch.nn.Module:
 
 
 @pytest.mark.parametrize("depth", [3, 4, 5])
-@pytest.mark.parametrize("name", RESNETS)
+@pytest.mark.parametrize("name", ENCODERS)
 def test_output_is_that_of_the_library_bit_for_bit(name: str, depth: int) -> None:
     model = trained(name, depth)
     spec = ModelSpec(name, depth, 32, (64, 96))

@@ -56,30 +56,37 @@ class Checkpoint:
 
         Raises CheckpointError when names or shapes do not fit the architecture of the spec.
         """
-        return self._filled(self._smp_net)
+        return self._checked(self._smp_net)
 
     def build_for_inference(self) -> nn.Module:
         """Return a network of the same output, bit for bit, without importing `smp` if possible.
 
         Raises CheckpointError as `build` does.
         """
+        return self._checked(lambda: self._own_net() or self._smp_net())
+
+    def _own_net(self) -> nn.Module | None:
         from cornea_stream.models.inference_net import build_inference_net
 
-        return self._filled(lambda: build_inference_net(self.spec) or self._smp_net())
+        net = build_inference_net(self.spec)
+        if net is not None:
+            net.fill(self.state_dict)
+        return net
 
     def _smp_net(self) -> nn.Module:
-        return prune_dead_layers(
+        net = prune_dead_layers(
             build_pspnet(
                 self.spec.encoder_name,
                 encoder_depth=self.spec.encoder_depth,
                 psp_out_channels=self.spec.psp_out_channels,
             )
         )
+        net.load_state_dict(_without_dead_stages(self.state_dict, self.spec.encoder_depth))
+        return net
 
-    def _filled(self, make: Callable[[], nn.Module]) -> nn.Module:
+    def _checked(self, make: Callable[[], nn.Module]) -> nn.Module:
         try:
-            model = make()
-            model.load_state_dict(_without_dead_stages(self.state_dict, self.spec.encoder_depth))
+            return make().eval()
         except (ValueError, RuntimeError, KeyError, SafetensorError) as err:
             reason = " ".join(str(err).split())
             raise CheckpointError(
@@ -87,7 +94,6 @@ class Checkpoint:
                 f"(depth {self.spec.encoder_depth}): {self.path}: {_shorten(reason)}: "
                 "pass weights of a one-class PSPNet"
             ) from err
-        return model.eval()
 
 
 def default_checkpoint_path() -> Path:

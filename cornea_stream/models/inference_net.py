@@ -7,13 +7,14 @@ encoder family is a file of its own with one function, listed in `_FAMILIES`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+from cornea_stream.models.efficientnet_lite import efficientnet_lite
 from cornea_stream.models.pspnet import ModelSpec
 from cornea_stream.models.resnet import resnet
 
@@ -29,13 +30,15 @@ class Encoder(Protocol):
     """
 
     out_channels: int
+    dead: Sequence[str]
+    """Modules of the encoder in `smp` that never run at this depth, and are not built here."""
 
     def __call__(self, images: torch.Tensor) -> list[torch.Tensor]:
         """Return the features of `images`."""
         ...
 
 
-_FAMILIES: tuple[Callable[[str, int], Encoder | None], ...] = (resnet,)
+_FAMILIES: tuple[Callable[[str, int], Encoder | None], ...] = (resnet, efficientnet_lite)
 
 
 def build_inference_net(spec: ModelSpec) -> InferenceNet | None:
@@ -68,6 +71,14 @@ class InferenceNet(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the logits of `images`."""
         return torch.as_tensor(self.segmentation_head(self.decoder(self.encoder(images))))
+
+    def fill(self, state_dict: Mapping[str, torch.Tensor]) -> None:
+        """Load the weights of an `smp.PSPNet`, leaving out layers that never run.
+
+        Raises RuntimeError when names or shapes do not fit.
+        """
+        dead = tuple(f"encoder.{name}." for name in self.encoder.dead)
+        self.load_state_dict({k: v for k, v in state_dict.items() if not k.startswith(dead)})
 
 
 class Pyramid(nn.Module):

@@ -34,6 +34,7 @@ class ResNet(nn.Module):
         self.bn1 = nn.BatchNorm2d(64)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
+        self.dead = [f"layer{number}" for number in range(len(blocks) + 1, 5)]
         self.stages = [f"layer{number}" for number in range(1, len(blocks) + 1)]
         self.out_channels = 64
         for index, (stage, count) in enumerate(zip(self.stages, blocks, strict=True)):
