@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from subprocess import run
@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 from conftest import moving_discs, write_video
 
-from cornea_stream.engines import network_cache
+from cornea_stream.engines import network_cache, quantize
 from cornea_stream.engines.network_cache import CachedNetwork
 from cornea_stream.engines.openvino import OpenVINOEngine, converted
+from cornea_stream.engines.quantize import quantized_engine
 from cornea_stream.models.checkpoint import Checkpoint, load_checkpoint
 from cornea_stream.models.pspnet import IMAGENET_MEAN
 
@@ -151,3 +152,24 @@ def test_with_a_warm_cache_nothing_slow_is_imported(
         )
         done = run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr[-1500:]
+
+
+def test_a_truncated_int8_network_is_made_again(
+    tmp_path: Path, weights: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    made: list[int] = []
+
+    def quantized(model: Any, images: Sequence[Any]) -> Any:
+        made.append(len(images))
+        return model
+
+    monkeypatch.setattr(quantize, "_quantize", quantized)
+    images = [np.full((64, 64, 3), 20 * level, np.uint8) for level in range(8)]
+    for _ in range(2):
+        quantized_engine(weights, calibration=images)
+    assert made == [6]  # every fourth image is kept back
+    (kept,) = (tmp_path / "cornea-stream" / "int8").iterdir()
+    kept.write_bytes(kept.read_bytes()[:-40])
+    quantized_engine(weights, calibration=images)
+    assert made == [6, 6]

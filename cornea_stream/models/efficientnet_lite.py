@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -60,7 +61,9 @@ class EfficientNetLite(nn.Module):
 
     def __init__(self, wider: float, deeper: float, stages: int) -> None:
         super().__init__()
-        self.dead = [f"model.blocks.{index}" for index in range(stages, len(_STAGES))]
+        self.dead: Sequence[str] = [
+            f"model.blocks.{index}" for index in range(stages, len(_STAGES))
+        ]
         self.out_channels = _STEM
         blocks: list[nn.Module] = []
         for index, stage in enumerate(_STAGES[:stages]):
@@ -101,7 +104,7 @@ class Separable(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the block's output."""
-        out = functional.relu6(self.bn1(self.conv_dw(x)))
+        out: torch.Tensor = functional.relu6(self.bn1(self.conv_dw(x)))
         out = self.bn2(self.conv_pw(out))
         return out + x if self.has_skip else out
 
@@ -122,7 +125,7 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the block's output."""
-        out = functional.relu6(self.bn1(self.conv_pw(x)))
+        out: torch.Tensor = functional.relu6(self.bn1(self.conv_pw(x)))
         out = functional.relu6(self.bn2(self.conv_dw(out)))
         out = self.bn3(self.conv_pwl(out))
         return out + x if self.has_skip else out

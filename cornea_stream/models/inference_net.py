@@ -70,7 +70,8 @@ class InferenceNet(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return the logits of `images`."""
-        return torch.as_tensor(self.segmentation_head(self.decoder(self.encoder(images))))
+        logits: torch.Tensor = self.segmentation_head(self.decoder(self.encoder(images)))
+        return logits
 
     def fill(self, state_dict: Mapping[str, torch.Tensor]) -> None:
         """Load the weights of an `smp.PSPNet`, leaving out layers that never run.
@@ -95,7 +96,8 @@ class Pyramid(nn.Module):
         """Return (N, out_channels, h, w) for last features of (N, in_channels, h, w)."""
         x = features[-1]
         pooled = [branch(x) for branch in self.psp["blocks"].children()]
-        return torch.as_tensor(self.conv(torch.cat([*pooled, x], dim=1)))
+        mixed: torch.Tensor = self.conv(torch.cat([*pooled, x], dim=1))
+        return mixed
 
 
 class Branch(nn.Module):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from cornea_stream.models.infer_spec import BASIC_RESNETS, BOTTLENECK_RESNETS
 
@@ -34,7 +35,7 @@ class ResNet(nn.Module):
         self.bn1 = nn.BatchNorm2d(64)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        self.dead = [f"layer{number}" for number in range(len(blocks) + 1, 5)]
+        self.dead: Sequence[str] = [f"layer{number}" for number in range(len(blocks) + 1, 5)]
         self.stages = [f"layer{number}" for number in range(1, len(blocks) + 1)]
         self.out_channels = 64
         for index, (stage, count) in enumerate(zip(self.stages, blocks, strict=True)):
@@ -72,7 +73,7 @@ class BasicBlock(nn.Module):
         out = self.relu(self.bn1(self.conv1(x)))
         out = self.bn2(self.conv2(out))
         out += x if self.downsample is None else self.downsample(x)
-        return torch.as_tensor(self.relu(out))
+        return functional.relu(out, inplace=True)
 
 
 class Bottleneck(nn.Module):
@@ -98,7 +99,7 @@ class Bottleneck(nn.Module):
         out = self.relu(self.bn2(self.conv2(out)))
         out = self.bn3(self.conv3(out))
         out += x if self.downsample is None else self.downsample(x)
-        return torch.as_tensor(self.relu(out))
+        return functional.relu(out, inplace=True)
 
 
 def _shortcut(in_channels: int, out_channels: int, stride: int) -> nn.Module | None:
