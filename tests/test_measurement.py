@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from cornea_stream.errors import UsageError
 from cornea_stream.postprocess.measurement import measure
 
 
@@ -51,3 +52,28 @@ def test_empty_whole_and_tiny() -> None:
     assert found is not None
     assert (found.area_px, found.centroid_x, found.centroid_y) == (1, 7, 5)
     assert cv2.countNonZero(dot) == 1
+
+
+def test_of_several_regions_the_largest_is_measured() -> None:
+    size = (300, 400)
+    big, ring = ellipse(size, (120, 150), (60, 50), 30), ellipse(size, (320, 150), (70, 70), 0)
+    ring -= ellipse(size, (320, 150), (60, 60), 0)  # of a wider outline, and fewer pixels
+    island = ellipse(size, (320, 150), (10, 10), 0)
+    alone = measure(big)
+    assert alone is not None
+    assert measure(big | ring | island) == alone
+    assert alone.centroid_x == pytest.approx(120, abs=0.1)
+    whole = measure(ring)
+    assert whole is not None
+    assert measure(ring | island) == whole
+    assert whole.area_px == np.count_nonzero(ring)
+
+
+def test_bool_masks_are_taken_and_others_are_named() -> None:
+    mask = ellipse((300, 400), (180, 150), (90, 60), 25)
+    assert measure(mask > 0) == measure(mask) == measure(mask // 255)
+    for wrong in (np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.float32), np.zeros(4, bool)):
+        with pytest.raises(UsageError, match="not a mask"):
+            measure(wrong)
+    with pytest.raises(UsageError, match="mask cannot be of type list: give"):
+        measure([[0, 255]])  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cornea_stream.errors import UsageError, wrong_type
 from cornea_stream.media.frame import Image
 
 # Five points determine an ellipse; fewer than this many leave it at the mercy of noise.
@@ -30,20 +31,25 @@ class Measurement:
     angle_deg: float
 
 
-def measure(mask: Image) -> Measurement | None:
-    """Measure the cornea in `mask` ((H, W) uint8, 0 or 255); None when it is empty.
+def measure(mask: Image | NDArray[np.bool_]) -> Measurement | None:
+    """Measure the cornea in `mask` ((H, W) uint8, 0 outside, or bool); None when it is empty.
 
-    The ellipse is fitted by direct least squares (Fitzgibbon et al. 1999) to those outline points
-    that do not lie on the frame's border, so that a cornea cut by the border keeps its true axes;
-    with too few of them it is the minimum-area rectangle's.
+    Of several regions only the largest is measured. The ellipse is fitted by direct least squares
+    (Fitzgibbon et al. 1999) to those outline points that do not lie on the frame's border, so that
+    a cornea cut by the border keeps its true axes; with too few of them it is the minimum-area
+    rectangle's.
+    Raises UsageError for what is no mask.
     """
-    area = cv2.countNonZero(mask)
+    if not isinstance(mask, np.ndarray):
+        raise wrong_type("mask", mask, "an (H, W) uint8 or bool array")
+    if mask.ndim != 2 or mask.dtype not in (np.uint8, np.bool_):
+        raise UsageError(f"not a mask: {mask.shape} {mask.dtype}: give (H, W) uint8 or bool")
+    region, outline = _largest(mask.astype(np.uint8, copy=False))
+    area = cv2.countNonZero(region)
     if area == 0:
         return None
-    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    outline = max(contours, key=cv2.contourArea)[:, 0, :]
-    moments = cv2.moments(mask, binaryImage=True)
-    major, minor, angle = _ellipse(np.asarray(outline), mask.shape)
+    moments = cv2.moments(region, binaryImage=True)
+    major, minor, angle = _ellipse(outline, mask.shape)
     return Measurement(
         area_px=area,
         area_fraction=area / mask.size,
@@ -53,6 +59,21 @@ def measure(mask: Image) -> Measurement | None:
         minor_axis_px=minor,
         angle_deg=angle,
     )
+
+
+def _largest(mask: Image) -> tuple[Image, NDArray[np.int32]]:
+    """Return the region with the most pixels, and its (N, 2) outline."""
+    contours, tree = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    if not contours:
+        return mask, np.empty((0, 2), np.int32)
+    outlines = [
+        points for points, (*_, parent) in zip(contours, tree[0], strict=True) if parent < 0
+    ]
+    if len(outlines) > 1:
+        _, labels, counts, _ = cv2.connectedComponentsWithStats(mask)
+        largest = 1 + np.argmax(counts[1:, cv2.CC_STAT_AREA])
+        return _largest((labels == largest).astype(np.uint8))
+    return mask, np.asarray(outlines[0][:, 0], np.int32)
 
 
 def _ellipse(outline: NDArray[np.int32], shape: tuple[int, ...]) -> tuple[float, float, float]:

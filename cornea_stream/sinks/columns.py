@@ -30,7 +30,7 @@ COLUMNS = (
     Column("frame", "int", "", "number of the source's frame, from 0 where reading began"),
     Column("time_s", "float", "s", "presentation time in the source", 6),
     Column("present", "bool", "", "whether there is a cornea"),
-    Column("area_px", "int", "px²", "area of the mask"),
+    Column("area_px", "int", "px²", "area of the mask, of its largest region"),
     Column("area_fraction", "float", "1", "area over that of the picture", 6),
     Column("centroid_x", "float", "px", "centroid, from the left", 2),
     Column("centroid_y", "float", "px", "centroid, from the top", 2),
