@@ -18,8 +18,10 @@ from cornea_stream.runs.options import RunOptions
 from cornea_stream.runs.run import run_source
 from cornea_stream.sinks import CSV_COLUMNS, MetricsSink
 from cornea_stream.sinks import parquet as parquet_module
+from cornea_stream.sinks.columns import COLUMNS, MM_COLUMNS
 
 FORMATS = ("metrics.csv", "metrics.parquet")
+DIGITS = {column.name: column.digits for column in (*COLUMNS, *MM_COLUMNS)}
 SCALES = {
     "none": lambda: None,
     "given": lambda: Scale(0.02, "given"),
@@ -33,7 +35,7 @@ def segmentations(count: int) -> list[Segmentation]:
 
     found = []
     for index in range(count):
-        mask = disc(160, 120, 40 + index % 60, 60, 20)[1]
+        mask = disc(160, 120, 40 + index % 60, 60, 20 + index % 7)[1]
         if index % 5 == 2:
             mask = np.zeros_like(mask)
         frame = Frame(index, index / 25, av.VideoFrame(160, 120, "gray"))
@@ -66,7 +68,7 @@ def test_both_formats_hold_the_same_rows(
             if value is None:
                 assert text[name] == ""
             else:
-                assert float(text[name]) == pytest.approx(float(value), abs=6e-3)
+                assert text[name] == f"{float(value):.{DIGITS[name]}f}"
     assert [row["present"] for row in table.to_pylist()][:4] == [True, True, False, True]
 
 

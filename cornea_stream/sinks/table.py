@@ -43,9 +43,10 @@ class Table(Protocol):
 class CsvTable:
     """Comma-separated values; numbers with the digits of their column, empty for None."""
 
-    def __init__(self, path: Path, columns: Sequence[Column]) -> None:
-        """Open the table. Raises OutputError."""
+    def __init__(self, path: Path, columns: Sequence[Column], *, rounded: bool = True) -> None:
+        """Open the table; one that will be widened must not be `rounded`. Raises OutputError."""
         self.path, self._columns = path, tuple(columns)
+        self._text = _rounded if rounded else _exact
         with output_errors(path):
             self._file = part_path(path).open("w", newline="", encoding="utf-8")
             self._rows = csv.writer(self._file)
@@ -54,7 +55,7 @@ class CsvTable:
     def write(self, row: Row) -> None:
         """Add a row. Raises OutputError."""
         with output_errors(self.path):
-            self._rows.writerow(map(_text, self._columns, row))
+            self._rows.writerow(map(self._text, self._columns, row))
 
     def widen(self, columns: Sequence[Column], values: Callable[[Row], Row]) -> None:
         """Add columns to the rows that are there, computed from each. Raises OutputError."""
@@ -133,8 +134,11 @@ class MetricsTables:
         columns = (*COLUMNS, *MM_COLUMNS) if self._in_mm else COLUMNS
         try:
             for path in paths:
-                kind = ParquetTable if path.suffix == ".parquet" else CsvTable
-                self._tables.append(kind(path, columns))
+                if path.suffix == ".parquet":
+                    self._tables.append(ParquetTable(path, columns))
+                else:
+                    rounded = self._white_to_white is None
+                    self._tables.append(CsvTable(path, columns, rounded=rounded))
         except BaseException:
             self.abort()
             raise
@@ -212,10 +216,16 @@ class MetricsSink(SegmentationSink):
         self._tables.abort()
 
 
-def _text(column: Column, value: float | int | bool | None) -> str:
+def _rounded(column: Column, value: float | int | bool | None) -> str:
     if value is None:
         return ""
     return f"{value:.{column.digits}f}" if column.kind == "float" else str(int(value))
+
+
+def _exact(column: Column, value: float | int | bool | None) -> str:
+    if value is None:
+        return ""
+    return repr(float(value)) if column.kind == "float" else str(int(value))
 
 
 def _value(column: Column, text: str) -> float | int | bool | None:
