@@ -43,11 +43,17 @@ class Session(Closing):
         With `newest_only` a frame that waits for the engine is dropped when a newer one comes: its
         future raises FrameDroppedError, and `submit` never waits. Otherwise `submit` waits while
         `depth` frames do, and none is dropped.
-        Raises UsageError while another session uses the segmenter.
+        Raises UsageError while another session uses the segmenter, and for one with `smooth`, whose
+        masks depend on frames still to come.
         """
         if not isinstance(segmenter, Segmenter):
             raise wrong_type("segmenter", segmenter, "a Segmenter")
         check_number("depth", depth, 1, example=DEPTH)
+        if segmenter.smooth:
+            raise UsageError(
+                "a session waits for no further frames, and smooth needs two: make a Segmenter "
+                "without it"
+            )
         self._segmenter = segmenter
         self._requests: Channel[_Request] = Mailbox(_drop) if newest_only else Channel(depth)
         self._order = threading.Lock()
