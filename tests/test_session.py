@@ -165,13 +165,20 @@ def test_a_failure_is_told_to_everyone_who_waits(
 
 
 def test_closing_answers_everything_and_twice_is_once(segmenter: Segmenter) -> None:
-    segmenter.smooth = True  # looks two frames ahead
     with Session(segmenter, depth=20) as session:
         futures = [session.submit(picture) for picture in moving_discs(9)]
     assert [future.result(0).frame.index for future in futures] == list(range(9))
     session.close()
     with pytest.raises(UsageError, match="the session is closed"):
         session.submit(moving_discs(1)[0])
+
+
+def test_a_smoothing_segmenter_is_refused(segmenter: Segmenter) -> None:
+    segmenter.smooth = True  # looks two frames ahead
+    with pytest.raises(UsageError, match="waits for no further frames"):
+        Session(segmenter)
+    segmenter.smooth = False
+    Session(segmenter).close()
 
 
 def test_one_session_at_a_time(segmenter: Segmenter) -> None:

@@ -66,9 +66,7 @@ def _largest(mask: Image) -> tuple[Image, NDArray[np.int32]]:
     contours, tree = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     if not contours:
         return mask, np.empty((0, 2), np.int32)
-    outlines = [
-        points for points, (*_, parent) in zip(contours, tree[0], strict=True) if parent < 0
-    ]
+    outlines = [c for c, (*_, parent) in zip(contours, tree[0], strict=True) if parent < 0]
     if len(outlines) > 1:
         _, labels, counts, _ = cv2.connectedComponentsWithStats(mask)
         largest = 1 + np.argmax(counts[1:, cv2.CC_STAT_AREA])
