@@ -108,11 +108,16 @@ class _Annotatable:
             )
 
     def choose(self, spread: int, uncertain: int) -> set[int]:
-        """Return the rows of the frames to write."""
+        """Return the rows of the frames to write. Raises SourceError where there are none."""
         count = len(self.records)
         even = np.linspace(0, count - 1, min(spread, count)).round().astype(int)
         doubtful = least_certain(self.records, uncertain) if uncertain else []
-        return {*even.tolist(), *(moment.row for moment in doubtful)}
+        chosen = {*even.tolist(), *(moment.row for moment in doubtful)}
+        if not chosen:
+            raise SourceError(
+                f"no uncertain frame in this run: {self.run.folder}: choose evenly spread ones"
+            )
+        return chosen
 
     def frames(self) -> Iterator[tuple[Frame, Image]]:
         """Yield the frames of the run with their upright masks, in the order of the rows."""

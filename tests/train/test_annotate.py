@@ -44,6 +44,15 @@ def masks_of(run_dir: Path) -> list[np.ndarray]:
     return [np.asarray(f.to_ndarray(format="gray")) for _, f in read_video(run_dir / "mask.mkv")]
 
 
+def test_a_run_without_cornea_has_no_uncertain_frames(tmp_path: Path, segmenter: Segmenter) -> None:
+    path = write_video(tmp_path / "dark.mp4", [picture(DARK[0])] * 4)
+    run_dir = run_source(path, tmp_path / "out", segmenter, TABLES).folder
+    with pytest.raises(SourceError, match=r"no uncertain frame in this run: .*dark"):
+        annotate([run_dir], tmp_path / "a", spread=0)
+    assert not (tmp_path / "a").exists()
+    assert annotate([run_dir], tmp_path / "a", spread=3)[0].images == 3
+
+
 @pytest.mark.parametrize("polygons", [False, True])
 def test_the_train_loader_gives_the_masks_back(
     run_dir: Path, tmp_path: Path, polygons: bool
