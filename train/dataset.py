@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 import cv2
 import numpy as np
 import torch
+from filelock import FileLock
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
@@ -23,7 +26,11 @@ from cornea_train.supervisely import BadAnnotationError, read_mask
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
+_PART = ".part"
+
 Image = NDArray[np.uint8]
+Stored: TypeAlias = "tuple[NDArray[np.uint8], NDArray[np.uint8], dict[int, str]]"
+"""Images, masks, and by position why the other pairs cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,7 @@ def find_pairs(data_dir: Path) -> tuple[list[Pair], list[Problem]]:
     """Return the pairs `case*/img/<image>` with `case*/ann/<image>.json` below a folder, sorted.
 
     Images without annotation and annotations without image are the problems.
-    Raises SourceError when there is no such folder, or no image in it.
+    Raises SourceError when there is no such folder, or no image in it, or it cannot be read.
     """
     if not data_dir.is_dir():
         raise SourceError(f"data folder not found: {data_dir}: check --data-dir")
@@ -58,7 +65,12 @@ def find_pairs(data_dir: Path) -> tuple[list[Pair], list[Problem]]:
         case = folder.parent
         if not case.name.lower().startswith("case") or not folder.is_dir():
             continue
-        images = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+        try:
+            images = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+        except OSError as err:
+            raise SourceError(
+                f"data folder cannot be read: {folder}: {err.strerror}: check its permissions"
+            ) from err
         annotations = {p.name: p for p in sorted((case / "ann").glob("*.json"))}
         for image in images:
             name = image.relative_to(data_dir).as_posix()
@@ -84,7 +96,11 @@ def load_pair(pair: Pair, *, respect_holes: bool = False) -> tuple[Image, Image]
 
     Raises BadAnnotationError when either cannot be used.
     """
-    loaded = cv2.imdecode(np.fromfile(pair.image, np.uint8), cv2.IMREAD_COLOR_RGB)
+    try:
+        content = np.fromfile(pair.image, np.uint8)
+    except OSError as err:
+        raise BadAnnotationError(f"the image cannot be read: {err.strerror}") from err
+    loaded = cv2.imdecode(content, cv2.IMREAD_COLOR_RGB) if content.size else None
     if loaded is None:
         raise BadAnnotationError("the image cannot be decoded")
     image = np.asarray(loaded, np.uint8)
@@ -117,17 +133,17 @@ def open_cache(
     pairs, problems = find_pairs(data_dir)
     target = folder / _key(pairs, size, respect_holes)
     try:
-        if not (target / "index.json").exists():
-            _build(target, pairs, size, respect_holes)
-        index = json.loads((target / "index.json").read_text())
-        images = np.load(target / "images.npy", mmap_mode="r")
-        masks = np.load(target / "masks.npy", mmap_mode="r")
+        stored = _read(target)
+        if stored is None:
+            folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(folder / ".lock"):  # of several processes one makes it
+                stored = _read(target) or _build(target, pairs, size, respect_holes)
     except OSError as err:
         raise OutputError(
             f"cannot write the cache: {target}: {err.strerror or err}: check free space and "
             "permissions"
         ) from err
-    bad = {int(position): reason for position, reason in index["bad"].items()}
+    images, masks, bad = stored
     problems += [Problem(pairs[position].name, reason) for position, reason in bad.items()]
     if len(problems) > max_bad:
         listed = "\n".join(f"  {p.name}: {p.reason}" for p in problems[:20])
@@ -149,14 +165,42 @@ def _key(pairs: Sequence[Pair], size: int, respect_holes: bool) -> str:
     facts: list[object] = [size, respect_holes]
     for pair in pairs:
         for path in (pair.image, pair.annotation):
-            stat = path.stat()
+            try:
+                stat = path.stat()
+            except OSError:  # a link to nothing: reading it will tell
+                continue
             facts.append((pair.name, path.name, stat.st_size, stat.st_mtime_ns))
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
-def _build(target: Path, pairs: Sequence[Pair], size: int, respect_holes: bool) -> None:
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
-    part.mkdir(parents=True, exist_ok=True)
+def _read(target: Path) -> Stored | None:
+    """Return what is stored in `target`, or None where it is not there or not whole."""
+    try:
+        index = json.loads((target / "index.json").read_text())
+        images = np.load(target / "images.npy", mmap_mode="r")
+        masks = np.load(target / "masks.npy", mmap_mode="r")
+        return images, masks, {int(position): reason for position, reason in index["bad"].items()}
+    except (OSError, EOFError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _build(target: Path, pairs: Sequence[Pair], size: int, respect_holes: bool) -> Stored:
+    """Make the cache, whoever else may try being locked out. Raises OSError."""
+    for left in (target, *target.parent.glob(f"*{_PART}")):  # by processes that were killed
+        shutil.rmtree(left, ignore_errors=True)
+    part = target.with_name(target.name + _PART)
+    try:
+        _fill(part, pairs, size, respect_holes)
+        part.rename(target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    stored = _read(target)
+    assert stored is not None
+    return stored
+
+
+def _fill(part: Path, pairs: Sequence[Pair], size: int, respect_holes: bool) -> None:
+    part.mkdir()
     load = partial(_load_resized, size=size, respect_holes=respect_holes)
     image_file, mask_file = part / "images.raw", part / "masks.raw"
     bad: dict[int, str] = {}
@@ -182,9 +226,6 @@ def _build(target: Path, pairs: Sequence[Pair], size: int, respect_holes: bool) 
         del mapped  # on Windows no folder with open files can be renamed
         raw.unlink()
     (part / "index.json").write_text(json.dumps({"bad": bad}))
-    if target.exists():  # another process was faster
-        return
-    part.rename(target)
 
 
 def _load_resized(pair: Pair, *, size: int, respect_holes: bool) -> tuple[Image, Image] | str:
