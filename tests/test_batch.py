@@ -180,7 +180,7 @@ def test_a_summary_that_cannot_be_written_for_a_moment_stops_nothing(
 
 def test_a_file_of_the_user_s_is_no_summary(tmp_path: Path, tasks: list[SourceTask]) -> None:
     (tmp_path / "summary.csv").write_text("my,own,notes\n")
-    with pytest.raises(OutputError, match="not a summary of this program"):
+    with pytest.raises(OutputError, match="not a summary"):
         Summary(tmp_path, tasks)
     assert (tmp_path / "summary.csv").read_text() == "my,own,notes\n"
 

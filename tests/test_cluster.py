@@ -46,7 +46,7 @@ def test_nodes_are_dealt_by_gpus_or_by_cores() -> None:
 def test_what_makes_no_sense_is_told_at_once(tiny_checkpoint: Path) -> None:
     setup = Setup(tiny_checkpoint)
     masks = setup.mask_settings()
-    with pytest.raises(UsageError, match="Ray deals the GPUs itself: cuda:1"):
+    with pytest.raises(UsageError, match="Ray assigns the GPUs: cuda:1"):
         RayCluster(replace(setup, device="cuda:1"), masks, "auto")
     with pytest.raises(UsageError, match="run on a machine of the cluster"):
         RayCluster(setup, masks, "ray://somewhere:10001")
@@ -55,7 +55,7 @@ def test_what_makes_no_sense_is_told_at_once(tiny_checkpoint: Path) -> None:
             [plan_source(Path("a"), Path("b"), RunOptions(), masks)],
             stop=threading.Event(), on_step=lambda step: None,
         )  # fmt: skip
-        with pytest.raises(UsageError, match=f"no Ray cluster answers at: {address}"):
+        with pytest.raises(UsageError, match=f"no Ray cluster responds at: {address}"):
             next(work)
 
 

@@ -67,7 +67,7 @@ def test_auto_joins_what_is_noted_or_named(cluster: Any, monkeypatch: pytest.Mon
     assert joined("auto") == cluster.address
     for named in ("127.0.0.1:9", "nonsense"):
         monkeypatch.setenv("RAY_ADDRESS", named)
-        with pytest.raises(UsageError, match=f"no Ray cluster answers at: {named}"):
+        with pytest.raises(UsageError, match=f"no Ray cluster responds at: {named}"):
             connection.connect("auto")
     monkeypatch.setenv("RAY_ADDRESS", "ray://somewhere:10001")
     with pytest.raises(UsageError, match="run on a machine of the cluster"):
@@ -82,7 +82,7 @@ def test_auto_joins_no_ray_that_nobody_noted(cluster: Any) -> None:
 def test_what_takes_connections_and_says_nothing_is_told(
     silent: str, little_patience: None
 ) -> None:
-    told = f"no Ray cluster answers at: {silent}: it could not be joined within 3 s"
+    told = f"no Ray cluster responds at: {silent}: it could not be joined within 3 s"
     with pytest.raises(UsageError, match=told):
         connection.connect(silent)
 
@@ -97,4 +97,4 @@ def test_auto_leaves_a_crashed_head_alone(
     note(cluster.address)
     with caplog.at_level(logging.WARNING):
         assert joined("auto") != cluster.address
-    assert f"does not answer: {cluster.address}" in caplog.text
+    assert f"does not respond: {cluster.address}" in caplog.text

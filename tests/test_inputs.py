@@ -191,7 +191,7 @@ def test_picture_that_changes_its_size(tmp_path: Path, segmenter: Segmenter) -> 
     path = change_of_size(tmp_path / "v.h264")
     result = run_source(path, tmp_path / "out", segmenter, RunOptions(mask=True))
     assert result.frames == 8
-    assert any("changed its size" in warning for warning in result.warnings)
+    assert any("size changed" in warning for warning in result.warnings)
     overlay = read_video(Path(result.folder) / "overlay.mp4")
     assert [(f.width, f.height) for _, f in overlay] == [(96, 64)] * 8
 

@@ -132,7 +132,7 @@ def test_only_an_own_summary_is_replaced(tmp_path: Path, segmenter: Segmenter) -
     assert write_sheet(out).read_bytes() != first
     cv2.imwrite(str(out / "summary.png"), DARK)
     mine = (out / "summary.png").read_bytes()
-    with pytest.raises(OutputError, match="pass --overwrite"):
+    with pytest.raises(OutputError, match="overwrite"):
         write_sheet(out)
     assert (out / "summary.png").read_bytes() == mine
     assert write_sheet(out, overwrite=True).read_bytes() != mine

@@ -127,7 +127,7 @@ def test_start_end_every(vfr: Path) -> None:
         assert [round(1000 * f.time_s) for f in source] == [200, 333, 900]
     with pytest.raises(SourceError, match="no frame at or after 9 s"):
         open_source(vfr, start_s=9)
-    with pytest.raises(UsageError, match="end must lie after start"):
+    with pytest.raises(UsageError, match="end must be after start"):
         open_source(vfr, start_s=2, end_s=1)
     with pytest.raises(UsageError, match="every must be 1 or more"):
         open_source(vfr, every=0)

@@ -32,7 +32,7 @@ def export(checkpoint: Checkpoint, path: Path, *, overwrite: bool = False) -> st
     if path.suffix not in SUFFIXES:
         raise UsageError(f"unknown format: {path.name}: use {', '.join(SUFFIXES)}")
     if path.exists() and not overwrite:
-        raise OutputError(f"output exists: {path}: set overwrite, or choose another name")
+        raise OutputError(f"output exists: {path}: pass overwrite=True or choose another name")
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".safetensors":

@@ -83,8 +83,8 @@ def _initialized(config: TrainConfig) -> nn.Module:
     except Exception as err:  # the client of the hub raises errors from several libraries
         raise CheckpointError(
             f"encoder weights cannot be fetched: {named} for {config.encoder_name} "
-            f"({type(err).__name__}): connect to the internet once, or set "
-            "encoder_weights to none or the path of a file"
+            f"({type(err).__name__}): connect to the internet once, or use "
+            "encoder_weights=none or the path of a file"
         ) from err
     if named is None and weights != "none":
         load_encoder(model, Path(weights))

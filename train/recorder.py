@@ -85,8 +85,8 @@ def prepare_folder(config: TrainConfig) -> None:
     found = _files_of_a_run(folder)
     if found and not (config.resume or config.overwrite):
         raise OutputError(
-            f"output exists: {found[0]}: use resume to continue, overwrite to start again, or "
-            "another output folder"
+            f"output exists: {found[0]}: pass resume=True to continue, overwrite=True to start "
+            "again, or another output folder"
         )
 
 
@@ -109,13 +109,13 @@ def _files_of_a_run(folder: Path) -> list[Path]:
 def read_state(path: Path, device: torch.device) -> dict[str, Any]:
     """Return the state that `Recorder` wrote. Raises CheckpointError."""
     if not path.is_file():
-        raise CheckpointError(f"nothing to resume: {path} not found: start without resume")
+        raise CheckpointError(f"nothing to resume: {path} not found: start without resume=True")
     try:
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
     except Exception as err:  # torch.load fails in many ways on a damaged file
         raise CheckpointError(
-            f"cannot resume from a damaged file: {path}: start again with overwrite, or with "
-            "init from the last model_epoch_*.pth"
+            f"cannot resume from a damaged file: {path}: start again with overwrite=True, or "
+            "with init from the last model_epoch_*.pth"
         ) from err
     return state
 

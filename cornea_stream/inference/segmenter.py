@@ -99,7 +99,7 @@ class Segmenter:
         for an unreadable calibration video.
         """
         if calibration is not None and precision != "int8":
-            raise UsageError("calibration is for int8 only: choose precision int8")
+            raise UsageError("calibration is for int8 only: use precision=int8")
         if not isinstance(device, str):
             raise wrong_type("device", device, "auto, cpu, cuda or cuda:N")
         check_number("threshold", threshold, 0, 1, example=0.5, exclusive=True)
@@ -251,7 +251,7 @@ def as_frame(
             or picture.size == 0
         ):
             raise UsageError(
-                f"not a picture: {picture.shape} {picture.dtype}: give (H, W, 3) uint8 RGB"
+                f"not an image: {picture.shape} {picture.dtype}: give (H, W, 3) uint8 RGB"
             )
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
     return Frame(index, time_s if picture.time is None else picture.time, picture, received_s)

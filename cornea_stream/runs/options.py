@@ -119,13 +119,11 @@ class RunOptions:
         only_files = (self.frames, self.metrics, self.parquet, self.polygons)
         if not self.files and (any(only_files) or (self.overlay and self.mask)):
             raise UsageError(
-                "a stream carries one picture and no files: leave mask, frames and tables out, "
+                "a stream carries one video and no files: leave out mask, frames and tables, "
                 "name an output folder too, or send the mask alone, without overlay"
             )
         if not self.overlay and any(target.container != "matroska" for target in self.streams):
-            raise UsageError(
-                "masks are streamed lossless, in matroska on standard output only: use -"
-            )
+            raise UsageError("masks can only be streamed to standard output as matroska: use -")
 
 
 @dataclass(slots=True)

@@ -55,10 +55,12 @@ def snapshot(
         raise wrong_type("a time", wrong[0], "seconds")
     folders = [root] if len(wanted) == 1 else [root / f"{time_s:.3f}s" for time_s in wanted]
     if len(set(folders)) < len(folders):
-        raise UsageError("timestamps lie closer than a millisecond: leave one of them out")
+        raise UsageError("timestamps are less than a millisecond apart: leave one of them out")
     for file in (folder / name for folder in folders for name in FILES):
         if file.exists() and not overwrite:
-            raise OutputError(f"output exists: {file}: pass --overwrite or choose another -o")
+            raise OutputError(
+                f"output exists: {file}: pass overwrite=True or choose another output folder"
+            )
     with open_source(video) as source:
         if not isinstance(source, VideoSource):
             raise SourceError(

@@ -31,7 +31,9 @@ class Clip:
 def write_clip(path: Path, *, seconds: float, seed: int, overwrite: bool = False) -> Clip:
     """Generate a moving eye and encode it as H.264. Raises OutputError."""
     if path.exists() and not overwrite:
-        raise OutputError(f"output exists: {path}: pass --overwrite or choose another -o")
+        raise OutputError(
+            f"output exists: {path}: pass overwrite=True or choose another output folder"
+        )
     frames = max(1, round(seconds * RATE))
     with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -49,6 +49,6 @@ def plain_loop(video: Path, weights: Checkpoint, device: str = "auto") -> float:
         seconds = time.perf_counter() - began
     if not count:
         raise UsageError(
-            f"OpenCV cannot read the video for the baseline: {video}: leave out the baseline"
+            f"OpenCV cannot read the video for the baseline: {video}: leave out baseline=True"
         )
     return count / seconds
