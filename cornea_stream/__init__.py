@@ -1,4 +1,4 @@
-"""Stream cataract-surgery video through a PSPNet and get the cornea of every frame.
+"""Segment the cornea in every frame of a cataract-surgery video.
 
 from cornea_stream import Segmenter
 

@@ -26,7 +26,7 @@ from cornea_stream.media.address import without_secrets
 
 app = typer.Typer(
     name="cornea-stream",
-    help="Stream cataract-surgery video through a PSPNet and get the cornea of every frame.",
+    help="Segment the cornea in every frame of a cataract-surgery video.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -47,7 +47,7 @@ def _root(
         typer.Option("--version", help="Print the version and exit.", callback=print_version),
     ] = False,
 ) -> None:
-    """Stream cataract-surgery video through a PSPNet and get the cornea of every frame."""
+    """Segment the cornea in every frame of a cataract-surgery video."""
 
 
 for _command in (

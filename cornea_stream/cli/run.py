@@ -1,4 +1,4 @@
-"""`cornea-stream run`: video in, overlay and more out."""
+"""`cornea-stream run`: segment the cornea and write overlay, masks and measurements."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ def run(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="SOURCE...", help="Videos, images, folders, globs; or a stream, camera or -."
+            metavar="SOURCE...",
+            help="Videos, images, folders or globs; or one stream, camera or -.",
         ),
     ],
     output_dir: opt.Outputs = None,
@@ -28,34 +29,37 @@ def run(
         bool, typer.Option("--mask", help="Write mask.mkv: lossless gray video, 255 on the cornea.")
     ] = False,
     frames: Annotated[
-        bool, typer.Option("--frames", help="Write frames/%06d_mask.png and _overlay.png.")
+        bool, typer.Option("--frames", help="Write frames/%06d_mask.png and %06d_overlay.png.")
     ] = False,
     metrics: Annotated[
-        bool, typer.Option("--metrics", help="Write metrics.csv: one row per frame.")
+        bool, typer.Option("--metrics", help="Write metrics.csv: measurements, one row per frame.")
     ] = False,
     parquet: Annotated[
         bool, typer.Option("--parquet", help="Write metrics.parquet: the same table.")
     ] = False,
     polygons: Annotated[
-        bool, typer.Option("--polygons", help="Write polygons.jsonl: the outline of every mask.")
+        bool, typer.Option("--polygons", help="Write polygons.jsonl: the contours of every mask.")
     ] = False,
     summary: Annotated[
         bool,
-        typer.Option("--summary", help="Write summary.png: a run in one picture; and metrics."),
+        typer.Option(
+            "--summary", help="Write summary.png, the run in one figure, and metrics.csv."
+        ),
     ] = False,
     report: Annotated[
-        bool, typer.Option("--report", help="Write report.html, a page to look at; and metrics.")
+        bool,
+        typer.Option("--report", help="Write report.html, the run as a page, and metrics.csv."),
     ] = False,
     white_to_white: Annotated[
         float | None,
         typer.Option(
-            help="Estimate millimeters: the cornea is this wide (mean of adults: 11.7).",
+            help="Estimate millimeters from this corneal diameter (mean of adults: 11.7).",
             metavar="MM",
         ),
     ] = None,
     mm_per_px: Annotated[
         float | None,
-        typer.Option(help="Estimate millimeters: a pixel is this high.", metavar="MM"),
+        typer.Option(help="Pixel size (height) in millimeters.", metavar="MM"),
     ] = None,
     checkpoint: opt.Checkpoint = None,
     device: opt.Device = "auto",
@@ -70,13 +74,13 @@ def run(
     color: opt.Color = "green",
     raw_mask: opt.RawMask = False,
     smooth: Annotated[
-        bool, typer.Option("--smooth", help="Steady the masks over time, without trailing.")
+        bool, typer.Option("--smooth", help="Smooth the masks over time, without lag.")
     ] = False,
     start: Annotated[
-        str | None, typer.Option(help="Begin here: seconds, 1m30s or HH:MM:SS.mmm.", metavar="T")
+        str | None, typer.Option(help="Start time: seconds, 1m30s or HH:MM:SS.mmm.", metavar="T")
     ] = None,
-    end: Annotated[str | None, typer.Option(help="Stop before this time.", metavar="T")] = None,
-    every: Annotated[int, typer.Option(help="Take every N-th frame only.", metavar="N")] = 1,
+    end: Annotated[str | None, typer.Option(help="End time (exclusive).", metavar="T")] = None,
+    every: Annotated[int, typer.Option(help="Process only every N-th frame.", metavar="N")] = 1,
     chunk: Annotated[
         str | None,
         typer.Option(
@@ -88,26 +92,26 @@ def run(
     segment: Annotated[str | None, typer.Option("--segment", hidden=True)] = None,
     decoder: opt.Decoder = "auto",
     codec: Annotated[
-        str, typer.Option(help="FFmpeg video encoder of overlay.mp4; auto tries NVENC.")
+        str, typer.Option(help="FFmpeg video encoder for overlay.mp4; auto tries NVENC first.")
     ] = "libx264",
     crf: Annotated[
         float | None,
-        typer.Option(help="Quality; smaller is better.", show_default="22 for libx264"),
+        typer.Option(help="Encoder quality; lower is better.", show_default="22 for libx264"),
     ] = None,
     preset: Annotated[
         str | None,
-        typer.Option(help="The encoder's speed preset.", show_default="superfast for libx264"),
+        typer.Option(help="Speed preset of the encoder.", show_default="superfast for libx264"),
     ] = None,
     live: Annotated[
         bool | None,
         typer.Option(
             "--live/--no-live",
-            help="Keep only the newest frame when the source is faster.",
+            help="Drop frames if the source is faster than inference.",
             show_default="for rtsp, rtmp, udp and cameras",
         ),
     ] = None,
     reconnect_timeout: Annotated[
-        float, typer.Option(help="Wait so long for a live source that went away.", metavar="S")
+        float, typer.Option(help="Seconds to keep reconnecting to a live source.", metavar="S")
     ] = 30,
     stream_format: Annotated[
         str, typer.Option(help="Container on standard output: matroska or mpegts.")
@@ -116,24 +120,24 @@ def run(
         bool | None,
         typer.Option(
             "--realtime/--no-realtime",
-            help="Read files no faster than they play.",
+            help="Read files no faster than real time.",
             show_default="for -o rtsp://, rtmp://, udp://",
         ),
     ] = None,
     preview: Annotated[
-        bool, typer.Option("--preview", help="Serve a page that shows the overlay as it is made.")
+        bool, typer.Option("--preview", help="Serve a web page with the overlay during the run.")
     ] = False,
     preview_port: Annotated[
-        int, typer.Option(help="Port of that page.", metavar="N", show_default="any")
+        int, typer.Option(help="Port of the preview.", metavar="N", show_default="any")
     ] = 0,
     preview_host: Annotated[
-        str, typer.Option(help="Address of this machine to serve it on.", metavar="HOST")
+        str, typer.Option(help="Host name or address to serve the preview on.", metavar="HOST")
     ] = "127.0.0.1",
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at damage instead of skipping it.")
     ] = False,
     max_megapixels: Annotated[
-        float, typer.Option(help="Refuse pictures larger than this.", metavar="N")
+        float, typer.Option(help="Maximum frame size in megapixels.", metavar="N")
     ] = 64,
     jobs: Annotated[
         int | None,
@@ -141,7 +145,7 @@ def run(
             "--jobs",
             "-j",
             min=1,
-            help="Videos or chunks at a time, each in a process of its own.",
+            help="Number of videos or chunks to process in parallel.",
             metavar="N",
             show_default="one per GPU, else 1",
         ),
@@ -149,26 +153,26 @@ def run(
     ray: Annotated[
         str | None,
         typer.Option(
-            help="Work on a Ray cluster: HOST:PORT, or auto for that of this machine.",
+            help="Use a Ray cluster: HOST:PORT or auto.",
             metavar="ADDRESS",
         ),
     ] = None,
     ray_cores: Annotated[
-        int, typer.Option(min=1, help="Cores of a video on Ray nodes without GPUs.", metavar="N")
+        int, typer.Option(min=1, help="Cores per video on Ray nodes without GPUs.", metavar="N")
     ] = 8,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Skip what is complete already; redo the rest.")
+        bool, typer.Option("--resume", help="Skip complete outputs and redo the others.")
     ] = False,
     overwrite: opt.Overwrite = False,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
     json_: opt.Json = False,
 ) -> None:
-    """Find the cornea in every frame and write OUTPUT_DIR/<name>/overlay.mp4 and run.json.
+    """Segment the cornea in every frame and write OUTPUT_DIR/<name>/overlay.mp4 and run.json.
 
-    A folder stands for all videos below it; a folder of images only is one source. With several
-    sources OUTPUT_DIR/summary.csv tells what came of each. Alone, SOURCE may be an rtsp, rtmp, udp
-    or http address, /dev/videoN, or - for standard input.
+    A folder stands for all videos below it; a folder with images and no videos is one source. With
+    several sources, OUTPUT_DIR/summary.csv lists the result of each. A single SOURCE can also be
+    an rtsp, rtmp, udp or http address, /dev/videoN, or - for standard input.
 
     Ctrl-C finishes the frames in flight and closes the outputs so that they play.
     """
@@ -248,7 +252,9 @@ def run(
         places = [(_absolute(source), place.absolute()) for source, place in places]
         executor = RayCluster(setup.absolute(), masks, ray, cores=ray_cores)
     else:
-        raise typer.BadParameter("Ray deals the work by cores: use --ray-cores instead of --jobs")
+        raise typer.BadParameter(
+            "Ray distributes the work by cores: use --ray-cores instead of --jobs"
+        )
     if chunk_s is not None:
         executor = ChunkingExecutor(executor, chunk_s, smooth=smooth)
     options = replace(options, streams=claim_stdout(streams))
@@ -269,7 +275,7 @@ def _parse_outputs(
 
     folders = [output for output in outputs if not is_target(output)]
     if len(folders) > 1 or len(set(outputs)) < len(outputs):
-        raise typer.BadParameter("-o takes one folder, and every stream once: leave the others out")
+        raise typer.BadParameter("-o takes one folder, and every stream once: leave out the others")
     streams = tuple(parse_target(o, stream_format) for o in outputs if is_target(o))
     return folders, streams
 
@@ -278,5 +284,5 @@ def _parse_batch_size(text: str) -> int | None:
     if text == "auto":
         return None
     if not (text.isascii() and text.isdigit()) or text == "0":
-        raise typer.BadParameter(f"{text!r} is neither auto nor a number from 1 on: try auto")
+        raise typer.BadParameter(f"{text!r} is neither auto nor a positive number: try auto")
     return int(text)

@@ -25,7 +25,7 @@ from cornea_stream.cli.progress import lateness, progress_bar
 from cornea_stream.runs.options import RunResult
 
 LISTED = 12
-"""So many results are listed one by one; of more the successes are only counted."""
+"""Up to this many results are listed one by one; more are only counted."""
 
 
 def run_and_report(
@@ -37,7 +37,7 @@ def run_and_report(
     verbose: bool,
     as_json: bool,
 ) -> int:
-    """Have `tasks` done, show what happens, and return the exit code.
+    """Run `tasks`, show progress and results, and return the exit code.
 
     Several tasks leave a summary.csv in `output_dir`.
     """
@@ -80,10 +80,10 @@ def run_and_report(
         elif result.status == "interrupted":
             errors.print(
                 f"Interrupted after {result.frames} frames of {escape(result.source)} "
-                f"(at {result.last_time_s or 0:.2f} s); what was written plays."
+                f"(at {result.last_time_s or 0:.2f} s); the outputs play."
                 if result.outputs or result.streams
                 else f"Interrupted after {result.frames} frames of {escape(result.source)}; "
-                "--resume goes on with the chunks that are left.",
+                "--resume continues with the remaining chunks.",
                 soft_wrap=True, highlight=False,
             )  # fmt: skip
     return code
@@ -97,7 +97,7 @@ def print_json(results: Sequence[RunResult]) -> None:
 
 @contextmanager
 def _stop_on_interrupt(console: Console) -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C into an orderly stop; a second one interrupts at once.
+    """Stop cleanly at the first Ctrl-C; quit immediately at the second.
 
     So with SIGTERM, by which systems end what they run. Once stopped the process is about to end,
     so neither is given back.
@@ -111,7 +111,7 @@ def _stop_on_interrupt(console: Console) -> Iterator[threading.Event]:
                 signal.signal(one, signal.SIG_IGN)  # a third must not interrupt the clean-up
             raise KeyboardInterrupt
         stop.set()
-        console.print("Stopping: finishing the frames in flight (Ctrl-C again to give up)…")
+        console.print("Stopping: finishing the frames in flight (press Ctrl-C again to quit)…")
 
     if threading.current_thread() is not threading.main_thread():
         yield stop
@@ -187,4 +187,4 @@ def _print_counts(console: Console, results: Sequence[RunResult]) -> None:
     console.print(table)
     warned = sum(bool(result.warnings) for result in results)
     if warned:
-        console.print(f"[yellow]{warned} with warnings: in their run.json, or --verbose[/]")
+        console.print(f"[yellow]{warned} with warnings: see their run.json, or use --verbose[/]")
