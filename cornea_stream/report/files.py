@@ -27,7 +27,8 @@ def check_replaceable(path: Path, overwrite: bool) -> None:
     """Raise OutputError if `path` is a file that cornea-stream did not write."""
     if not overwrite and path.exists() and not _is_ours(path):
         raise OutputError(
-            f"not a page of cornea-stream: {path}: pass --overwrite to replace it, or move it away"
+            f"not a page of cornea-stream: {path}: pass overwrite=True to replace it, or move "
+            "it away"
         )
 
 

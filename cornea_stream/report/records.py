@@ -83,7 +83,7 @@ def load_records(run: Run) -> Records:
     if is_mixed(run.folder):
         raise SourceError(
             f"the outputs of two runs are mixed: {run.folder}: a later run was interrupted before "
-            "it replaced all of them, or is still running: run again with --resume"
+            "it replaced all of them, or is still running: run again with resume=True"
         )
     table = run.find("metrics.csv")
     if table:
@@ -93,10 +93,12 @@ def load_records(run: Run) -> Records:
     else:
         raise SourceError(
             f"nothing was measured: {run.folder}: there is no metrics.csv and no mask.mkv: run "
-            "again with --metrics --overwrite"
+            "again with metrics=True and overwrite=True"
         )
     if not rows:
-        raise SourceError(f"no frames were measured: {table or masks}: run again with --overwrite")
+        raise SourceError(
+            f"no frames were measured: {table or masks}: run again with overwrite=True"
+        )
     return Records(*np.array(rows, np.float64).T)
 
 
@@ -112,7 +114,8 @@ def _read_table(path: Path) -> list[list[float]]:
         return [[_number(row[place]) for place in places] for row in rows]
     except (OSError, ValueError, IndexError) as err:
         raise SourceError(
-            f"not a table of measurements: {path}: {err}: run again with --metrics --overwrite"
+            f"not a table of measurements: {path}: {err}: run again with metrics=True and "
+            "overwrite=True"
         ) from err
 
 

@@ -65,7 +65,7 @@ def check_sheet(folder: Path, overwrite: bool) -> None:
     path = folder / SHEET
     if not overwrite and path.exists() and not _is_ours(path):
         raise OutputError(
-            f"not a summary of cornea-stream: {path}: pass --overwrite to replace it, or move it"
+            f"not a summary of cornea-stream: {path}: pass overwrite=True to replace it, or move it"
         )
 
 
