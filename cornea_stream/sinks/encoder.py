@@ -76,7 +76,7 @@ def check_encoder(
         if on_gpu:
             raise UsageError(
                 f"{codec} does not open: {err.strerror}: it needs an NVIDIA GPU with an encoder, "
-                "and options that it knows: use libx264 or auto"
+                "and options that it supports: use libx264 or auto"
             ) from err
         if not options:
             raise UsageError(f"{codec} does not open: {err.strerror}: use libx264") from err

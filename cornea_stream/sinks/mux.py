@@ -116,11 +116,11 @@ class Muxer:
             begin_s = float(begin * self._info.time_base)
             self._offset_ticks += begin
             self._offset_s += begin_s
-            self.warnings.append(f"the source begins at {begin_s:g} s: {self._name} at 0")
+            self.warnings.append(f"the source begins at {begin_s:g} s, but {self._name} at 0")
 
     def _start_audio(self, path: Path | None, container: str) -> None:
         if path is None:
-            self.warnings.append(f"audio left out of {self._name}: a stream is read only once")
+            self.warnings.append(f"audio left out of {self._name}: a stream can be read only once")
             return
         start_s = self._offset_s if self._offset_s else float("-inf")
         try:
@@ -139,7 +139,7 @@ class Muxer:
         pts, time_base = video.pts, video.time_base
         fitted = self._reformatter.reformat(video, context.width, context.height)
         fitted.pts, fitted.time_base = pts, time_base
-        warning = f"the picture changed its size: {self._name} keeps the first one"
+        warning = f"the frame size changed: {self._name} keeps the first size"
         if warning not in self.warnings:
             self.warnings.append(warning)
         return fitted

@@ -28,7 +28,7 @@ def write_png(path: Path, image: Image) -> None:
     )
     if not done:
         raise OutputError(
-            f"cannot encode PNG: {path}: {image.shape} {image.dtype}: leave --frames out"
+            f"cannot encode PNG: {path}: {image.shape} {image.dtype}: leave out frames=True"
         )
     write_file(path, encoded.tobytes())
 

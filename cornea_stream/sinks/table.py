@@ -109,7 +109,7 @@ class Measuring:
         if previous is None:
             return None
         if previous.shape != mask.shape:
-            warning = "the picture changed its size: so do the measurements in pixels"
+            warning = "the frame size changed, and with it the measurements in pixels"
             if warning not in self.warnings:
                 self.warnings.append(warning)
             return None
@@ -173,13 +173,13 @@ class MetricsTables:
     def _judge(self, scale: Scale) -> None:
         if scale.mm_per_px is None:
             self.warnings.append(
-                "no frame shows a whole cornea surely and from the front: the columns in "
-                "millimeters are empty: give --mm-per-px"
+                "no frame clearly shows a whole cornea from the front: the columns in millimeters "
+                "are empty: give mm_per_px"
             )
         elif scale.spread is not None and scale.spread > MAX_SPREAD:
             self.warnings.append(
-                f"the cornea's size varies by {scale.spread:.0%} (zoom?): one scale does not fit "
-                "all: take stretches of one zoom apart with --start and --end"
+                f"the size of the cornea varies by {scale.spread:.0%} (zoom?): one pixel spacing "
+                "does not fit all frames: run stretches of constant zoom separately"
             )
 
 

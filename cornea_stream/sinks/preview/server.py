@@ -56,8 +56,7 @@ class PreviewServer:
         except (OSError, OverflowError) as err:
             cause = getattr(err, "strerror", None) or err
             raise OutputError(
-                f"cannot serve a preview: {host}:{port}: {cause}: choose another --preview-port or "
-                "--preview-host"
+                f"cannot serve a preview: {host}:{port}: {cause}: choose another port or host"
             ) from err
         self._server.name, self._server.ask = name, ask
         shown = f"[{host}]" if ":" in host else host

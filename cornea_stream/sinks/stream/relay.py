@@ -67,8 +67,8 @@ class Relay:
         if self._process.returncode == 0:
             return None
         if self._process.returncode == 1 and not told:
-            return f"nothing went through for {self._patience_s:g} s"
-        return told.decode().strip() or "it broke off"
+            return f"nothing was accepted for {self._patience_s:g} s"
+        return told.decode().strip() or "the connection broke"
 
     def kill(self) -> None:
         """End the process whatever it does; safe to call when it has ended."""

@@ -139,11 +139,11 @@ class StreamSink(SegmentationSink):
             self.abort()
             if not self._may_break:
                 raise error from err
-            self.warnings.append(f"{error}. The stream broke off there, the files did not")
+            self.warnings.append(f"{error}. Only the stream stopped, the files are complete")
 
     def _cause(self, err: Exception) -> str:
         if isinstance(err, AbandonedError):
-            return "given up, because the receiver took nothing: check it"
+            return "gave up, because the receiver accepted nothing: check it"
         if isinstance(err, BrokenPipeError):
             if not self._relay:
                 return "the program that reads it has ended: let it read to the end"
