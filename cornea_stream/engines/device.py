@@ -43,7 +43,7 @@ def choose_device(name: str) -> str:
     if number >= count:
         raise UsageError(
             f"no such GPU: {name}: torch sees {count} CUDA devices: "
-            "use --device cpu, or install a driver and a CUDA build of torch"
+            "use device=cpu, or install a driver and a CUDA build of torch"
         )
     return f"cuda:{number}" if match[1] else name
 

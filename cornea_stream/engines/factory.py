@@ -43,7 +43,7 @@ def build_engine(
         backend = "openvino" if suits or precision == "int8" else "torch"
     if backend == "torch":
         if precision == "int8":
-            raise UsageError("int8 needs OpenVINO: use --backend openvino or auto")
+            raise UsageError("int8 needs OpenVINO: use backend=openvino or auto")
         if on_cpu:
             from cornea_stream.engines.torch_cpu import TorchCPUEngine
 
@@ -56,7 +56,7 @@ def build_engine(
         ]
         return SeveralEngines(engines) if len(engines) > 1 else engines[0]
     if not on_cpu:
-        raise UsageError(f"OpenVINO runs on the CPU here: {device}: use --device cpu")
+        raise UsageError(f"OpenVINO runs on the CPU here: {device}: use device=cpu")
     from cornea_stream.engines.openvino import OpenVINOEngine
 
     if precision == "int8":

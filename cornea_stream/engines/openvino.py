@@ -48,7 +48,7 @@ class OpenVINOEngine:
         if precision == "auto":
             precision = "bf16" if cpu_has_bf16() else "fp32"
         if precision not in _HINTS or (precision == "int8" and model is None):
-            raise UsageError(f"OpenVINO cannot compute in {precision}: use auto, fp32 or bf16")
+            raise UsageError(f"OpenVINO does not support {precision}: use auto, fp32 or bf16")
         self.precision = precision
         self.batch_size = batch_size or 1  # larger batches are slower on a CPU
         self._image_size = checkpoint.spec.image_size
@@ -149,7 +149,6 @@ def import_openvino() -> Any:
         import openvino
     except ImportError as err:
         raise UsageError(
-            "OpenVINO is not installed: pip install 'cornea-stream[openvino]', or use "
-            "--backend torch"
+            "OpenVINO is not installed: pip install 'cornea-stream[openvino]', or use backend=torch"
         ) from err
     return openvino

@@ -22,5 +22,5 @@ def choose_precision(name: str, device: torch.device) -> str:
     if name not in DTYPES:
         raise UsageError(f"unknown precision: {name!r}: use auto, {', '.join(DTYPES)}")
     if name == "fp16" and device.type == "cpu":
-        raise UsageError("fp16 needs a GPU: on a CPU use --precision bf16 or fp32")
+        raise UsageError("fp16 needs a GPU: on a CPU, use precision=bf16 or fp32")
     return name

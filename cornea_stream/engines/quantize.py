@@ -52,8 +52,8 @@ def quantized_engine(
         )
     if agreement < MIN_AGREEMENT:
         raise UsageError(
-            f"int8 agrees with fp32 at a mean IoU of {agreement:.3f} only, below {MIN_AGREEMENT}: "
-            "use --precision bf16 or fp32, or --calibrate on your own video"
+            f"int8 agrees with fp32 at a mean IoU of {agreement:.3f}, below {MIN_AGREEMENT}: "
+            "use precision=bf16 or fp32, or calibrate on your own video"
         )
     if not found:
         try:
@@ -94,7 +94,7 @@ def _quantize(model: Any, images: Sequence[Image]) -> Any:
         import nncf
     except ImportError as err:
         raise UsageError(
-            "int8 needs NNCF: pip install 'cornea-stream[openvino]', or use --precision bf16"
+            "int8 needs NNCF: pip install 'cornea-stream[openvino]', or use precision=bf16"
         ) from err
     nncf.set_log_level(logging.ERROR)
     convolutions = [

@@ -129,7 +129,7 @@ class TorchCUDAEngine:
                 if len(inputs) == 1:
                     raise DeviceError(
                         f"the GPU's memory does not hold one image: {self.device}: close other "
-                        "programs that use it, or use --device cpu"
+                        "programs that use it, or use device=cpu"
                     ) from err
             self._shrink(-(-len(inputs) // 2))
         half = -(-len(inputs) // 2)
@@ -214,5 +214,5 @@ def lost(device: torch.device, cause: Exception) -> DeviceError:
     reason = str(cause).splitlines()[0]
     return DeviceError(
         f"the GPU failed: {device}: {reason}: look at nvidia-smi and the system's log; then run "
-        "again with --resume, or with --device cpu"
+        "again with resume=True, or with device=cpu"
     )
