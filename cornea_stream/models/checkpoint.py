@@ -109,7 +109,7 @@ def default_checkpoint_path() -> Path:
             return path
     raise CheckpointError(
         "the default weights are missing from this installation: cornea_default.safetensors: "
-        "reinstall cornea-stream or pass --checkpoint"
+        "reinstall cornea-stream or pass a checkpoint"
     )
 
 
@@ -206,8 +206,8 @@ def _read_pth(path: Path, stored: bytes) -> _Content:
         content: Any = torch.load(io.BytesIO(stored), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as err:
         raise CheckpointError(
-            f"refused checkpoint: {path}: it is no file of plain tensors (pickled code or objects "
-            "are never run): expected a state dict saved with torch.save, or .safetensors"
+            f"refused checkpoint: {path}: not a tensor-only checkpoint (pickled code is never "
+            "executed): expected a state dict saved with torch.save, or .safetensors"
         ) from err
     except _DAMAGE as err:
         raise CheckpointError(
@@ -234,8 +234,8 @@ def _refuse_packed(path: Path) -> None:
         return  # damaged: torch says so
     if unpacked > path.stat().st_size:
         raise CheckpointError(
-            f"refused checkpoint: {path}: it unpacks to more than its own size: expected a file "
-            "as torch.save writes it"
+            f"refused checkpoint: {path}: it decompresses to more than its own size: expected a "
+            "file as torch.save writes it"
         )
 
 
