@@ -50,7 +50,7 @@ def find_sources(patterns: Sequence[str], output_dir: Path) -> list[Found]:
         if not matches:
             raise SourceError(
                 f"no videos and no images in: {pattern}: check the path (hidden files and outputs "
-                "of earlier runs do not count)"
+                "of earlier runs are skipped)"
             )
         for match in matches:
             found.setdefault(_absolute(match.path), match)
@@ -150,7 +150,7 @@ def _told_apart(found: list[Found]) -> list[Found]:
         if one.place in taken:
             raise UsageError(
                 f"two inputs share the output folder {str(one.place)!r}: {taken[one.place]} and "
-                f"{one.path}: run them apart, each with its own -o"
+                f"{one.path}: run them separately, each with its own output folder"
             )
         taken[one.place] = one.path
     return found

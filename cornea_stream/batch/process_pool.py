@@ -114,8 +114,8 @@ class Processes:
                         worker.give(waiting.popleft())
             if waiting:
                 raise CorneaStreamError(
-                    "no worker process lived to load the model: perhaps memory ran out: use fewer "
-                    "--jobs"
+                    "all workers died while loading the model: memory may have run out: use fewer "
+                    "jobs"
                 )
         finally:
             for worker in workers:
@@ -179,8 +179,8 @@ class _Worker:
         code = self._process.exitcode or 0
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         return CorneaStreamError(
-            f"the process at work on it died ({how}): {self.task.source}: if memory ran out use "
-            "fewer --jobs; --resume takes it up again"
+            f"its worker process died ({how}): {self.task.source}: if memory ran out, use "
+            "fewer jobs; resume=True processes it again"
         )
 
     def stop(self) -> None:
@@ -275,7 +275,7 @@ def _serve(connection: Connection, setup: Setup, cores: int) -> None:
         say(err)
         return
     except Exception as err:
-        say(CorneaStreamError(f"cannot load the model: {err!r}: try one process, without --jobs"))
+        say(CorneaStreamError(f"cannot load the model: {err!r}: try one process, without jobs"))
         return
     say(describe_engine(segmenter))
     while task := tasks.get():

@@ -30,7 +30,8 @@ class Summary:
         self._written = float("-inf")
         if self.path.exists() and not _is_summary(self.path):
             raise OutputError(
-                f"not a summary of this program: {self.path}: move it away or choose another -o"
+                f"not a summary of cornea-stream: {self.path}: move it away or choose "
+                "another output folder"
             )
 
     def write(self, results: Mapping[Task, RunResult], *, last: bool = False) -> None:

@@ -71,7 +71,8 @@ class Actor:
             yield err
         except Exception as err:
             yield CorneaStreamError(
-                f"cannot load the model on {platform.node()}: {err!r}: try it there without --ray"
+                f"cannot load the model on {platform.node()}: {err!r}: try it there without "
+                "a cluster"
             )
 
     def work(self, task: Task) -> Generator[News, None, None]:

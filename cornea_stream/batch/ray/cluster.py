@@ -44,9 +44,7 @@ class RayCluster:
         Raises UsageError for a device with a number, since Ray deals the GPUs.
         """
         if setup.device not in ("auto", "cpu", "cuda"):
-            raise UsageError(
-                f"Ray deals the GPUs itself: {setup.device}: use --device auto, cpu or cuda"
-            )
+            raise UsageError(f"Ray assigns the GPUs: {setup.device}: use device=auto, cpu or cuda")
         check_address(address)
         self._setup, self._masks, self._address, self._cores = setup, masks, address, cores
         self._description = ""
@@ -60,7 +58,9 @@ class RayCluster:
         no node can load them, and CorneaStreamError when no node is left.
         """
         if any(not isinstance(task.source, Path) or task.is_watched for task in tasks):
-            raise UsageError("live sources and streams stay on this machine: leave --ray out")
+            raise UsageError(
+                "live sources and streams cannot run on a cluster: run them without one"
+            )
         ray, is_mine = connect(self._address)
         crew = _Crew(ray, self._setup, self._masks, self._cores)
         waiting, tries = deque(tasks), Counter[Task]()
@@ -141,8 +141,8 @@ class _Crew:
         elif now - self._seen > _PATIENCE_S:
             what = "GPU" if self._on_gpus else "node"
             raise CorneaStreamError(
-                f"no {what} is left in the Ray cluster: look at it with: ray status; --resume goes "
-                "on from here"
+                f"no {what} is left in the Ray cluster: check it with: ray status; resume=True "
+                "continues from here"
             )
 
     def news(self) -> Iterator[tuple[_Member, News]]:
@@ -164,7 +164,7 @@ class _Crew:
             self._free.append(member.share)
         elif isinstance(news, CorneaStreamError):
             self._cannot = news
-            log.warning("a node of the cluster is of no use: %s", news)
+            log.warning("a node of the cluster cannot be used: %s", news)
 
     def stop(self) -> None:
         for member in self.members:
@@ -246,7 +246,7 @@ def _lost(task: Task) -> RunResult:
     return failure(
         task,
         CorneaStreamError(
-            f"its actor or node was lost {TRIES} times: {task.source}: look at the memory and the "
-            "logs of the cluster; --resume takes it up again"
+            f"its actor or node was lost {TRIES} times: {task.source}: check the memory and the "
+            "logs of the cluster; resume=True processes it again"
         ),
     )

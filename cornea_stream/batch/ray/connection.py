@@ -51,7 +51,7 @@ def connect(address: str) -> tuple[Any, bool]:
         address = _standing_cluster(ray) or "local"
     elif address != "local" and (silence := _silence(address, ray)):
         raise UsageError(
-            f"no Ray cluster answers at: {address}: {silence}: give HOST:PORT as printed by: ray "
+            f"no Ray cluster responds at: {address}: {silence}: give HOST:PORT as printed by: ray "
             "start --head"
         )
     own: dict[str, Any] = {"include_dashboard": False} if address == "local" else {}
@@ -60,7 +60,7 @@ def connect(address: str) -> tuple[Any, bool]:
     except (ConnectionError, RuntimeError, ValueError) as err:
         raise UsageError(
             f"cannot join the Ray cluster: {address}: {' '.join(str(err).split())[:300]}: "
-            "look at it with: ray status"
+            "check it with: ray status"
         ) from err
     return ray, True
 
@@ -72,7 +72,7 @@ def _standing_cluster(ray: Any) -> str | None:
         return None
     if silence := _silence(noted, ray):
         log.warning(
-            "this machine's Ray cluster does not answer: %s: %s: starting one for this run",
+            "this machine's Ray cluster does not respond: %s: %s: starting one for this run",
             noted, silence,
         )  # fmt: skip
         return None
