@@ -51,7 +51,9 @@ def open_media(
         # twice: FFmpeg already decodes pictures while it looks for what the file holds.
         container = av.open(f"file:{path}", options=options | limit, hwaccel=hwaccel)
     except PermissionError as err:
-        raise SourceError(f"input may not be read: {path}: check its permissions") from err
+        raise SourceError(
+            f"no permission to read the input: {path}: check its permissions"
+        ) from err
     except (av.error.FFmpegError, OSError, ValueError) as err:
         raise SourceError(
             f"not a readable video or image: {path}: {reason(err)}: the file is of another type "
@@ -77,8 +79,8 @@ def check_size(stream: VideoStream, path: Path | Address, max_megapixels: float)
     """Raise SourceError where the header promises pictures beyond the limit."""
     if stream.width * stream.height > 1e6 * max_megapixels:
         raise SourceError(
-            f"picture too large: {path}: {stream.width}x{stream.height} is more than "
-            f"{max_megapixels:g} megapixels: if it is real, raise --max-megapixels"
+            f"frame too large: {path}: {stream.width}x{stream.height} is more than "
+            f"{max_megapixels:g} megapixels: if the size is real, raise max_megapixels"
         )
 
 

@@ -60,7 +60,7 @@ class ImageSource(Closing):
         if first is None:
             raise SourceError(
                 "; ".join(self.warnings)
-                or f"no image in the chosen range: {path}: check --start and --end"
+                or f"no image in the chosen range: {path}: check start and end"
             )
         self._frames = itertools.chain([first], frames)
         self.info = MediaInfo(
@@ -94,7 +94,7 @@ class ImageSource(Closing):
                 if isinstance(err, av.error.ArgumentError):  # FFmpeg's answer to its pixel limit
                     cause += f", perhaps larger than {self._reading.max_megapixels:g} megapixels"
                 if self._reading.strict:
-                    raise SourceError(f"{cause}: run without --strict to leave it out") from err
+                    raise SourceError(f"{cause}: run without strict=True to leave it out") from err
                 self.warnings.append(f"image left out: {cause}")
                 continue
             video.pts, video.time_base = index, 1 / RATE

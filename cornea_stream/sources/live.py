@@ -52,7 +52,7 @@ class LiveSource(Closing):
     ) -> None:
         self._reading = reading = reading or ReadOptions()
         if reading.start_s is not None:
-            raise UsageError(f"a live source begins now: {address}: leave --start out")
+            raise UsageError(f"a live source begins now: {address}: leave out start")
         self.address = address
         self._reconnect_s = reconnect_s
         self._stop = stop or threading.Event()
@@ -65,7 +65,7 @@ class LiveSource(Closing):
         self._frames = self._numbered()
         first = next(self._frames, None)
         if first is None or self._info is None:
-            raise SourceError(f"no frame came: {address}: check that the source is sending")
+            raise SourceError(f"no frame arrived: {address}: check that the source is sending")
         self.info: MediaInfo = self._info
         self._frames = itertools.chain([first], self._frames)
 
@@ -180,8 +180,8 @@ class LiveSource(Closing):
         time_s = self._clock.last_s
         if self._reading.strict:
             raise SourceError(
-                f"damaged near {time_s:.2f} s: {self.address}: run without --strict to skip what "
-                "cannot be decoded"
+                f"damaged near {time_s:.2f} s: {self.address}: run without strict=True to skip "
+                "what cannot be decoded"
             )
         self._damage.note(time_s)
 

@@ -38,6 +38,6 @@ class Paced:
         if self._behind_s < _NOTICED_S:
             return []
         return [
-            f"slower than real time: {self._behind_s:.0f} s behind at the end: try --every 2, "
-            "--precision int8 or a faster machine"
+            f"slower than real time: {self._behind_s:.0f} s behind at the end: try every=2, "
+            "precision=int8 or a faster machine"
         ]

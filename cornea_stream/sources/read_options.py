@@ -30,7 +30,7 @@ class ReadOptions:
             check_number("end_s", self.end_s, 0, example=1.5)
         if self.start_s is not None and self.end_s is not None and self.end_s <= self.start_s:
             raise UsageError(
-                f"end must lie after start: {self.start_s:g} s to {self.end_s:g} s: swap them"
+                f"end must be after start: {self.start_s:g} s to {self.end_s:g} s: swap them"
             )
         check_number("every", self.every, 1, example=2)
         pixel_limit(self.max_megapixels)

@@ -75,7 +75,7 @@ def open_address(
 def why_it_ended(err: av.error.FFmpegError) -> str:
     """Return why reading failed, in words without the address."""
     if isinstance(err, av.error.ExitError):
-        return f"nothing came for {READ_TIMEOUT_S:g} s"
+        return f"nothing arrived for {READ_TIMEOUT_S:g} s"
     return str(err.strerror or type(err).__name__)
 
 

@@ -125,7 +125,7 @@ class VideoSource(Closing):
         if not isinstance(time_s, Real) or math.isnan(time_s):
             raise UsageError(f"not a time: {time_s!r}: give seconds")
         if self._once:
-            raise UsageError("standard input cannot be searched for a time: save it to a file")
+            raise UsageError("standard input cannot be seeked: save it to a file")
         if self._searcher is None:
             searcher = copy.copy(self)
             searcher._reset()
@@ -290,7 +290,7 @@ class VideoSource(Closing):
     def _skip(self, time_s: float) -> None:
         if self._reading.strict:
             raise SourceError(
-                f"damaged near {time_s:.2f} s: {self.path}: run without --strict to skip what "
+                f"damaged near {time_s:.2f} s: {self.path}: run without strict=True to skip what "
                 "cannot be decoded"
             )
         self._damage.note(time_s)

@@ -60,7 +60,7 @@ def pick_stream(container: InputContainer, path: Path | Address) -> VideoStream:
     """Return the first stream of pictures that can be decoded. Raises SourceError."""
     streams = [s for s in container.streams.video if not s.disposition & _ATTACHED_PICTURE]
     if not streams:
-        raise SourceError(f"no video in this file: {path}: give one with a picture stream")
+        raise SourceError(f"no video in this file: {path}: give one with a video stream")
     decodable = known(streams)
     if not decodable:
         raise SourceError(
