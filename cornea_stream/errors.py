@@ -1,9 +1,9 @@
-"""The errors a caller can meet, as a tree; each carries the exit code of the command line.
+"""The error tree; each class has an exit code for the command line.
 
 CorneaStreamError            1  anything below, and internal errors
-├── DeviceError              1  the GPU failed or ran out of memory in the middle of the work
-├── FrameDroppedError        1  a newer frame took the place of one pushed into a session
-├── UsageError               2  an option or argument that makes no sense
+├── DeviceError              1  the GPU failed or ran out of memory
+├── FrameDroppedError        1  a newer frame replaced one that was pushed into a session
+├── UsageError               2  an option or argument is invalid
 ├── SourceError              3  the input cannot be read
 ├── CheckpointError          4  the weights cannot be used
 └── OutputError              5  the output cannot be written
@@ -20,17 +20,17 @@ from typing import Any
 
 
 class CorneaStreamError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base class of all errors of this package."""
 
     exit_code = 1
 
 
 class DeviceError(CorneaStreamError):
-    """The GPU failed or ran out of memory in the middle of the work."""
+    """The GPU failed or ran out of memory."""
 
 
 class FrameDroppedError(CorneaStreamError):
-    """A frame pushed into a session was not looked at: a newer one took its place."""
+    """A frame pushed into a session was replaced by a newer one before inference."""
 
 
 class UsageError(CorneaStreamError):
@@ -40,19 +40,19 @@ class UsageError(CorneaStreamError):
 
 
 class SourceError(CorneaStreamError):
-    """A video, image or folder is missing, unreadable or holds no frame."""
+    """A video, image or folder is missing, unreadable or contains no frames."""
 
     exit_code = 3
 
 
 class CheckpointError(CorneaStreamError):
-    """A weights file is missing, damaged, unsafe or of another architecture."""
+    """A weights file is missing, damaged, unsafe or for another architecture."""
 
     exit_code = 4
 
 
 class OutputError(CorneaStreamError):
-    """An output exists already, or cannot be created or written."""
+    """An output already exists, or cannot be created or written."""
 
     exit_code = 5
 
@@ -64,7 +64,7 @@ EXIT_INTERRUPTED = 130
 
 
 def require(module: str, extra: str, what: str) -> None:
-    """Raise UsageError, naming the extra to install, if `what` needs a `module` not there."""
+    """Raise UsageError with the extra to install if `module`, which `what` needs, is missing."""
     if find_spec(module) is None:
         raise UsageError(f"{what} needs {module}: pip install 'cornea-stream[{extra}]'")
 
@@ -80,7 +80,7 @@ def check_number(
 ) -> None:
     """Raise UsageError unless `value` is a finite number from `low` to `high`.
 
-    `exclusive` leaves both ends out. A whole number as the `example` asks for a whole number.
+    `exclusive` excludes both ends. If `example` is an int, `value` must be an integer.
     """
     is_number = isinstance(value, Integral if isinstance(example, int) else Real)
     inside = is_number and low <= value <= high and value < math.inf
@@ -89,10 +89,10 @@ def check_number(
     if math.isinf(high):
         limits = f"be above {low:g}" if exclusive else f"be {low:g} or more"
     else:
-        limits = f"lie between {low:g} and {high:g}"
+        limits = f"be between {low:g} and {high:g}"
     raise UsageError(f"{name} must {limits}: {value}: try {example:g}")
 
 
 def wrong_type(name: str, value: object, expected: str) -> UsageError:
-    """Return the error for an argument of a type that cannot be used."""
+    """Return the error for an argument of the wrong type."""
     return UsageError(f"{name} cannot be of type {type(value).__name__}: give {expected}")

@@ -28,7 +28,7 @@ ADVICE = re.compile(rf"--[a-z]|(?:^|[:;,] |\bor |\band )(?:{VERBS.replace(' ', '
 """An option, or an imperative at the beginning of a clause; or what was expected instead."""
 
 REASONED = {
-    "a newer frame took this one's place": "asked for with newest_only; the caller goes on",
+    "a newer frame replaced this one": "asked for with newest_only; the caller goes on",
     "{}": "one cause for every picture of a folder that cannot be read",
 }
 """Messages without a next step, and why."""

@@ -118,12 +118,12 @@ def test_batches_do_not_change_masks(tiny_checkpoint: Path, precision: str) -> N
 
 def test_settings_that_make_no_sense(tiny_checkpoint: Path) -> None:
     for settings, message in (
-        ({"threshold": 0.0}, "threshold must lie between"),
-        ({"threshold": math.nan}, "threshold must lie between"),
-        ({"threshold": 1}, "threshold must lie between"),
-        ({"batch_size": 0}, "batch_size must lie between 1 and 1024"),
-        ({"batch_size": 10**20}, "batch_size must lie between 1 and 1024"),
-        ({"batch_size": 2.5}, "batch_size must lie between 1 and 1024"),
+        ({"threshold": 0.0}, "threshold must be between"),
+        ({"threshold": math.nan}, "threshold must be between"),
+        ({"threshold": 1}, "threshold must be between"),
+        ({"batch_size": 0}, "batch_size must be between 1 and 1024"),
+        ({"batch_size": 10**20}, "batch_size must be between 1 and 1024"),
+        ({"batch_size": 2.5}, "batch_size must be between 1 and 1024"),
         ({"backend": "tpu"}, "unknown backend"),
         ({"device": None}, "device cannot be of type NoneType"),
         ({"device": "tpu"}, "unknown device"),

@@ -1,4 +1,4 @@
-"""The public object: frames in, corneas out."""
+"""The segmenter: frames in, cornea masks out."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ from cornea_stream.sources import open_source
 
 PICTURES = "(H, W, 3) uint8 RGB arrays, av.VideoFrame or Frame"
 MAX_BATCH = 1024
-"""Beyond this nothing is faster anywhere, and the frames of a batch wait in memory."""
+"""Larger batches are not faster on any hardware, and their frames are held in memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class MaskSettings:
-    """What decides a mask beside the frame; `checkpoint` is the SHA-256 of the weights.
+    """Everything apart from the frame that determines a mask.
 
-    `calibration` is the path of the pictures that int8 was calibrated on, None for generated ones.
+    `checkpoint` is the SHA-256 of the weights. `calibration` is the path of the images that int8
+    was calibrated on, or None for generated ones.
     """
 
     checkpoint: str
@@ -45,13 +46,13 @@ class MaskSettings:
 
     @staticmethod
     def calibrated_on(path: str | Path | None) -> str | None:
-        """Return what `calibration` is for a path, the same wherever it is given from."""
+        """Return the value of `calibration` for a path, independent of the current folder."""
         return None if path is None else str(Path(path).resolve())
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A frame with what the engine takes for it."""
+    """A frame with the input of the engine."""
 
     frame: Frame
     model_input: Any
@@ -59,17 +60,17 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """A frame with the network's logits, before the final upsampling."""
+    """A frame with the logits of the network, before the final upsampling."""
 
     frame: Frame
     logits: Logits
 
 
 class Segmenter:
-    """Finds the cornea in frames: `for result in Segmenter().stream("video.mp4")`.
+    """Segments the cornea in frames: `for result in Segmenter().stream("video.mp4")`.
 
-    Holds one loaded network. `prepare`, `predict` and `finish` are the three stages that `stream`
-    chains; the pipeline runs them in threads of their own.
+    It holds one loaded network. `stream` chains the three stages `prepare`, `predict` and
+    `finish`; the pipeline runs them in separate threads.
     """
 
     def __init__(
@@ -85,18 +86,18 @@ class Segmenter:
         raw: bool = False,
         smooth: bool = False,
     ) -> None:
-        """Load weights onto a device.
+        """Load the network onto a device.
 
-        `checkpoint`: a file, loaded weights, or None for those of the package. `device`: auto,
-        cpu, cuda, cuda:N, or several GPUs with commas. `backend`: auto (OpenVINO on a CPU where it
-        is installed, else torch), torch, openvino. `precision`: auto (the fastest native one),
-        fp32, bf16, fp16, or int8 with OpenVINO. `batch_size`: None chooses by device.
-        `calibration`: a video or folder of images to calibrate int8 on; None generates frames.
-        `threshold`: probability from which on a pixel is cornea. `raw`: leave the thresholded mask
-        as it is, without making one cornea of it. `smooth`: average each frame's logits with those
-        of the two frames before and after it.
-        Raises CheckpointError for unusable weights, UsageError for impossible settings, SourceError
-        for an unreadable calibration video.
+        `checkpoint` is a file, loaded weights, or None for the default weights. `device` is auto,
+        cpu, cuda, cuda:N, or several GPUs separated by commas. `backend` is auto (OpenVINO on a
+        CPU if it is installed, else torch), torch or openvino. `precision` is auto (the fastest
+        native one), fp32, bf16, fp16, or int8 with OpenVINO. `batch_size` depends on the device
+        if None. `calibration` is a video or folder of images to calibrate int8 on; None generates
+        frames. `threshold` is the probability above which a pixel is cornea. `raw` returns the
+        thresholded mask without cleanup. `smooth` averages the logits of each frame with those of
+        the two frames before and after it.
+        Raises CheckpointError for unusable weights, UsageError for invalid settings, and
+        SourceError for an unreadable calibration video.
         """
         if calibration is not None and precision != "int8":
             raise UsageError("calibration is for int8 only: use precision=int8")
@@ -126,14 +127,14 @@ class Segmenter:
 
     @property
     def mask_settings(self) -> MaskSettings:
-        """What decides the masks, as asked for."""
+        """The settings that determine the masks."""
         return MaskSettings(
             self.checkpoint.sha256, self.precision, self.threshold, self.raw, self.smooth,
             MaskSettings.calibrated_on(self.calibration),
         )  # fmt: skip
 
     def __call__(self, image: Image | av.VideoFrame | Frame) -> Segmentation:
-        """Segment one picture: (H, W, 3) uint8 RGB, an `av.VideoFrame` or a `Frame`."""
+        """Segment one image: (H, W, 3) uint8 RGB, an `av.VideoFrame` or a `Frame`."""
         return next(self.stream([image]))
 
     def stream(
@@ -146,10 +147,10 @@ class Segmenter:
     ) -> Iterator[Segmentation]:
         """Yield the segmentation of every frame, in order, in constant memory.
 
-        `source` is the path of a video, image or folder of images, or an address (`start_s`,
-        `end_s` and `every` choose among its frames), or any iterable of pictures, whose times then
-        count 1/25 s each where they have none. Raises SourceError when the path cannot be read,
-        UsageError for anything that is neither.
+        `source` is the path of a video, image or folder of images, or an address; `start_s`,
+        `end_s` and `every` select its frames. It can also be any iterable of images; images
+        without a timestamp are numbered at 25 per second. Raises SourceError if the path cannot
+        be read, and UsageError for any other type.
         """
         if not isinstance(source, str | Path | Address | Iterable):
             raise wrong_type("source", source, f"a path, an address, or an iterable of {PICTURES}")
@@ -161,7 +162,7 @@ class Segmenter:
             yield from map(self.finish, self.predict(map(self.prepare, frames)))
 
     def prepare(self, frame: Frame) -> Prepared:
-        """Make the model input of a frame."""
+        """Return the model input of a frame."""
         return Prepared(frame, self.engine.prepare(frame))
 
     def predict(self, inputs: Iterable[Prepared]) -> Iterator[Prediction]:
@@ -169,11 +170,11 @@ class Segmenter:
         return self._smoothed(self._predict(inputs))
 
     def predict_promptly(self, frames: Feed[Frame]) -> Iterator[Prediction]:
-        """Prepare and run the network over `frames` so that each is through as soon as can be.
+        """Prepare `frames` and run the network with the lowest latency.
 
-        A frame is taken only when the engine has room for it, goes in alone, and is yielded, in
-        order, as soon as its result is there, where `predict` waits for the frames after it.
-        `frames` is cancelled in the end.
+        A frame is taken only when the engine has room, is submitted on its own, and is yielded in
+        order as soon as its result is ready; `predict` waits for later frames. `frames` is
+        canceled at the end.
         """
         return self._smoothed(self._predict_promptly(frames))
 
@@ -183,7 +184,7 @@ class Segmenter:
         return predictions
 
     def _predict_promptly(self, frames: Feed[Frame]) -> Iterator[Prediction]:
-        # The engine computes on one fewer than it may hold; the last would only wait there.
+        # The engine computes on one less than its capacity; another frame would only wait there.
         room = threading.Semaphore(max(1, self.engine.in_flight - 1))
         iterator = iter(frames)
 
@@ -198,7 +199,7 @@ class Segmenter:
                 (prediction,) = _collect([item], pending)
                 room.release()
                 yield prediction
-        finally:  # the thread may wait for a frame, or for room
+        finally:  # the thread may be waiting for a frame or for room
             frames.cancel()
             ahead.cancel()
             room.release()
@@ -207,7 +208,7 @@ class Segmenter:
     def _predict(self, inputs: Iterable[Prepared]) -> Iterator[Prediction]:
         pending: deque[tuple[list[Prepared], Pending]] = deque()
         iterator = iter(inputs)
-        # The engine may lower its batch size on the way: ask each time.
+        # The engine can lower its batch size during a run, so read it each time.
         while batch := list(islice(iterator, self.engine.batch_size)):
             if len(pending) == self.engine.in_flight:
                 yield from _collect(*pending.popleft())
@@ -216,7 +217,7 @@ class Segmenter:
             yield from _collect(*pending.popleft())
 
     def finish(self, prediction: Prediction) -> Segmentation:
-        """Make the mask of a prediction, at the size of its upright frame."""
+        """Return the mask of a prediction, at the size of its upright frame."""
         frame = prediction.frame
         logits = upsample_logits(prediction.logits, self.checkpoint.spec.image_size)
         make = raw_mask if self.raw else cornea_mask
@@ -235,9 +236,9 @@ def as_frame(
     time_s: float,
     received_s: float | None = None,
 ) -> Frame:
-    """Return a picture as a frame, with `time_s` where it has no time of its own.
+    """Return an image as a frame, with `time_s` if it has no timestamp.
 
-    Raises UsageError for what is no picture.
+    Raises UsageError if it is not an image.
     """
     if isinstance(picture, Frame):
         return picture

@@ -1,4 +1,4 @@
-"""Frames pushed one by one, each answered by a future: for overlays on a running microscope."""
+"""Frames pushed one by one, each with a future: for overlays on a running microscope."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cornea_stream.media.frame import Frame, Image, Segmentation
 from cornea_stream.pipeline.queues import Channel, Mailbox
 
 DEPTH = 2
-"""Frames that may wait for the engine before `submit` waits too."""
+"""Number of frames that can wait for the engine before `submit` blocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,9 @@ class _Request:
 class Session(Closing):
     """Segments frames as they are pushed: `session.submit(rgb).result().mask`.
 
-    Masks are made in threads of the session, in the order of submission, each as soon as can be.
-    `submit` may be called from any thread, but not from a future's callbacks: those run in a thread
-    of the session. A segmenter serves one session at a time, and streams beside it.
+    Threads of the session compute the masks in the order of submission, each as soon as possible.
+    `submit` can be called from any thread, but not from the callbacks of a future, which run in a
+    thread of the session. A segmenter serves one session at a time, and streams besides.
     """
 
     def __init__(
@@ -40,11 +40,11 @@ class Session(Closing):
     ) -> None:
         """Start the session's threads.
 
-        With `newest_only` a frame that waits for the engine is dropped when a newer one comes: its
-        future raises FrameDroppedError, and `submit` never waits. Otherwise `submit` waits while
-        `depth` frames do, and none is dropped.
-        Raises UsageError while another session uses the segmenter, and for one with `smooth`, whose
-        masks depend on frames still to come.
+        With `newest_only`, a waiting frame is dropped when a newer one arrives: its future raises
+        FrameDroppedError, and `submit` never blocks. Otherwise nothing is dropped, and `submit`
+        blocks while `depth` frames are waiting.
+        Raises UsageError while another session uses the segmenter, and if the segmenter has
+        `smooth`, whose masks depend on frames still to come.
         """
         if not isinstance(segmenter, Segmenter):
             raise wrong_type("segmenter", segmenter, "a Segmenter")
@@ -67,15 +67,15 @@ class Session(Closing):
         self._thread.start()
 
     def submit(self, picture: Image | av.VideoFrame | Frame) -> Future[Segmentation]:
-        """Push a picture: (H, W, 3) uint8 RGB, an `av.VideoFrame` or a `Frame`.
+        """Push an image: (H, W, 3) uint8 RGB, an `av.VideoFrame` or a `Frame`.
 
-        An array may be written to again as soon as this returns. Pictures are numbered in the order
-        in which they are pushed; those without a time get the seconds since the session began. The
-        future raises what the engine raises; canceling it works until the engine takes the frame.
-        Raises UsageError for what is no picture, and after `close`; after a failure of the engine,
-        that.
+        An array can be modified as soon as this returns. Images are numbered in the order of
+        submission; those without a timestamp get the seconds since the session began. The future
+        raises the error of the engine. It can be canceled until the engine takes the frame.
+        Raises UsageError if it is not an image or the session is closed; after a failure of the
+        engine, raises that error.
         """
-        with self._order:  # numbers and places in the queue are given in the same order
+        with self._order:  # numbers must follow the order in the queue
             now_s = time.perf_counter()
             request = _Request(as_frame(self._count, picture, now_s - self._began_s, now_s))
             if not self._requests.put(request):
@@ -84,7 +84,7 @@ class Session(Closing):
         return request.future
 
     def close(self) -> None:
-        """Answer what was submitted, and end the session's threads; safe to call twice."""
+        """Finish all submitted frames and end the threads; safe to call twice."""
         self._requests.close()
         self._thread.join()
 
@@ -93,7 +93,7 @@ class Session(Closing):
             for prediction in self._segmenter.predict_promptly(_Taken(self._requests, self._taken)):
                 found = self._segmenter.finish(prediction)
                 self._taken.popleft().set_result(found)
-        except BaseException as error:  # told to everyone who waits, and by the next submit
+        except BaseException as error:  # raised by all waiting futures and the next submit
             self._error = error
             self._requests.close()
             waiting = [r.future for r in self._requests if r.future.set_running_or_notify_cancel()]
@@ -105,7 +105,7 @@ class Session(Closing):
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """The frames of the requests that come, whose futures are noted as they are taken."""
+    """The frames of incoming requests; the future of each taken frame is recorded."""
 
     requests: Channel[_Request]
     taken: deque[Future[Segmentation]]
@@ -117,10 +117,10 @@ class _Taken:
                 yield request.frame
 
     def cancel(self) -> None:
-        """Let no more requests come; those that wait stay."""
+        """Accept no more requests; waiting ones remain."""
         self.requests.close()
 
 
 def _drop(request: _Request) -> None:
     if request.future.set_running_or_notify_cancel():
-        request.future.set_exception(FrameDroppedError("a newer frame took this one's place"))
+        request.future.set_exception(FrameDroppedError("a newer frame replaced this one"))

@@ -1,4 +1,4 @@
-"""The picture in code: source -> decode -> preprocess -> infer -> mask -> sinks."""
+"""The pipeline: source -> decode -> preprocess -> infer -> mask -> sinks."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from cornea_stream.pipeline.live_statistics import LiveReport, LiveTally
 from cornea_stream.pipeline.queues import Ahead, Behind, Channel, Feed, Mailbox, Sink
 
 QUEUE_DEPTH = 8
-"""Frames that may wait between two stages: enough to ride out jitter, and memory stays constant."""
+"""Frames that can wait between two stages: enough to absorb jitter, in constant memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a pipeline has come: frames done, the last one's time, how full each queue is.
+    """The progress of a pipeline: frames done, time of the last one, fill level of each queue.
 
-    A full queue stands before the slowest stage. `live` tells what was dropped and how late the
-    masks are; None in a run that drops nothing.
+    The queue in front of the slowest stage is full. `live` has dropped frames and latencies; it
+    is None in a run that drops nothing.
     """
 
     frames: int
@@ -30,22 +30,22 @@ class Progress:
 
 
 class Stages(Protocol):
-    """The stages between decoding and the sinks, as `Segmenter` has them."""
+    """The stages between decoding and the sinks, as implemented by `Segmenter`."""
 
     def prepare(self, frame: Frame, /) -> Any:
-        """Make the network's input of a frame."""
+        """Return the network input of a frame."""
         ...
 
     def predict(self, inputs: Iterable[Any], /) -> Iterator[Any]:
-        """Run the network over what `prepare` made, in order."""
+        """Run the network over the results of `prepare`, in order."""
         ...
 
     def predict_promptly(self, frames: Feed[Frame], /) -> Iterator[Any]:
-        """Prepare and run the network over frames, each as soon as there is room for it."""
+        """Prepare frames and run the network, each as soon as there is room."""
         ...
 
     def finish(self, prediction: Any, /) -> Segmentation:
-        """Make the mask of a prediction."""
+        """Return the mask of a prediction."""
         ...
 
 
@@ -59,13 +59,13 @@ def run_pipeline(
     depth: int = QUEUE_DEPTH,
     live: LiveTally | None = None,
 ) -> int:
-    """Segment every frame of `source` into all `sinks`; return how many frames were done.
+    """Segment every frame of `source`, write to all `sinks`, and return the number of frames.
 
-    Every stage runs in a thread of its own. Setting `stop` ends reading: the frames in flight are
-    finished and the sinks closed in order. An exception anywhere stops all threads, aborts the
-    sinks and is raised here, once, as itself. No thread outlives the call.
-    With `live` only the newest frame is kept while inference is slower than `source`, and the
-    tally counts what came, what was dropped, and how late the masks are.
+    Every stage runs in its own thread. Setting `stop` ends reading; frames in flight are finished
+    and the sinks closed. An exception in any thread stops all threads, aborts the sinks and is
+    raised here. No thread outlives the call.
+    With `live`, only the newest frame is kept while inference is busy; `live` counts received and
+    dropped frames and measures the latency.
     """
     wanted = _until(stop or threading.Event(), source)
     stages: list[Ahead[Any]] = []
@@ -124,7 +124,7 @@ def _start_live(
 
 
 def _until(stop: threading.Event, source: Iterable[Frame]) -> Iterator[Frame]:
-    """Yield from `source` until `stop` is set; no frame is taken and then lost."""
+    """Yield from `source` until `stop` is set; every frame taken is yielded."""
     frames = iter(source)
     while not stop.is_set() and (frame := next(frames, None)):
         yield frame

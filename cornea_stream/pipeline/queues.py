@@ -1,8 +1,8 @@
-"""Threads between stages: a bounded channel, an iterator that runs ahead, a sink that runs behind.
+"""Queues and threads between stages: bounded channels, prefetching, background writing.
 
-The rules that keep a pipeline from hanging: every channel is bounded; whoever stops a pipeline
-cancels every channel, which wakes every thread that waits on one; a thread's exception travels
-down its channel and is raised, as itself, by whoever reads it.
+These rules keep a pipeline from hanging. Every channel is bounded. Stopping a pipeline cancels
+every channel, which wakes all threads that wait on one. The exception of a thread is passed
+through its channel and raised by the reader.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ T_contra = TypeVar("T_contra", contravariant=True)
 
 
 class Feed(Protocol[T_co]):
-    """Items that come one by one, until `cancel` wakes whoever waits for the next."""
+    """An iterator of items that `cancel` can stop from another thread."""
 
     def __iter__(self) -> Iterator[T_co]:
-        """Yield items as they come."""
+        """Yield items as they arrive."""
         ...
 
     def cancel(self) -> None:
-        """Make no more items come."""
+        """Stop the iteration."""
         ...
 
 
 class Channel(Generic[T]):
-    """A bounded queue between two threads that can be closed, failed or cancelled."""
+    """A bounded queue between two threads that can be closed, failed or canceled."""
 
     def __init__(self, depth: int) -> None:
         self.depth = depth
@@ -43,7 +43,7 @@ class Channel(Generic[T]):
         return len(self._items)
 
     def put(self, item: T) -> bool:
-        """Add an item, waiting for room; return False when the channel was closed instead."""
+        """Add an item, waiting for room; return False if the channel is closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or len(self._items) < self.depth)
             if self._closed:
@@ -53,14 +53,14 @@ class Channel(Generic[T]):
             return True
 
     def close(self, error: BaseException | None = None) -> None:
-        """Take no more items; the reader gets what is left, then the end or `error`."""
+        """Accept no more items; the reader gets the remaining ones, then the end or `error`."""
         with self._changed:
             if not self._closed:
                 self._closed, self._error = True, error
             self._changed.notify_all()
 
     def cancel(self) -> None:
-        """Close, and drop what is left."""
+        """Close and drop the remaining items."""
         with self._changed:
             self._closed = True
             self._items.clear()
@@ -82,7 +82,7 @@ class Channel(Generic[T]):
 
 
 class Mailbox(Channel[T]):
-    """A channel of one item: a newer one takes the place of one that nobody has read yet.
+    """A latest-only queue: a new item replaces an unread one.
 
     `on_drop` gets each item that was never read.
     """
@@ -92,7 +92,7 @@ class Mailbox(Channel[T]):
         self._on_drop = on_drop
 
     def put(self, item: T) -> bool:
-        """Leave an item; return False when the channel was closed instead. Never waits."""
+        """Add an item without waiting; return False if the channel is closed."""
         with self._changed:
             if self._closed:
                 return False
@@ -106,9 +106,9 @@ class Mailbox(Channel[T]):
 
 
 class Ahead(Generic[T]):
-    """Iterate `items` in a thread of its own, up to `channel` items ahead of the reader.
+    """Prefetch `items` in a thread, up to `channel` items ahead of the reader.
 
-    `channel` is its depth, or the channel itself.
+    `channel` is a depth or a channel.
     """
 
     def __init__(self, items: Iterable[T], name: str, channel: int | Channel[T]) -> None:
@@ -124,7 +124,7 @@ class Ahead(Generic[T]):
         return next(self.channel)
 
     def cancel(self) -> None:
-        """Make the thread end as soon as it comes back from the item in hand; do not wait."""
+        """Make the thread end after the current item; do not wait for it."""
         self.channel.cancel()
 
     def join(self) -> None:
@@ -137,12 +137,12 @@ class Ahead(Generic[T]):
                 if not self.channel.put(item):
                     break
             self.channel.close()
-        except BaseException as error:  # handed to the reader, who raises it
+        except BaseException as error:  # raised by the reader
             self.channel.close(error)
 
 
 class Sink(Protocol[T_contra]):
-    """Where items end up: a file that grows with every item."""
+    """An output that grows with every item."""
 
     @property
     def name(self) -> str:
@@ -162,12 +162,12 @@ class Sink(Protocol[T_contra]):
         ...
 
     def hurry(self) -> None:
-        """Make `write`, in another thread, return or raise within about a second."""
+        """Make a blocked `write` in another thread return or raise within about a second."""
         ...
 
 
 class Behind(Generic[T]):
-    """Feed a sink in a thread that may lag up to `depth` items behind."""
+    """Write to a sink in a background thread, up to `depth` items behind."""
 
     def __init__(self, sink: Sink[T], depth: int) -> None:
         self.name = sink.name
@@ -178,19 +178,19 @@ class Behind(Generic[T]):
         self._thread.start()
 
     def put(self, item: T) -> None:
-        """Hand over one item, waiting for room; raise what the sink raised."""
+        """Add one item, waiting for room; raise the error of the sink, if any."""
         if not self.channel.put(item):
             self._reraise()
 
     def finish(self) -> None:
-        """Write what is queued and close the sink; raise what it raised."""
+        """Write the queued items and close the sink; raise its error, if any."""
         self.channel.close()
         self._thread.join()
         self._reraise()
         self.sink.close()
 
     def cancel(self) -> None:
-        """Drop what is queued and abort the sink."""
+        """Drop the queued items and abort the sink."""
         self.channel.cancel()
         self.sink.hurry()
         self._thread.join()

@@ -1,4 +1,4 @@
-"""Sinks: where segmentations end up. Each is one file with `write`, `close` and `abort`."""
+"""Sinks: the outputs of a run, each with `write`, `close` and `abort`."""
 
 from cornea_stream.sinks.base import SegmentationSink, SinkResult
 from cornea_stream.sinks.encoder import EncoderSettings, check_container, check_encoder

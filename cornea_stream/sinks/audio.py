@@ -1,4 +1,4 @@
-"""The source's audio, copied packet by packet beside the pictures."""
+"""Copies the audio of the source packet by packet."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from cornea_stream.sources.discontinuity import Joints
 from cornea_stream.sources.video_stream import pick_stream
 
 Packet: TypeAlias = "AnyPacket[AudioStream]"
-# The header of rtsp would be sent to a server; it holds what rtp holds.
+# An rtsp header would contact the server; rtp supports the same codecs.
 _TRIED_AS = {"rtsp": "rtp"}
 _MOST_HELD = 1000
-"""Packets that wait for a picture of their recording, some 20 s of sound; then the sound ends."""
+"""Maximum of packets waiting for a frame of their recording, about 20 s; then audio ends."""
 
 
 class AudioCopy:
     """Feeds the first audio stream of a file into an output container, without re-encoding.
 
-    The file is opened a second time, so that the pictures' way through the pipeline stays free of
-    packets; `copy_until` keeps both interleaved. Packets before `start_s` or from `end_s` on are
-    left out, and `shift_s` is subtracted from the times of the rest. Where the pictures' times jump
-    back, as in recordings that were joined, the sound's move with them.
+    The file is opened a second time, so that audio packets do not pass through the pipeline;
+    `copy_until` interleaves them with the video. Packets before `start_s` or from `end_s` on are
+    omitted, and `shift_s` is subtracted from the times of the others. If the times of the video
+    jump back, as in concatenated recordings, audio times move with them.
     """
 
     def __init__(
@@ -45,9 +45,9 @@ class AudioCopy:
         end_s: float | None = None,
         shift_s: float = 0.0,
     ) -> None:
-        """Add an audio stream to `output`, which ends up in a format named `container`.
+        """Add an audio stream to `output`, whose final format is `container`.
 
-        Raises ValueError when that cannot hold it.
+        Raises ValueError if the format does not support the codec.
         """
         self._input = open_media(path)
         self._output = output
@@ -67,7 +67,7 @@ class AudioCopy:
             raise
 
     def copy_until(self, time_s: float) -> None:
-        """Copy the packets that begin before `time_s` seconds (of the source's time)."""
+        """Copy the packets that begin before `time_s`, in seconds of source time."""
         while self._next is not None and _time_of(self._next) < time_s:
             packet = self._next
             _move(packet, -self._shift_s)
@@ -89,23 +89,23 @@ class AudioCopy:
                 continue
             if self._end_s is not None and _time_of(packet) >= self._end_s:
                 return
-            # Where two recordings meet the sound of the first may be longer than its pictures.
+            # Where two recordings meet, the audio of the first can be longer than its video.
             if last is None or _dts(packet) > last:
                 last = _dts(packet)
                 yield packet
 
     def _counted_on(self, stream: AudioStream) -> Iterator[Packet]:
-        """Yield the packets with times, moved as the pictures of the same recording are."""
+        """Yield the packets with times, shifted like the video of the same recording."""
         pictures = _pictures_of(self._input)
         joints = Joints(pictures) if pictures else None
-        held: list[Packet] = []  # until a picture of the same recording comes
+        held: list[Packet] = []  # until a frame of the same recording arrives
         recording, last_s = 0, float("nan")
         packets: Iterator[Any] = self._input.demux([s for s in (stream, pictures) if s])
         while len(held) < _MOST_HELD:
             try:
                 packet = next(packets)
             except (StopIteration, av.error.FFmpegError):
-                return  # a damaged end of the audio ends the audio, not the pictures
+                return  # a damaged end of the audio ends the audio, not the video
             if packet.dts is None or packet.pts is None:
                 continue
             if packet.stream is pictures:
@@ -124,7 +124,7 @@ class AudioCopy:
 
 
 def _pictures_of(container: InputContainer) -> VideoStream | None:
-    """Return the stream whose times the sound goes by."""
+    """Return the video stream that determines the audio times."""
     try:
         return pick_stream(container, Path())
     except SourceError:
@@ -142,14 +142,14 @@ def _dts(packet: Packet) -> int:
 
 
 def _is_wrapped(template: AudioStream) -> bool:
-    """Whether it is AAC with ADTS headers, as in transport streams, which others take bare only."""
+    """Whether it is AAC with ADTS headers, which only transport streams use."""
     return template.codec_context.name == "aac" and not template.codec_context.extradata
 
 
 def _aac_header(packet: bytes) -> bytes:
-    """Return the AudioSpecificConfig (ISO 14496-3) that a packet's ADTS header amounts to.
+    """Return the AudioSpecificConfig (ISO 14496-3) that matches a packet's ADTS header.
 
-    The filter tells it with the first packet only, and what cannot be sought in has no header then.
+    The filter provides it only with the first packet, too late for containers without seeking.
     """
     profile, rate = packet[2] >> 6, packet[2] >> 2 & 0b1111
     channels = (packet[2] & 1) << 2 | packet[3] >> 6
@@ -157,14 +157,14 @@ def _aac_header(packet: bytes) -> bytes:
 
 
 def _try_header(template: AudioStream, container: str) -> None:
-    """Write a throw-away header: only the muxer itself knows what it can hold."""
+    """Write a header to memory: only the muxer knows which codecs it supports."""
     try:
         with av.open(io.BytesIO(), "w", format=container) as trial:
             trial.add_stream_from_template(template)
             trial.start_encoding()
     except av.error.FFmpegError as err:
         name = template.codec_context.name
-        raise ValueError(f"{container} cannot hold its codec, {name}") from err
+        raise ValueError(f"{container} does not support its codec, {name}") from err
 
 
 def _time_of(packet: Packet) -> float:

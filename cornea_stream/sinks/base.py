@@ -1,4 +1,4 @@
-"""What every sink is: named, closable, and able to say what came of it."""
+"""The interface of all sinks."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from cornea_stream.postprocess.pixel_spacing import Scale
 
 @dataclass(frozen=True, slots=True)
 class SinkResult:
-    """What a sink adds to the result of a run: the encoder that it used, the scale that it found.
+    """What a sink adds to the result of a run: the encoder, and the pixel spacing it estimated.
 
-    `stream` names the place that a stream went to.
+    `stream` is the target of a stream.
     """
 
     encoder: str | None = None
@@ -23,22 +23,22 @@ class SinkResult:
 
 
 class SegmentationSink(ABC):
-    """An output of a run, which grows with every frame.
+    """An output of a run that grows with every frame.
 
-    `name` is unique within a run and stands in progress and statistics. `warnings` and `result` are
-    complete once the sink is closed. Every method runs in one thread, but for `hurry`.
+    `name` is unique within a run and used in progress and statistics. `warnings` and `result` are
+    complete once the sink is closed. All methods except `hurry` run in one thread.
     """
 
     name: str
 
     @property
     def warnings(self) -> Sequence[str]:
-        """What was changed or left out, one sentence each."""
+        """What was changed or omitted, one sentence each."""
         return ()
 
     @property
     def result(self) -> SinkResult:
-        """What the run's result says of this output."""
+        """What this sink adds to the result of the run."""
         return SinkResult()
 
     @abstractmethod
@@ -51,7 +51,7 @@ class SegmentationSink(ABC):
 
     @abstractmethod
     def abort(self) -> None:
-        """Release what is open and leave nothing under the final name; must not raise."""
+        """Release resources and leave nothing under the final name; must not raise."""
 
-    def hurry(self) -> None:  # noqa: B027 (most sinks never wait for anybody)
-        """Make `write`, in another thread, return or raise within about a second."""
+    def hurry(self) -> None:  # noqa: B027 (most sinks never block)
+        """Make a blocked `write` in another thread return or raise within about a second."""

@@ -1,4 +1,4 @@
-"""The columns of the table of measurements: name, type, unit and meaning, whatever the format."""
+"""The columns of the table of measurements: name, type, unit and description."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from cornea_stream.postprocess.measurement import Measurement
 from cornea_stream.postprocess.pixel_spacing import Scale, square_axes
 
 Row: TypeAlias = "tuple[float | int | bool | None, ...]"
-"""One value per column; None where there is nothing to tell."""
+"""One value per column; None if unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column; `digits` behind the point in text."""
+    """A column; `digits` is the number of decimals in text."""
 
     name: str
     kind: Literal["bool", "int", "float"]
@@ -27,30 +27,42 @@ class Column:
 
 
 COLUMNS = (
-    Column("frame", "int", "", "number of the source's frame, from 0 where reading began"),
+    Column("frame", "int", "", "frame number in the source, counted from 0 where reading began"),
     Column("time_s", "float", "s", "presentation time in the source", 6),
     Column("present", "bool", "", "whether there is a cornea"),
     Column("area_px", "int", "px²", "area of the mask, of its largest region"),
-    Column("area_fraction", "float", "1", "area over that of the picture", 6),
-    Column("centroid_x", "float", "px", "centroid, from the left", 2),
-    Column("centroid_y", "float", "px", "centroid, from the top", 2),
-    Column("major_axis_px", "float", "px", "longer axis of the fitted ellipse", 2),
-    Column("minor_axis_px", "float", "px", "shorter axis of the fitted ellipse", 2),
-    Column("angle_deg", "float", "°", "longer axis, clockwise from the x axis, 0 to 180", 2),
+    Column("area_fraction", "float", "1", "area as a fraction of the frame", 6),
+    Column("centroid_x", "float", "px", "x of the centroid", 2),
+    Column("centroid_y", "float", "px", "y of the centroid", 2),
+    Column("major_axis_px", "float", "px", "major axis of the fitted ellipse", 2),
+    Column("minor_axis_px", "float", "px", "minor axis of the fitted ellipse", 2),
+    Column(
+        "angle_deg",
+        "float",
+        "°",
+        "direction of the major axis, clockwise from the x axis, 0 to 180",
+        2,
+    ),
     Column("confidence", "float", "1", "mean probability inside the mask", 4),
-    Column("agreement_prev", "float", "1", "IoU with the mask of the row before", 4),
+    Column("agreement_prev", "float", "1", "IoU with the mask of the previous row", 4),
 )
 MM_COLUMNS = (
     Column("area_mm2", "float", "mm²", "area of the mask, estimated", 3),
-    Column("major_axis_mm", "float", "mm", "longer axis, estimated", 3),
-    Column("minor_axis_mm", "float", "mm", "shorter axis, estimated", 3),
-    Column("movement_mm", "float", "mm", "way of the centroid since the row before, estimated", 4),
+    Column("major_axis_mm", "float", "mm", "major axis, estimated", 3),
+    Column("minor_axis_mm", "float", "mm", "minor axis, estimated", 3),
+    Column(
+        "movement_mm",
+        "float",
+        "mm",
+        "movement of the centroid since the previous row, estimated",
+        4,
+    ),
 )
 _PLACE = {column.name: place for place, column in enumerate(COLUMNS)}
 
 
 def measured(segmentation: Segmentation, found: Measurement | None, agreement: float | None) -> Row:
-    """Return the values of COLUMNS for one frame; geometry is None where there is no cornea."""
+    """Return the values of COLUMNS for one frame; without a cornea, the geometry is None."""
     frame = segmentation.frame
     geometry: Row = (False, 0, 0.0, *[None] * 5)
     if found is not None:
@@ -62,7 +74,7 @@ def measured(segmentation: Segmentation, found: Measurement | None, agreement: f
 
 
 def millimeters(scale: Scale) -> Callable[[Row], Row]:
-    """Return a function that gives the values of MM_COLUMNS for row after row of COLUMNS."""
+    """Return a function that converts consecutive rows of COLUMNS to values of MM_COLUMNS."""
     size, aspect = scale.mm_per_px, scale.aspect
     before: tuple[float, float] | None = None
 

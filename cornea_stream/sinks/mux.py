@@ -1,4 +1,4 @@
-"""Frames and the source's sound into an open container, whatever it writes to."""
+"""Encodes frames and copies audio into an open container."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from cornea_stream.sinks.encoder import EncoderSettings
 
 
 class Muxer:
-    """Encodes frames into `container` at their own times; `warnings` tell what was changed.
+    """Encodes frames into `container` with their timestamps; `warnings` say what was changed.
 
-    Size, rotation, pixel aspect, color tags and time base are the source's (`info`). `offset_s`
-    is subtracted from every time, so that a cut-out begins at 0. `audio` adds the source's audio,
-    up to `end_s`, where the format of that name can hold it: the one that the streams end up in.
-    `name` is what the warnings call the output.
-    Its methods raise what FFmpeg raises; opening and closing the container is the caller's.
+    Rotation, pixel aspect ratio, color tags and time base are those of the source (`info`).
+    `offset_s` is subtracted from every time, so that an excerpt begins at 0. `audio` is the name
+    of the final format; the audio of the source is added up to `end_s` if that format supports
+    its codec. `name` is the name of the output in warnings.
+    Methods raise the errors of FFmpeg. The caller opens and closes the container.
     """
 
     def __init__(
@@ -46,23 +46,23 @@ class Muxer:
 
     @property
     def started(self) -> bool:
-        """Whether a frame has come."""
+        """Whether a frame has been added."""
         return self._stream is not None
 
     def encode(self, video: av.VideoFrame) -> None:
-        """Add one frame; its pts and time base tell when it is shown."""
+        """Add one frame at its pts and time base."""
         stream = self._stream or self._start(video)
         time_s = float(video.time or 0)
         video = self._fit(video)
         if video.pts is not None:
             video.pts -= self._offset_ticks
-        video.pict_type = 0  # else the encoder copies the source's pattern of key frames
+        video.pict_type = 0  # otherwise the encoder copies the keyframe pattern of the source
         if self._audio:
             self._audio.copy_until(time_s)
         self._container.mux(stream.encode(video))
 
     def flush(self) -> None:
-        """Add what the encoder still holds, and the rest of the audio."""
+        """Add the remaining frames of the encoder, and the rest of the audio."""
         if self._stream:
             self._container.mux(self._stream.encode(None))
         if self._audio:
@@ -74,7 +74,7 @@ class Muxer:
             self._audio.close()
 
     def _start(self, first: av.VideoFrame) -> VideoStream:
-        """Set the streams up; the first frame says the size, after padding, and the colors."""
+        """Set up the streams, with the size (after padding) and colors of the first frame."""
         self._shift_to_zero(first.pts or 0)
         info, settings = self._info, self._settings
         stream = self._container.add_stream(
@@ -94,7 +94,7 @@ class Muxer:
         if info.rotation:
             stream.set_display_rotation(info.rotation)
         if settings.codec == "libx265" and self._container.format.name == "mp4":
-            context.codec_tag = "hvc1"  # Apple's players want this tag
+            context.codec_tag = "hvc1"  # Apple's players require this tag
         self._stream = stream
         if self._audio_format and info.audio_codec:
             self._start_audio(info.path, self._audio_format)
@@ -103,14 +103,14 @@ class Muxer:
     def _matrix(self, first: av.VideoFrame) -> int:
         """Return the tag of the frame's color matrix.
 
-        While another sink converts the same frame to RGB, PyAV tags it BT.601 of NTSC for that of
-        PAL, which is the same matrix; the source's own tag is kept.
+        While another sink converts the same frame to RGB, PyAV replaces the PAL tag of BT.601 by
+        the NTSC tag, which is the same matrix. The tag of the source is kept.
         """
         found, known = int(first.colorspace), self._info.colorspace
         return known if {found, known} == {5, 6} else found
 
     def _shift_to_zero(self, first: int) -> None:
-        """Move times before 0 up, which mp4 cannot hold; `first` is the first frame's."""
+        """Shift times that begin before 0, which mp4 does not support; `first` is the first pts."""
         begin = first - self._offset_ticks
         if begin < 0:
             begin_s = float(begin * self._info.time_base)
@@ -120,7 +120,7 @@ class Muxer:
 
     def _start_audio(self, path: Path | None, container: str) -> None:
         if path is None:
-            self.warnings.append(f"audio left out of {self._name}: a stream can be read only once")
+            self.warnings.append(f"no audio in {self._name}: a stream can be read only once")
             return
         start_s = self._offset_s if self._offset_s else float("-inf")
         try:
@@ -129,7 +129,7 @@ class Muxer:
                 start_s=start_s, end_s=self._end_s, shift_s=self._offset_s,
             )  # fmt: skip
         except (ValueError, av.error.FFmpegError) as err:
-            self.warnings.append(f"audio left out of {self._name}: {err}")
+            self.warnings.append(f"no audio in {self._name}: {err}")
 
     def _fit(self, video: av.VideoFrame) -> av.VideoFrame:
         assert self._stream is not None

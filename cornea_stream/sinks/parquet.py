@@ -1,4 +1,4 @@
-"""metrics.parquet: rows in groups, units and meanings in the fields' metadata."""
+"""metrics.parquet: rows in groups, with units and descriptions in the field metadata."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from cornea_stream.sinks.columns import Column, Row
 from cornea_stream.storage import complete, output_errors, part_path
 
 GROUP_ROWS = 8192
-"""Rows that wait in memory until they are written together: five minutes at 30 fps."""
+"""Number of rows buffered in memory before they are written: five minutes at 30 fps."""
 
 
 class ParquetTable:
-    """A Parquet file that grows by row groups; it can be read only when it is complete."""
+    """A Parquet file that grows by row groups; it is only readable when complete."""
 
     def __init__(self, path: Path, columns: Sequence[Column]) -> None:
         """Open the table. Raises OutputError."""
@@ -37,7 +37,7 @@ class ParquetTable:
             self._flush()
 
     def widen(self, columns: Sequence[Column], values: Callable[[Row], Row]) -> None:
-        """Add columns to the rows that are there, computed from each. Raises OutputError."""
+        """Add columns computed from the existing rows. Raises OutputError."""
         self._finish()
         with output_errors(self.path):
             wider = ParquetTable(part_path(self.path), (*self._columns, *columns))
@@ -51,7 +51,7 @@ class ParquetTable:
         complete(self.path)
 
     def abort(self) -> None:
-        """Close the part file; it stays beside the final name."""
+        """Close the .part file, which remains."""
         with contextlib.suppress(OSError):
             self._file.close()
 

@@ -1,4 +1,4 @@
-"""PNG files: one mask and one overlay per frame, or just those of a single image."""
+"""PNG files: one mask and one overlay per frame, or those of a single image."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OWN_NAME = re.compile(r"\d{6,}_(mask|overlay)\.png")
 def write_png(path: Path, image: Image) -> None:
     """Write (H, W, 3) RGB or (H, W) gray, atomically. Raises OutputError."""
     pixels = image[..., ::-1] if image.ndim == 3 else image
-    # Level 1 encodes several times faster than the default at little cost in size.
+    # Level 1 encodes several times faster than the default, and files are only slightly larger.
     done, encoded = cv2.imencode(
         ".png", np.ascontiguousarray(pixels), [cv2.IMWRITE_PNG_COMPRESSION, 1]
     )
@@ -34,12 +34,12 @@ def write_png(path: Path, image: Image) -> None:
 
 
 def frame_files(index: int) -> tuple[str, str]:
-    """Return the names of a frame's mask and overlay."""
+    """Return the file names of the mask and overlay of a frame."""
     return f"{index:06d}_mask.png", f"{index:06d}_overlay.png"
 
 
 def remove_others(folder: Path, written: Container[str]) -> None:
-    """Remove files under such names that are not among those written. Raises OutputError."""
+    """Remove files with such names that are not in `written`. Raises OutputError."""
     with output_errors(folder):
         for path in folder.iterdir():
             if _OWN_NAME.fullmatch(path.name) and path.name not in written:
@@ -47,10 +47,10 @@ def remove_others(folder: Path, written: Container[str]) -> None:
 
 
 class PngSequenceSink(SegmentationSink):
-    """`%06d_mask.png` and `%06d_overlay.png` for every frame, in a folder of their own.
+    """`%06d_mask.png` and `%06d_overlay.png` for every frame, in one folder.
 
-    Files of an earlier run under these names are replaced, and those that this run did not write
-    again are removed when it completes; other files in the folder are left alone.
+    Files of an earlier run with these names are replaced; those that this run did not write are
+    removed when it completes. Other files in the folder are kept.
     """
 
     name = "frames"
@@ -72,7 +72,7 @@ class PngSequenceSink(SegmentationSink):
             self._written.add(name)
 
     def close(self) -> None:
-        """Remove what an earlier run left under names of this kind."""
+        """Remove leftover files of an earlier run."""
         remove_others(self.folder, self._written)
 
     def abort(self) -> None:
@@ -80,7 +80,7 @@ class PngSequenceSink(SegmentationSink):
 
 
 class StillSink(SegmentationSink):
-    """The overlay and, if wanted, the mask of a single image."""
+    """The overlay and, optionally, the mask of a single image."""
 
     name = "image"
 
@@ -96,7 +96,7 @@ class StillSink(SegmentationSink):
             write_png(self._mask, segmentation.mask)
 
     def close(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing: the files are complete."""
 
     def abort(self) -> None:
         """Keep the files: each is complete."""

@@ -1,4 +1,4 @@
-"""polygons.jsonl: the outline of every mask, one line of JSON per frame."""
+"""polygons.jsonl: the contours of every mask, one line of JSON per frame."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from cornea_stream.sinks.base import SegmentationSink
 from cornea_stream.storage import complete, output_errors, part_path
 
 
-def polygon_line(told: dict[str, Any]) -> str:
-    """Return the line of a frame."""
-    return json.dumps(told, separators=(",", ":")) + "\n"
+def polygon_line(record: dict[str, Any]) -> str:
+    """Return the line for a frame."""
+    return json.dumps(record, separators=(",", ":")) + "\n"
 
 
 class PolygonSink(SegmentationSink):
     """Writes `{"frame": 0, "time_s": 0.0, "polygons": [[[x, y], …], …]}` for every frame.
 
-    Points are centers of border pixels of the upright picture; holes are not told, and the list is
-    empty where there is no cornea.
+    Points are centers of border pixels in the upright frame. Holes are omitted. The list is empty
+    if there is no cornea.
     """
 
     name = "polygons"
@@ -52,6 +52,6 @@ class PolygonSink(SegmentationSink):
             complete(self.path)
 
     def abort(self) -> None:
-        """Close the part file; it stays beside the final name."""
+        """Close the .part file, which remains."""
         with contextlib.suppress(OSError):
             self._file.close()

@@ -1,4 +1,4 @@
-"""From the fragments that survive a kill to an ordinary file: packets are copied, not encoded."""
+"""Turns a fragmented file into an ordinary one by copying packets."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from av.video.stream import VideoStream
 
 
 def make_ordinary(path: Path) -> None:
-    """Replace a fragmented mp4 by an ordinary one, whose index stands before the pictures.
+    """Replace a fragmented mp4 by an ordinary one with its index at the beginning.
 
-    Raises av.error.FFmpegError or OSError; `path` is then as it was.
+    Raises av.error.FFmpegError or OSError; `path` is then unchanged.
     """
     ordinary = path.with_name(f"{path.stem}.ordinary{path.suffix}")
     with (
@@ -20,13 +20,13 @@ def make_ordinary(path: Path) -> None:
     ):
         copies = []
         for stream in source.streams:
-            # Opaque: else PyAV wants an encoder of the decoder's name, and libdav1d has none.
+            # Opaque: otherwise PyAV requires an encoder with the decoder's name; libdav1d has none.
             copy = sink.add_stream_from_template(stream, opaque=True)
             copy.time_base = stream.time_base
             copy.codec_context.codec_tag = stream.codec_context.codec_tag
             copies.append(copy)
         for packet in source.demux():
-            if packet.dts is not None:  # else the mark of the end
+            if packet.dts is not None:  # None marks the end
                 if not packet.duration and isinstance(packet.stream, VideoStream):
                     packet.duration = _usual_duration(packet.stream)
                 packet.stream = copies[packet.stream.index]
@@ -35,7 +35,7 @@ def make_ordinary(path: Path) -> None:
 
 
 def _usual_duration(stream: VideoStream) -> int:
-    """Return the ticks of a frame. Fragments of VP9 do not tell, and 0 would hide the last one."""
+    """Return the ticks per frame; VP9 fragments lack it, and 0 would hide the last frame."""
     if not stream.average_rate or not stream.time_base:
         return 1
     return max(1, round(1 / (stream.average_rate * stream.time_base)))

@@ -21,14 +21,14 @@ CSV_COLUMNS = tuple(column.name for column in COLUMNS)
 
 
 class Table(Protocol):
-    """A file of rows that grows under its part name. Every method raises OutputError."""
+    """A table that grows in a .part file. Every method raises OutputError."""
 
     def write(self, row: Row) -> None:
         """Add a row."""
         ...
 
     def widen(self, columns: Sequence[Column], values: Callable[[Row], Row]) -> None:
-        """Add columns to the rows that are there, computed from each; no row can follow."""
+        """Add columns computed from the existing rows; no more rows can be added."""
         ...
 
     def close(self) -> None:
@@ -36,7 +36,7 @@ class Table(Protocol):
         ...
 
     def abort(self) -> None:
-        """Close the part file; it stays beside the final name; must not raise."""
+        """Close the .part file, which remains; must not raise."""
         ...
 
 
@@ -58,7 +58,7 @@ class CsvTable:
             self._rows.writerow(map(self._text, self._columns, row))
 
     def widen(self, columns: Sequence[Column], values: Callable[[Row], Row]) -> None:
-        """Add columns to the rows that are there, computed from each. Raises OutputError."""
+        """Add columns computed from the existing rows. Raises OutputError."""
         with output_errors(self.path):
             self._file.close()
             wider = CsvTable(part_path(self.path), (*self._columns, *columns))
@@ -73,7 +73,7 @@ class CsvTable:
         complete(self.path)
 
     def abort(self) -> None:
-        """Close the part file; it stays beside the final name."""
+        """Close the .part file, which remains."""
         with contextlib.suppress(OSError):
             self._file.close()
 
@@ -86,7 +86,7 @@ class CsvTable:
 
 
 class Measuring:
-    """Gives the row of one frame after the other; `warnings` tell what spoils comparisons."""
+    """Measures frames one after another; `warnings` name what affects comparisons."""
 
     def __init__(self, white_to_white: WhiteToWhite | None) -> None:
         self.warnings: list[str] = []
@@ -94,7 +94,7 @@ class Measuring:
         self._previous: Image | None = None
 
     def row(self, segmentation: Segmentation) -> tuple[Row, float | None]:
-        """Return the values of COLUMNS, and the axis that counts for white-to-white, if any."""
+        """Return the values of COLUMNS, and the axis to use for white-to-white, if any."""
         mask = segmentation.mask
         found = measure(mask)
         row = measured(segmentation, found, self._agreement(mask))
@@ -104,7 +104,7 @@ class Measuring:
         return row, self._white_to_white.axis(mask, found, segmentation.confidence)
 
     def _agreement(self, mask: Image) -> float | None:
-        """Return the IoU with the mask before; None for the first and when the size changes."""
+        """Return the IoU with the previous mask; None for the first, and if the size changed."""
         previous = self._previous
         if previous is None:
             return None
@@ -119,12 +119,12 @@ class Measuring:
 class MetricsTables:
     """Writes rows of measurements to tables.
 
-    With a `scale` the columns in millimeters follow those in pixels: in every row at once where it
-    is given, when the tables are completed where it is to be found from the cornea's width.
+    With a `scale`, columns in millimeters follow those in pixels. If it is given, they are written
+    with every row; if it is estimated from the width of the cornea, when the tables are completed.
     """
 
     def __init__(self, paths: Sequence[Path], scale: Scale | WhiteToWhite | None = None) -> None:
-        """Open the tables; their suffix, .csv or .parquet, is the format. Raises OutputError."""
+        """Open the tables; the suffix, .csv or .parquet, sets the format. Raises OutputError."""
         self.scale = scale if isinstance(scale, Scale) else None
         self.warnings: list[str] = []
         self._white_to_white = scale if isinstance(scale, WhiteToWhite) else None
@@ -144,7 +144,7 @@ class MetricsTables:
             raise
 
     def write(self, row: Row, axis: float | None) -> None:
-        """Add what `Measuring` gave for one frame. Raises OutputError."""
+        """Add the row of one frame from `Measuring`. Raises OutputError."""
         if self._in_mm:
             row = (*row, *self._in_mm(row))
         elif self._white_to_white:
@@ -166,7 +166,7 @@ class MetricsTables:
         self._open = False
 
     def abort(self) -> None:
-        """Close the part files; they stay beside the final names."""
+        """Close the .part files, which remain."""
         for table in self._tables if self._open else ():
             table.abort()
 
@@ -184,7 +184,7 @@ class MetricsTables:
 
 
 class MetricsSink(SegmentationSink):
-    """Measures every mask and writes a row to all its tables; `scale`: see `MetricsTables`."""
+    """Measures every mask and writes a row to all tables; see `MetricsTables` for `scale`."""
 
     name = "metrics"
 
@@ -195,12 +195,12 @@ class MetricsSink(SegmentationSink):
 
     @property
     def result(self) -> SinkResult:
-        """The size of a pixel, once it is known."""
+        """The pixel spacing, once it is known."""
         return SinkResult(scale=self._tables.scale)
 
     @property
     def warnings(self) -> list[str]:
-        """What to bear in mind with the tables."""
+        """Limitations of the measurements."""
         return [*self._measuring.warnings, *self._tables.warnings]
 
     def write(self, segmentation: Segmentation) -> None:
@@ -212,7 +212,7 @@ class MetricsSink(SegmentationSink):
         self._tables.close()
 
     def abort(self) -> None:
-        """Close the part files; they stay beside the final names."""
+        """Close the .part files, which remain."""
         self._tables.abort()
 
 

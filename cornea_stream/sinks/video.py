@@ -19,8 +19,8 @@ from cornea_stream.sinks.mux import Muxer
 from cornea_stream.sinks.remux import make_ordinary
 from cornea_stream.storage import complete, output_errors, part_path
 
-# A process that is killed leaves a part file that plays: twice a second what is muxed goes to disk
-# in a form that stands alone.
+# Twice a second, muxed packets are flushed to disk as self-contained fragments, so that the .part
+# file of a killed process plays.
 _SURVIVING = {
     ".mp4": {
         "movflags": "+frag_keyframe+delay_moov+default_base_moof",
@@ -33,10 +33,10 @@ _SURVIVING = {
 
 
 class VideoWriter:
-    """Encodes frames into one file at their own times; `path` appears when `close` succeeds.
+    """Encodes frames into one file with their timestamps; `path` appears when `close` succeeds.
 
-    `path` ends in .mp4, .mkv or .nut. Until then its part file plays up to about a second back.
-    What the video takes from the source and what the arguments do: see `Muxer`.
+    `path` ends in .mp4, .mkv or .nut. Until then, the .part file plays except for about the last
+    second. See `Muxer` for the arguments and for what is taken from the source.
     """
 
     def __init__(
@@ -51,8 +51,8 @@ class VideoWriter:
     ) -> None:
         """Open the file.
 
-        Raises UsageError when the encoder takes no such pictures, OutputError when the file cannot
-        be created.
+        Raises UsageError if the encoder does not support the frames, and OutputError if the file
+        cannot be created.
         """
         check_source(settings, info)
         self.path, self.codec = path, settings.codec
@@ -68,11 +68,11 @@ class VideoWriter:
 
     @property
     def warnings(self) -> list[str]:
-        """What was changed or left out."""
+        """What was changed or omitted."""
         return self._muxer.warnings
 
     def encode(self, video: av.VideoFrame) -> None:
-        """Add one frame; its pts and time base tell when it is shown. Raises OutputError."""
+        """Add one frame at its pts and time base. Raises OutputError."""
         with output_errors(self.path):
             self._muxer.encode(video)
 
@@ -89,7 +89,7 @@ class VideoWriter:
         complete(self.path)
 
     def abort(self) -> None:
-        """Close what is open; the part file stays, nothing appears under the final name."""
+        """Close the file; the .part file remains, nothing appears under the final name."""
         if self._open:
             with contextlib.suppress(OutputError):
                 self._release()
@@ -102,7 +102,7 @@ class VideoWriter:
 
 
 class OverlayVideoSink(SegmentationSink):
-    """The frames with the cornea painted on."""
+    """The video with the cornea painted."""
 
     name = "overlay"
 
@@ -112,12 +112,12 @@ class OverlayVideoSink(SegmentationSink):
 
     @property
     def warnings(self) -> list[str]:
-        """What was changed or left out."""
+        """What was changed or omitted."""
         return self.writer.warnings
 
     @property
     def result(self) -> SinkResult:
-        """The encoder that made the video."""
+        """The encoder of the video."""
         return SinkResult(encoder=self.writer.codec)
 
     def write(self, segmentation: Segmentation) -> None:
@@ -129,12 +129,12 @@ class OverlayVideoSink(SegmentationSink):
         self.writer.close()
 
     def abort(self) -> None:
-        """Give the file up."""
+        """Abandon the file."""
         self.writer.abort()
 
 
 def mask_frame(segmentation: Segmentation) -> av.VideoFrame:
-    """Return the mask as a gray frame, at its time, in the orientation of the stored pixels."""
+    """Return the mask as a gray frame with its timestamp, in stored orientation."""
     frame = segmentation.frame
     video = av.VideoFrame.from_ndarray(as_stored(segmentation.mask, frame.rotation), "gray")
     video.pts, video.time_base = frame.video.pts, frame.video.time_base
@@ -143,10 +143,10 @@ def mask_frame(segmentation: Segmentation) -> av.VideoFrame:
 
 
 class MaskVideoSink(SegmentationSink):
-    """The masks alone, lossless: FFV1 gray, 255 on the cornea.
+    """The masks as lossless gray FFV1 video, 255 on the cornea.
 
-    Matroska counts time in milliseconds. It is given no pixel aspect: PyAV cannot set the one that
-    this muxer reads, so anamorphic masks play squeezed; their pixels are those of the source.
+    Matroska stores times in milliseconds. The pixel aspect ratio is not set, because PyAV cannot
+    set the field that this muxer reads; anamorphic masks therefore play squeezed.
     """
 
     name = "mask"
@@ -157,7 +157,7 @@ class MaskVideoSink(SegmentationSink):
 
     @property
     def warnings(self) -> list[str]:
-        """What was changed or left out."""
+        """What was changed or omitted."""
         return self.writer.warnings
 
     def write(self, segmentation: Segmentation) -> None:
@@ -169,5 +169,5 @@ class MaskVideoSink(SegmentationSink):
         self.writer.close()
 
     def abort(self) -> None:
-        """Give the file up."""
+        """Abandon the file."""
         self.writer.abort()

@@ -1,1 +1,1 @@
-"""The overlay in a browser while a run works."""
+"""The overlay in the browser during a run."""

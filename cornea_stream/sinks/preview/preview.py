@@ -1,4 +1,4 @@
-"""A preview: the newest overlay for browsers, and never a wait for the pipeline."""
+"""A preview: serves the newest overlay to browsers without slowing the pipeline."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cornea_stream.sinks.base import SegmentationSink
 from cornea_stream.sinks.preview.server import Picture, PreviewServer
 
 WIDEST = 960
-"""Pixels; wider pictures are shrunk."""
+"""Maximum width in pixels."""
 _QUALITY = 80
 _FASTEST_S = 1 / 20
 _FPS_OVER = 30  # frames
@@ -28,17 +28,17 @@ _FPS_OVER = 30  # frames
 
 @dataclass(frozen=True, slots=True)
 class PreviewSettings:
-    """Where the page is served; port 0 is any that is free."""
+    """Host and port of the page; port 0 chooses a free one."""
 
     host: str = "127.0.0.1"
     port: int = 0
 
 
 class Preview(SegmentationSink):
-    """Serves a page with the newest overlay at `address`; its pictures are made when it asks.
+    """Serves a page with the newest overlay at `address`; images are made on request.
 
-    A slow browser sees fewer frames and holds nobody up. The page tells time, frames per second
-    and, of live sources, the milliseconds from a frame being decoded to its picture being ready.
+    A slow browser skips frames and blocks nothing. The page shows the time, the frames per second
+    and, for live sources, the milliseconds from a decoded frame to its image.
     """
 
     name = "preview"
@@ -46,7 +46,7 @@ class Preview(SegmentationSink):
     def __init__(
         self, settings: PreviewSettings, info: MediaInfo, color: RGB, opacity: float
     ) -> None:
-        """Begin to serve. Raises OutputError when the port cannot be had."""
+        """Start serving. Raises OutputError if the port is not available."""
         self._aspect = float(info.upright_aspect or 1)
         self._paint, self._shrink = YuvPainter(color, opacity), VideoReformatter()
         self._changed = threading.Condition()
@@ -63,7 +63,7 @@ class Preview(SegmentationSink):
         self._painter.start()
 
     def write(self, segmentation: Segmentation) -> None:
-        """Take one frame in place of the one before; raise what painting an earlier one raised."""
+        """Replace the previous frame; raise the error of an earlier painting, if any."""
         with self._changed:
             if self._error:
                 raise self._error
@@ -73,17 +73,17 @@ class Preview(SegmentationSink):
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Show the last frame, tell the pages that the run has finished, and serve no more."""
+        """Show the last frame, report to the pages that the run has finished, and stop serving."""
         self._end("finished")
 
     def abort(self) -> None:
-        """Tell the pages that the run was stopped, and serve no more."""
+        """Report to the pages that the run was stopped, and stop serving."""
         self._end("stopped")
 
     def picture_after(self, number: int, wait_s: float) -> Picture | str | None:
-        """Return a newer picture, how the run ended, or None when neither comes in time.
+        """Return a newer image, how the run ended, or None if the wait times out.
 
-        Pictures of frames that were overtaken before the question are not for a page that is new.
+        A new page does not get images of frames that are already outdated.
         """
         with self._changed:
             number = max(number, self._count - 1)
@@ -111,7 +111,7 @@ class Preview(SegmentationSink):
         self._server.stop()
 
     def _run(self) -> None:
-        """Paint the newest frame whenever somebody asks, and the last one in any case."""
+        """Paint the newest frame on request, and always the last one."""
         try:
             while True:
                 with self._changed:

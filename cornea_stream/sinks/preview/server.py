@@ -1,4 +1,4 @@
-"""The page of a preview, served to those who know its address."""
+"""The web server of the preview, which requires a token in the address."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A JPEG, its number among all frames, and `facts` about it as JSON in ASCII."""
+    """A JPEG image, its frame number, and `facts` about it as ASCII JSON."""
 
     number: int
     jpeg: bytes
@@ -39,18 +39,18 @@ class Picture:
 
 
 Ask: TypeAlias = Callable[[int, float], Picture | str | None]
-"""(number, seconds to wait) -> a picture with a higher number, the end in a word, or None."""
+"""(number, seconds to wait) -> an image with a higher number, how the run ended, or None."""
 
 
 class PreviewServer:
-    """Serves the page and its pictures in threads of its own.
+    """Serves the page and its images in separate threads.
 
-    The token in `address` is needed for everything. Names other than those of the host are refused,
-    so that no web page can have a name of its own point here (DNS rebinding).
+    Every request needs the token in `address`. Host names other than those of this machine are
+    refused, which prevents DNS rebinding by other web pages.
     """
 
     def __init__(self, host: str, port: int, name: str, ask: Ask) -> None:
-        """Begin to serve on `host` and `port`, 0 for any. Raises OutputError."""
+        """Start serving on `host` and `port` (0 for any free one). Raises OutputError."""
         try:
             self._server = _Server(host, port)
         except (OSError, OverflowError) as err:
@@ -67,7 +67,7 @@ class PreviewServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Serve no more, once the pages that are open have learned how it ended."""
+        """Stop serving once all open pages know how the run ended."""
         self._server.wait_for_goodbyes()
         self._server.shutdown()
         self._thread.join()
@@ -84,7 +84,7 @@ class _Server(ThreadingHTTPServer):
         self.token = secrets.token_urlsafe(16)
         self.hosts = {host.lower(), "localhost", socket.gethostname().lower()}
         self._lock = threading.Lock()
-        self._pages: dict[str, float] = {}  # when each asked last
+        self._pages: dict[str, float] = {}  # time of the last request of each page
         self._open: set[socket.socket] = set()
         if ":" in host:
             self.address_family = socket.AF_INET6
@@ -119,18 +119,18 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def hang_up(self) -> None:
-        """Wake the threads that wait for requests on open connections, so that they end."""
+        """Wake the threads waiting for requests on open connections, so that they end."""
         with self._lock:
             for connection in self._open:
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: a browser that leaves in mid-picture is no error."""
+        """Ignore it: a browser that disconnects during a transfer is not an error."""
 
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
-    protocol_version = "HTTP/1.1"  # one connection for all pictures
+    protocol_version = "HTTP/1.1"  # one connection for all images
     server_version, sys_version = "cornea-stream", ""
     timeout = 30
 
@@ -149,7 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(HTTPStatus.NOT_FOUND)
 
     def _host_is_ours(self) -> bool:
-        """Whether the request names this machine: by an address, or by a name that we know."""
+        """Whether the Host header is an IP address or a known name of this machine."""
         name = re.sub(r":\d+$", "", self.headers.get("Host", "")).strip("[]").lower()
         try:
             ipaddress.ip_address(name)
@@ -200,4 +200,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the parent's name)
-        """Say nothing on standard error, which belongs to the run."""
+        """Log nothing: standard error belongs to the run."""

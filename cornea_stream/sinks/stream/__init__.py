@@ -1,1 +1,1 @@
-"""The overlay as a stream: to standard output or an address on the network."""
+"""Streams the overlay to standard output or a network address."""

@@ -1,4 +1,4 @@
-"""Writing to a pipe whose reader may be slow, pause for ever, or leave."""
+"""Writes to a pipe whose reader can be slow, pause or go away."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _NEVER_BLOCKS = getattr(select, "PIPE_BUF", 4096)
 
 
 class AbandonedError(Exception):
-    """The reader takes nothing, and nobody wants to wait for it any longer."""
+    """The reader accepts nothing, and the wait was abandoned."""
 
 
 class Pipe:
-    """What PyAV writes a container to: every byte to a descriptor, without seeking.
+    """A file object for PyAV that writes to a descriptor without seeking.
 
-    A reader that takes nothing is waited for until `abandon`; on Windows, where nothing tells
-    whether a pipe has room, for ever.
+    It waits for a blocked reader until `abandon` is called; on Windows, which does not report
+    whether a pipe has room, indefinitely.
     """
 
     def __init__(self, fd: int) -> None:
@@ -41,11 +41,11 @@ class Pipe:
         return len(data)
 
     def abandon(self) -> None:
-        """Wait for the reader no longer; for any thread."""
+        """Stop waiting for the reader; can be called from any thread."""
         self._abandoned.set()
 
     def close(self) -> None:
-        """Close the descriptor, so that the reader meets the end; safe to call twice."""
+        """Close the descriptor, which ends the stream for the reader; safe to call twice."""
         if not self.closed:
             self.closed = True
             os.close(self._fd)

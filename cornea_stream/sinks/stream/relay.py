@@ -1,7 +1,7 @@
-"""A process that passes a stream on to an address on the network.
+"""A process that forwards a stream to a network address.
 
-FFmpeg may wait for a receiver for ever, and PyAV then holds Python's lock: here it holds up, and
-ends, nothing but this process.
+FFmpeg can wait for a receiver forever while PyAV holds the GIL. In a separate process this blocks
+nothing else, and the process can be killed.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ from dataclasses import asdict, dataclass
 
 import av
 
-# Nothing waits in the muxer: not for more of a cluster, and not for the other stream.
+# The muxer buffers nothing: it waits neither for a full cluster nor for the other stream.
 AT_ONCE = {"flush_packets": "1", "max_interleave_delta": "100000"}  # microseconds
 BETWEEN = "nut"
-"""The container on the way here: it holds every codec and any time base, and nothing back."""
+"""The container between the processes: it supports all codecs and time bases without delay."""
 _OPTIONS = {
     "flv": {"flvflags": "no_duration_filesize"},
     "rtsp": {"rtsp_transport": "tcp"},
 }
 
 
-# Modules come from where the owner has its own: Python would look in the current folder first.
+# Use the import path of the owner; by default Python would look in the current folder first.
 _BEGIN = f"import sys; sys.path[:] = sys.argv[1:]; from {__name__} import main; main()"
 
 
 @dataclass(frozen=True, slots=True)
 class _Order:
-    """What the process is to do: the address in full, FFmpeg's format, and its patience."""
+    """The order for the process: the full address, FFmpeg's format, and the timeout."""
 
     address: str
     container: str
@@ -41,7 +41,7 @@ class _Order:
 
 
 class Relay:
-    """The process, as its owner sees it: `fd` takes the stream."""
+    """The relay process from the side of its owner; write the stream to `fd`."""
 
     def __init__(self, address: str, container: str, patience_s: float) -> None:
         """Start the process; it connects when the stream begins."""
@@ -57,12 +57,12 @@ class Relay:
         self.fd = os.dup(self._process.stdin.fileno())
         self._process.stdin.close()
         self._process.stdin = None
-        # By the pipe: arguments, and passwords in them, are seen by everybody on the machine.
+        # Through the pipe, because command-line arguments are visible to all users of the machine.
         order = json.dumps(asdict(_Order(address, container, patience_s)))
         os.write(self.fd, order.encode() + b"\n")
 
     def failure(self) -> str | None:
-        """Wait for the process to end; return why it failed, or None."""
+        """Wait for the process to end; return the reason if it failed, else None."""
         _, told = self._process.communicate()
         if self._process.returncode == 0:
             return None
@@ -71,7 +71,7 @@ class Relay:
         return told.decode().strip() or "the connection broke"
 
     def kill(self) -> None:
-        """End the process whatever it does; safe to call when it has ended."""
+        """Kill the process; safe to call if it has ended."""
         self._process.kill()
         self._process.wait()
         if self._process.stderr:
@@ -79,12 +79,12 @@ class Relay:
 
 
 def pass_on(order: _Order, source: str) -> None:
-    """Send the stream that comes from `source` to the address of the order until it ends.
+    """Forward the stream from `source` to the address of the order until it ends.
 
-    Raises what FFmpeg raises. The process ends when the receiver takes nothing for longer than the
-    order's patience.
+    Raises the errors of FFmpeg. The process ends if the receiver accepts nothing for longer than
+    the timeout of the order.
     """
-    # What is in the stream is told by its header: no need to wait for some seconds of it.
+    # The header describes the stream, so FFmpeg need not analyze its first seconds.
     quick = {"probesize": "32", "analyzeduration": "1", "fflags": "nobuffer"}
     with av.open(source, format=BETWEEN, options=quick) as taken:
         sent = av.open(
@@ -93,7 +93,7 @@ def pass_on(order: _Order, source: str) -> None:
         )  # fmt: skip
         copies = [sent.add_stream_from_template(stream, opaque=True) for stream in taken.streams]
         for packet in taken.demux():
-            if packet.dts is not None:  # else the mark of the end
+            if packet.dts is not None:  # None marks the end
                 packet.stream = copies[packet.stream.index]
                 with _at_most(order.patience_s):
                     sent.mux(packet)
@@ -103,9 +103,9 @@ def pass_on(order: _Order, source: str) -> None:
 
 @contextmanager
 def _at_most(seconds: float) -> Iterator[None]:
-    """End this process, without a word, when the block takes longer.
+    """Exit this process if the block takes longer.
 
-    The watchdog is a thread in C: no Python code would get to run.
+    The watchdog is a C thread, because no Python code can run meanwhile.
     """
     faulthandler.dump_traceback_later(seconds, exit=True, file=sys.stdout)  # nobody reads that
     yield
@@ -113,7 +113,7 @@ def _at_most(seconds: float) -> Iterator[None]:
 
 
 def main() -> None:
-    """Be the process: read the order from standard input, and then the stream."""
+    """Run the process: read the order and then the stream from standard input."""
     line = b""
     while not line.endswith(b"\n") and (byte := os.read(0, 1)):
         line += byte

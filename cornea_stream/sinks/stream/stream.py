@@ -1,4 +1,4 @@
-"""Streams: what is found goes to a pipe or an address while it is found, with low delay."""
+"""Streams the overlay or masks to a pipe or a network address with low latency."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cornea_stream.sinks.stream.relay import AT_ONCE, BETWEEN, Relay
 from cornea_stream.sinks.stream.target import StreamTarget
 
 PATIENCE_S = 10.0
-"""How long a receiver on the network may take nothing before it is taken for gone."""
+"""Seconds after which a network receiver that accepts nothing counts as gone."""
 _KEY_FRAME_EVERY_S = 2
 _OPTIONS = {"matroska": {"cluster_time_limit": "0", "live": "1"}}
 _NO_DELAY = {
@@ -34,7 +34,7 @@ _NO_DELAY = {
 
 
 def for_stream(settings: EncoderSettings, rate: Fraction) -> EncoderSettings:
-    """Return `settings` without delay in the encoder, and with key frames to join in at."""
+    """Return `settings` without encoder delay and with regular keyframes to join at."""
     options = settings.options | _NO_DELAY.get(settings.codec, {})
     if settings.codec != "ffv1":
         options["g"] = str(max(1, round(_KEY_FRAME_EVERY_S * rate)))
@@ -42,11 +42,11 @@ def for_stream(settings: EncoderSettings, rate: Fraction) -> EncoderSettings:
 
 
 class StreamSink(SegmentationSink):
-    """Sends pictures, painted from the segmentations by `paint`, to `target` as they come.
+    """Paints segmentations with `paint` and sends them to `target` immediately.
 
-    Pictures are turned upright, since few containers and players of streams know of turning.
-    What goes to the network goes through a `Relay`. `audio`, `offset_s` and `end_s` as for `Muxer`.
-    With `may_break` a receiver that fails is a warning, and what follows is dropped.
+    Frames are rotated upright, because few stream formats and players support rotation tags.
+    Network streams go through a `Relay`. See `Muxer` for `audio`, `offset_s` and `end_s`. With
+    `may_break`, a failing receiver gives a warning, and the following frames are dropped.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class StreamSink(SegmentationSink):
 
     @property
     def warnings(self) -> list[str]:
-        """What was changed or left out."""
+        """What was changed or omitted."""
         return self._muxer.warnings
 
     @property
@@ -101,7 +101,7 @@ class StreamSink(SegmentationSink):
                 self._muxer.encode(video)
 
     def close(self) -> None:
-        """Send what is left and end the stream. Raises OutputError."""
+        """Send the remaining frames and end the stream. Raises OutputError."""
         if self._is_open:
             with self._errors():
                 self._muxer.flush()
@@ -110,7 +110,7 @@ class StreamSink(SegmentationSink):
                     raise OSError(cause)
 
     def abort(self) -> None:
-        """End the stream where it is."""
+        """End the stream immediately."""
         if self._is_open:
             with contextlib.suppress(AbandonedError, OSError, av.error.FFmpegError):
                 self._release()
@@ -118,7 +118,7 @@ class StreamSink(SegmentationSink):
                 self._relay.kill()
 
     def hurry(self) -> None:
-        """Wait for a receiver that takes nothing no longer; for any thread."""
+        """Stop waiting for a blocked receiver; can be called from any thread."""
         self._pipe.abandon()
 
     def _release(self) -> None:
@@ -131,7 +131,7 @@ class StreamSink(SegmentationSink):
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        """Turn what goes wrong on the way into an OutputError, or into a warning."""
+        """Turn errors into an OutputError, or into a warning."""
         try:
             yield
         except (AbandonedError, av.error.FFmpegError, OSError, ValueError) as err:
@@ -152,7 +152,7 @@ class StreamSink(SegmentationSink):
 
 
 def _with_datagram_size(address: str) -> str:
-    """Return a udp address that asks for datagrams of whole MPEG-TS packets, seven to each."""
+    """Return a UDP address with datagrams of seven whole MPEG-TS packets."""
     if not address.startswith("udp:") or "pkt_size=" in address:
         return address
     return f"{address}{'&' if '?' in address else '?'}pkt_size={7 * 188}"

@@ -1,4 +1,4 @@
-"""Where a stream can go: standard output, or an address that takes video."""
+"""Targets of streams: standard output or a network address."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from cornea_stream.errors import UsageError
 from cornea_stream.media.address import has_torn_password, torn_password
 
 PIPE_CONTAINERS = ("matroska", "mpegts")
-"""What standard output can carry."""
+"""Containers for standard output."""
 _CONTAINERS = {"rtsp": "rtsp", "rtmp": "flv", "udp": "mpegts"}
 
 
 @dataclass(frozen=True, slots=True)
 class StreamTarget:
-    """A place that takes a stream; `str` names it without user, password and stream key.
+    """The target of a stream; `str` gives it without user, password and stream key.
 
-    `container` is FFmpeg's name of the format. Standard output is the address `-`, written to the
+    `container` is FFmpeg's format name. Standard output has the address `-` and is written to the
     file descriptor `fd`, by default that of this process.
     """
 
@@ -37,18 +37,18 @@ class StreamTarget:
             return "standard output"
         parts = urlsplit(self.address)
         host = parts.netloc.rpartition("@")[2]
-        # The last part of an RTMP path is the stream's key, which is a password as well.
+        # The last part of an RTMP path is the stream key, which is secret.
         path = parts.path if parts.scheme != "rtmp" else parts.path.rpartition("/")[0] + "/…"
         return f"{parts.scheme}://{host}{path}"
 
 
 def is_target(output: str) -> bool:
-    """Whether an output is standard output or an address, rather than a folder."""
+    """Whether an output is standard output or an address, not a folder."""
     return output == "-" or "://" in output
 
 
 def parse_target(output: str, pipe_container: str = "matroska") -> StreamTarget:
-    """Return the target that `output` names. Raises UsageError where nothing can be sent."""
+    """Return the target that `output` names. Raises UsageError if it is not usable."""
     if output == "-":
         if pipe_container not in PIPE_CONTAINERS:
             raise UsageError(
@@ -73,10 +73,10 @@ def parse_target(output: str, pipe_container: str = "matroska") -> StreamTarget:
 
 
 def claim_stdout(targets: tuple[StreamTarget, ...]) -> tuple[StreamTarget, ...]:
-    """Keep standard output for the stream among `targets` that goes there, if one does.
+    """Reserve standard output for the stream among `targets` that uses it, if any.
 
-    Whatever else this process prints goes to standard error from then on.
-    Raises UsageError on a terminal, which shows no video.
+    From then on, everything else this process prints goes to standard error.
+    Raises UsageError if standard output is a terminal.
     """
     if not any(target.is_pipe for target in targets):
         return targets
