@@ -14,7 +14,7 @@ from conftest import moving_discs, write_video
 from cornea_stream.cli import main
 from cornea_stream.diagnostics.benchmark import Stage, bound, plain_loop, run_benchmark
 from cornea_stream.diagnostics.benchmark.inference import configurations, measure
-from cornea_stream.engines.cuda.engine import TorchCUDAEngine
+from cornea_stream.engines.torch_cuda.engine import TorchCUDAEngine
 from cornea_stream.errors import UsageError
 from cornea_stream.models.checkpoint import Checkpoint, load_checkpoint
 from cornea_stream.sources import open_source

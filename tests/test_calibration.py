@@ -11,7 +11,7 @@ from conftest import write_video
 
 from cornea_stream.batch.task import Setup
 from cornea_stream.errors import UsageError
-from cornea_stream.inference.calibration import FRAMES, calibration_images
+from cornea_stream.inference.calibration_frames import FRAMES, calibration_images
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.runs.options import RunOptions
 from cornea_stream.runs.run import run_source

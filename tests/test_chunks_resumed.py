@@ -26,7 +26,7 @@ from conftest import write_video
 from cornea_stream import storage
 from cornea_stream.batch.run_batch import run_batch
 from cornea_stream.batch.task import Here, Step, plan_source
-from cornea_stream.chunks import join
+from cornea_stream.chunks import join_parts
 from cornea_stream.chunks.run_chunks import ChunkingExecutor
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.runs.run import run_source
@@ -84,7 +84,7 @@ def test_joining_that_was_interrupted_is_done_again(
 ) -> None:
     path = write_video(tmp_path / "v.mp4", eyes(), options=X264, audio="aac")
     whole = run_source(path, tmp_path / "whole", segmenter, EVERYTHING)
-    module = storage if broken == "discard_scratch" else join
+    module = storage if broken == "discard_scratch" else join_parts
     original = getattr(module, broken)
 
     def interrupted(*args: Any, **more: Any) -> None:
@@ -200,7 +200,7 @@ def test_a_part_that_cannot_be_joined_fails_once(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as context:
-        context.setattr(join, "concatenate", interrupted)
+        context.setattr(join_parts, "concatenate", interrupted)
         with pytest.raises(KeyboardInterrupt):
             in_chunks(path, segmenter)
     part = sorted((tmp_path / "cut" / "v" / SCRATCH).glob("*/overlay.mp4"))[1]

@@ -17,10 +17,10 @@ import torch
 from test_device_input import noise
 
 from cornea_stream.engines import build_engine
-from cornea_stream.engines.cuda.batch_size import best_batch_size
-from cornea_stream.engines.cuda.engine import TorchCUDAEngine
-from cornea_stream.engines.cuda.graph import GraphedNetwork
 from cornea_stream.engines.preprocess import model_input
+from cornea_stream.engines.torch_cuda.batch_size import best_batch_size
+from cornea_stream.engines.torch_cuda.engine import TorchCUDAEngine
+from cornea_stream.engines.torch_cuda.graph import GraphedNetwork
 from cornea_stream.errors import DeviceError
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.media.frame import Frame
@@ -162,7 +162,7 @@ def test_a_lost_gpu_is_told_in_one_sentence(
 
     engine = TorchCUDAEngine(weights, device=CPU, precision="fp32", batch_size=6)
     name = {"submit": "staging.Staging.upload", "result": "staging.Download.result"}[when]
-    monkeypatch.setattr(f"cornea_stream.engines.cuda.{name}", fail)
+    monkeypatch.setattr(f"cornea_stream.engines.torch_cuda.{name}", fail)
     with pytest.raises(DeviceError, match="the GPU failed: cpu: CUDA error: unspecified launch f"):
         engine.submit(images).result()
 

@@ -11,9 +11,9 @@ import pytest
 import torch
 from conftest import REAL_CLIP, Image, disc, needs_real_clip, write_video
 
-from cornea_stream.engines.cuda.device_input import device_input
-from cornea_stream.engines.cuda.engine import TorchCUDAEngine
 from cornea_stream.engines.preprocess import model_input
+from cornea_stream.engines.torch_cuda.device_input import device_input
+from cornea_stream.engines.torch_cuda.engine import TorchCUDAEngine
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.media.frame import Frame
 from cornea_stream.media.planes import Planes, native_planes, view

@@ -202,7 +202,8 @@ def test_a_loaded_checkpoint_is_taken_as_it_is(tiny_checkpoint: Path) -> None:
 
 
 def test_everything_that_is_promised_is_there() -> None:
-    import cornea_stream.cli.runner  # pulls every module in: none may hide a function of its name
+    # Pulls every module in: none may hide a function of its name.
+    import cornea_stream.cli.rendering
 
     assert {"Segmenter", "Session", "open_source", "run_source"} <= set(dir(cornea_stream))
     for name in cornea_stream.__all__:

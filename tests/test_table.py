@@ -18,7 +18,7 @@ from cornea_stream.runs.options import RunOptions
 from cornea_stream.runs.run import run_source
 from cornea_stream.sinks import CSV_COLUMNS, MetricsSink
 from cornea_stream.sinks import parquet as parquet_module
-from cornea_stream.sinks.columns import COLUMNS, MM_COLUMNS
+from cornea_stream.sinks.measurement_columns import COLUMNS, MM_COLUMNS
 
 FORMATS = ("metrics.csv", "metrics.parquet")
 DIGITS = {column.name: column.digits for column in (*COLUMNS, *MM_COLUMNS)}

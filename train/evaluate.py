@@ -16,7 +16,7 @@ from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.media.frame import Image
 from cornea_stream.postprocess.mask import iou as mask_iou
 from cornea_stream.postprocess.measurement import measure
-from cornea_stream.storage import output_errors, write_file
+from cornea_stream.storage import atomic_path, output_errors, write_file
 from cornea_train.dataset import Pair, Problem, find_pairs, load_pair
 from cornea_train.metrics import Overlap, bootstrap_interval, overlap, surface_distances
 from cornea_train.plots import contact_sheet
@@ -167,14 +167,10 @@ def write_evaluation(folder: Path, evaluation: Evaluation, about: dict[str, Any]
         "unusable": [asdict(p) for p in evaluation.problems],
     }
     write_file(folder / FILES[0], (json.dumps(content, indent=1, default=str) + "\n").encode())
-    target = folder / FILES[1]
-    part = target.with_suffix(".part.csv")
-    with output_errors(target):
-        with part.open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(asdict(evaluation.scores[0])), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(asdict(s) for s in evaluation.scores)
-        part.replace(target)
+    with atomic_path(folder / FILES[1]) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(asdict(evaluation.scores[0])), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(s) for s in evaluation.scores)
 
 
 def check_folder(folder: Path, overwrite: bool) -> None:

@@ -13,7 +13,7 @@ from torch import nn
 from cornea_stream.errors import OutputError, UsageError
 from cornea_stream.models.checkpoint import Checkpoint, save_checkpoint
 from cornea_stream.models.pspnet import build_pspnet
-from cornea_stream.storage import output_errors, part_path
+from cornea_stream.storage import atomic_path, output_errors
 from cornea_train.network import TrainNet
 
 SUFFIXES = (".safetensors", ".pth", ".onnx")
@@ -70,14 +70,13 @@ def published_state_dict(checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
 
 
 def _export_published(checkpoint: Checkpoint, path: Path) -> str:
-    with output_errors(path):
-        try:
-            torch.save(published_state_dict(checkpoint), part_path(path))
-        except RuntimeError as err:  # PyTorch wraps errors of the system
-            raise OutputError(
-                f"cannot write output: {path}: {err}: check free space and permissions"
-            ) from err
-        part_path(path).replace(path)
+    try:
+        with atomic_path(path) as temporary:
+            torch.save(published_state_dict(checkpoint), temporary)
+    except RuntimeError as err:  # PyTorch wraps errors of the system
+        raise OutputError(
+            f"cannot write output: {path}: {err}: check free space and permissions"
+        ) from err
     return "plain state dict of smp.PSPNet for raw 0–255 RGB"
 
 
@@ -126,32 +125,29 @@ def _export_onnx(checkpoint: Checkpoint, path: Path) -> str:
     model = _OnnxNet(TrainNet(pspnet, checkpoint.spec)).eval()
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (2, 3, height, width)).astype(np.float32)
-    part = part_path(path)
-    with output_errors(path), contextlib.redirect_stdout(None):
-        torch.onnx.export(
-            model,
-            (torch.from_numpy(images),),
-            str(part),
-            input_names=["images"],
-            output_names=["logits"],
-            dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=256)},),
-            external_data=False,
-            dynamo=True,
-            verbose=False,
-        )
-    session = onnxruntime.InferenceSession(str(part), providers=["CPUExecutionProvider"])
-    (found,) = session.run(None, {"images": images[:1]})
-    with torch.inference_mode():
-        expected = model(torch.from_numpy(images[:1])).numpy()
-    difference = float(np.abs(found - expected).max())
-    if difference > _ONNX_TOLERANCE:
-        part.unlink()
-        raise OutputError(
-            f"ONNX output differs from PyTorch by up to {difference:.3g}: {path}: try "
-            "another version of onnxruntime"
-        )
-    with output_errors(path):
-        part.replace(path)
+    with atomic_path(path) as temporary:
+        with contextlib.redirect_stdout(None):
+            torch.onnx.export(
+                model,
+                (torch.from_numpy(images),),
+                str(temporary),
+                input_names=["images"],
+                output_names=["logits"],
+                dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=256)},),
+                external_data=False,
+                dynamo=True,
+                verbose=False,
+            )
+        session = onnxruntime.InferenceSession(str(temporary), providers=["CPUExecutionProvider"])
+        (found,) = session.run(None, {"images": images[:1]})
+        with torch.inference_mode():
+            expected = model(torch.from_numpy(images[:1])).numpy()
+        difference = float(np.abs(found - expected).max())
+        if difference > _ONNX_TOLERANCE:
+            raise OutputError(
+                f"ONNX output differs from PyTorch by up to {difference:.3g}: {path}: try "
+                "another version of onnxruntime"
+            )
     return f"checked with onnxruntime: logits differ from PyTorch by {difference:.1e} at most"
 
 

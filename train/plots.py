@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,8 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cornea_stream.errors import OutputError
 from cornea_stream.sinks.png import write_png
+from cornea_stream.storage import atomic_path
 
 Image = NDArray[np.uint8]
 TRUTH, FOUND = (255, 255, 255), (0, 255, 0)
@@ -40,14 +39,8 @@ def plot_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
         axes.legend()
-    part = path.with_name(f".{path.stem}.part.png")
-    try:
-        figure.savefig(part, dpi=110)
-        os.replace(part, path)  # noqa: PTH105 (one call, and the error has the path)
-    except OSError as err:
-        raise OutputError(
-            f"cannot write output: {path}: {err.strerror or err}: check free space and permissions"
-        ) from err
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=110)
 
 
 def contact_sheet(

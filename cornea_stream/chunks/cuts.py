@@ -23,7 +23,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from cornea_stream.sources.read_options import ReadOptions
-from cornea_stream.sources.video_stream import open_pictures
+from cornea_stream.sources.video_track import open_pictures
 
 Times: TypeAlias = "NDArray[np.int64]"
 # Frames on each side of a cut that both neighbors decode and compare.

@@ -10,7 +10,7 @@ from pathlib import Path
 from cornea_stream.media.frame import Segmentation
 from cornea_stream.postprocess.pixel_spacing import Scale, WhiteToWhite
 from cornea_stream.sinks.base import SegmentationSink
-from cornea_stream.sinks.columns import Row
+from cornea_stream.sinks.measurement_columns import Row
 from cornea_stream.sinks.table import Measuring
 from cornea_stream.storage import complete, output_errors, part_path
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from cornea_stream.batch.task import Step
+from cornea_stream.chunks.chunk_sink import Within
 from cornea_stream.chunks.chunk_source import ChunkSource
 from cornea_stream.chunks.cuts import Chunk
 from cornea_stream.chunks.parts import EMPTY, ROWS, WHOLE, part_name
 from cornea_stream.chunks.rows import RowsSink
-from cornea_stream.chunks.within import Within
 from cornea_stream.errors import SourceError
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.pipeline.pipeline import Progress, run_pipeline

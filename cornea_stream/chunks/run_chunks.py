@@ -18,7 +18,7 @@ from typing import Any
 
 from cornea_stream.batch.task import Executor, Results, SourceTask, Step, Task, failure
 from cornea_stream.chunks.cuts import Chunk, plan_chunks
-from cornea_stream.chunks.join import join
+from cornea_stream.chunks.join_parts import join
 from cornea_stream.chunks.parts import WHOLE, Part, can_be_joined, renumbering
 from cornea_stream.chunks.run_chunk import ChunkTask, check_unchanged
 from cornea_stream.errors import UsageError

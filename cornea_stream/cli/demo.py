@@ -22,7 +22,7 @@ def demo(
 ) -> None:
     """Generate a surgery-like clip, segment the cornea and compare with the true masks."""
     from cornea_stream.batch.task import Here, Setup, plan_source
-    from cornea_stream.cli.runner import run_and_report
+    from cornea_stream.cli.rendering import run_and_report
     from cornea_stream.runs.options import RunOptions
     from cornea_stream.synthetic.demo import mean_iou, write_clip
 

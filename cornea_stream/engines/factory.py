@@ -48,7 +48,7 @@ def build_engine(
             from cornea_stream.engines.torch_cpu import TorchCPUEngine
 
             return TorchCPUEngine(checkpoint, precision=precision, batch_size=batch_size)
-        from cornea_stream.engines.cuda.engine import TorchCUDAEngine
+        from cornea_stream.engines.torch_cuda.engine import TorchCUDAEngine
 
         engines = [
             TorchCUDAEngine(checkpoint, device=one, precision=precision, batch_size=batch_size)

@@ -15,7 +15,7 @@ import numpy as np
 
 from cornea_stream.engines import Engine, Pending, build_engine
 from cornea_stream.errors import UsageError, check_number, wrong_type
-from cornea_stream.inference.calibration import calibration_images
+from cornea_stream.inference.calibration_frames import calibration_images
 from cornea_stream.media.address import Address
 from cornea_stream.media.frame import Frame, Image, Logits, Segmentation
 from cornea_stream.models.checkpoint import Checkpoint, load_checkpoint

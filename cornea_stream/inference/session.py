@@ -8,12 +8,12 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from types import TracebackType
 
 import av
 
 from cornea_stream.errors import FrameDroppedError, UsageError, check_number, wrong_type
 from cornea_stream.inference.segmenter import Segmenter, as_frame
-from cornea_stream.media.closing import Closing
 from cornea_stream.media.frame import Frame, Image, Segmentation
 from cornea_stream.pipeline.queues import Channel, Mailbox
 
@@ -27,7 +27,7 @@ class _Request:
     future: Future[Segmentation] = field(default_factory=Future)
 
 
-class Session(Closing):
+class Session:
     """Segments frames as they are pushed: `session.submit(rgb).result().mask`.
 
     Threads of the session compute the masks in the order of submission, each as soon as possible.
@@ -65,6 +65,17 @@ class Session(Closing):
             raise UsageError("a segmenter serves one session at a time: make another Segmenter")
         self._thread = threading.Thread(target=self._run, name="session", daemon=True)
         self._thread.start()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
 
     def submit(self, picture: Image | av.VideoFrame | Frame) -> Future[Segmentation]:
         """Push an image: (H, W, 3) uint8 RGB, an `av.VideoFrame` or a `Frame`.

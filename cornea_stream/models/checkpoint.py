@@ -10,7 +10,6 @@ Three kinds of file are read, always without running code from them:
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import json
@@ -28,6 +27,7 @@ from cornea_stream.errors import CheckpointError, OutputError
 from cornea_stream.models.infer_spec import first_keys, infer_spec
 from cornea_stream.models.pspnet import ModelSpec, build_pspnet, prune_dead_layers
 from cornea_stream.models.stored_tensors import StoredTensors
+from cornea_stream.storage import atomic_path, output_errors
 
 if TYPE_CHECKING:  # torch takes seconds to import, and a cached network runs without it
     import torch
@@ -149,19 +149,16 @@ def save_checkpoint(
     path = Path(path)
     kept = _without_dead_stages(state_dict, spec.encoder_depth)
     tensors = {k: v.detach().cpu().contiguous() for k, v in kept.items()}
-    temporary = path.with_name(f".{path.name}.part")
-    try:
+    about = {"spec": spec.to_dict(), "metadata": dict(metadata or {})}
+    with output_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix == ".safetensors":
-            header = json.dumps({"spec": spec.to_dict(), "metadata": dict(metadata or {})})
-            save_file(tensors, temporary, metadata={SPEC_KEY: header})
-        else:
-            content = {"model": tensors, "spec": spec.to_dict(), "metadata": dict(metadata or {})}
-            torch.save(content, temporary)
-        temporary.replace(path)
-    except (OSError, RuntimeError, SafetensorError) as err:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    try:
+        with atomic_path(path) as temporary:
+            if path.suffix == ".safetensors":
+                save_file(tensors, temporary, metadata={SPEC_KEY: json.dumps(about)})
+            else:
+                torch.save({"model": tensors, **about}, temporary)
+    except (RuntimeError, SafetensorError) as err:
         raise OutputError(
             f"cannot write checkpoint: {path}: {err}: check free space and permissions"
         ) from err

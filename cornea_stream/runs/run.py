@@ -21,7 +21,8 @@ from cornea_stream.runs.options import RunOptions, RunResult
 from cornea_stream.runs.outputs import OutputContext, open_sinks
 from cornea_stream.runs.plan import RunPlan, plan_run
 from cornea_stream.sinks import SegmentationSink
-from cornea_stream.sources.open import Source, open_reading
+from cornea_stream.sources import Source
+from cornea_stream.sources.open import open_reading
 from cornea_stream.sources.pacing import Paced
 from cornea_stream.storage import discard_scratch, hold_folder, write_run
 
@@ -101,7 +102,7 @@ def run_plan(
         result.seconds = time.perf_counter() - clock
         result.live = tally.report() if tally else None
         result.paths = describe_paths(source, segmenter)
-        result.damaged_s = source.damaged_s
+        result.damaged_s = list(source.damaged_s)
         result.warnings = [*plan.notes, *source.warnings, *(paced.warnings if paced else ())]
         take_results(result, sinks)
         if options.files:

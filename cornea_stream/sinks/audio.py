@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from cornea_stream.errors import SourceError
 from cornea_stream.sources.containers import known, open_media
 from cornea_stream.sources.discontinuity import Joints
-from cornea_stream.sources.video_stream import pick_stream
+from cornea_stream.sources.video_track import pick_stream
 
 Packet: TypeAlias = "AnyPacket[AudioStream]"
 # An rtsp header would contact the server; rtp supports the same codecs.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from cornea_stream.sinks.columns import Column, Row
+from cornea_stream.sinks.measurement_columns import Column, Row
 from cornea_stream.storage import complete, output_errors, part_path
 
 GROUP_ROWS = 8192

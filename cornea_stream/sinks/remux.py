@@ -7,14 +7,16 @@ from pathlib import Path
 import av
 from av.video.stream import VideoStream
 
+from cornea_stream.storage import atomic_path
+
 
 def make_ordinary(path: Path) -> None:
     """Replace a fragmented mp4 by an ordinary one with its index at the beginning.
 
-    Raises av.error.FFmpegError or OSError; `path` is then unchanged.
+    Raises OutputError; `path` is then unchanged.
     """
-    ordinary = path.with_name(f"{path.stem}.ordinary{path.suffix}")
     with (
+        atomic_path(path) as ordinary,
         av.open(f"file:{path}", options={"protocol_whitelist": "file"}) as source,
         av.open(f"file:{ordinary}", "w", options={"movflags": "+faststart"}) as sink,
     ):
@@ -31,7 +33,6 @@ def make_ordinary(path: Path) -> None:
                     packet.duration = _usual_duration(packet.stream)
                 packet.stream = copies[packet.stream.index]
                 sink.mux(packet)
-    ordinary.replace(path)
 
 
 def _usual_duration(stream: VideoStream) -> int:

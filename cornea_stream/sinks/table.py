@@ -13,7 +13,14 @@ from cornea_stream.postprocess.mask import iou
 from cornea_stream.postprocess.measurement import measure
 from cornea_stream.postprocess.pixel_spacing import MAX_SPREAD, Scale, WhiteToWhite
 from cornea_stream.sinks.base import SegmentationSink, SinkResult
-from cornea_stream.sinks.columns import COLUMNS, MM_COLUMNS, Column, Row, measured, millimeters
+from cornea_stream.sinks.measurement_columns import (
+    COLUMNS,
+    MM_COLUMNS,
+    Column,
+    Row,
+    measured,
+    millimeters,
+)
 from cornea_stream.sinks.parquet import ParquetTable
 from cornea_stream.storage import complete, output_errors, part_path
 

@@ -84,8 +84,7 @@ class VideoWriter:
             self._muxer.flush()
         self._release()
         if self.path.suffix == ".mp4" and self._muxer.started:
-            with output_errors(self.path):
-                make_ordinary(part_path(self.path))
+            make_ordinary(part_path(self.path))
         complete(self.path)
 
     def abort(self) -> None:

@@ -1,9 +1,10 @@
 """Sources: open a video, an image, a folder of images or a stream; iterate its frames in order."""
 
+from cornea_stream.sources.base import Source
 from cornea_stream.sources.images import ImageSource, is_image
 from cornea_stream.sources.live import LiveSource
 from cornea_stream.sources.nvdec import NvdecSource, check_decoder
-from cornea_stream.sources.open import Source, open_source
+from cornea_stream.sources.open import open_source
 from cornea_stream.sources.video import VideoSource
 
 __all__ = [

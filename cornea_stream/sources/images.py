@@ -11,8 +11,8 @@ from pathlib import Path
 import av
 
 from cornea_stream.errors import SourceError
-from cornea_stream.media.closing import Closing
 from cornea_stream.media.frame import Frame, MediaInfo
+from cornea_stream.sources.base import Source
 from cornea_stream.sources.containers import open_media, reason
 from cornea_stream.sources.read_options import ReadOptions
 
@@ -25,14 +25,12 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES
 
 
-class ImageSource(Closing):
+class ImageSource(Source):
     """One image, or the images of a folder in natural order (2 before 10) at 25 per second.
 
     Images that cannot be decoded are left out and told in `warnings`.
     Raises SourceError when there is no image to read.
     """
-
-    decoder = "CPU"
 
     def __init__(
         self,
@@ -41,8 +39,7 @@ class ImageSource(Closing):
     ) -> None:
         self.path = path
         self._reading = reading = reading or ReadOptions()
-        self.warnings: list[str] = []
-        self.damaged_s: list[tuple[float, float]] = []  # files are left out, not stretches of time
+        self._warnings: list[str] = []
         images = sorted(filter(is_image, path.iterdir()), key=_natural) if path.is_dir() else [path]
         if not images:
             raise SourceError(
@@ -54,12 +51,12 @@ class ImageSource(Closing):
             if (reading.start_s or 0.0) <= index / RATE
             and (reading.end_s is None or index / RATE < reading.end_s)
         ][:: reading.every]
-        self.frame_estimate = len(chosen)
+        self._count = len(chosen)
         frames = self._decode(chosen)
         first = next(frames, None)
         if first is None:
             raise SourceError(
-                "; ".join(self.warnings)
+                "; ".join(self._warnings)
                 or f"no image in the chosen range: {path}: check start and end"
             )
         self._frames = itertools.chain([first], frames)
@@ -81,6 +78,21 @@ class ImageSource(Closing):
     def __iter__(self) -> Iterator[Frame]:
         return self._frames
 
+    @property
+    def frame_estimate(self) -> int:
+        """How many images were chosen."""
+        return self._count
+
+    @property
+    def warnings(self) -> list[str]:
+        """Which images were left out, and why."""
+        return self._warnings
+
+    @property
+    def damaged_s(self) -> list[tuple[float, float]]:
+        """Nothing: images are left out, not stretches of time."""
+        return []
+
     def close(self) -> None:
         """Do nothing: every image is closed as soon as it is decoded."""
 
@@ -95,7 +107,7 @@ class ImageSource(Closing):
                     cause += f", perhaps larger than {self._reading.max_megapixels:g} megapixels"
                 if self._reading.strict:
                     raise SourceError(f"{cause}: run without strict=True to leave it out") from err
-                self.warnings.append(f"image left out: {cause}")
+                self._warnings.append(f"image left out: {cause}")
                 continue
             video.pts, video.time_base = index, 1 / RATE
             yield Frame(index, float(index / RATE), video)

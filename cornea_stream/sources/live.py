@@ -13,14 +13,14 @@ import av
 
 from cornea_stream.errors import SourceError, UsageError
 from cornea_stream.media.address import Address
-from cornea_stream.media.closing import Closing
 from cornea_stream.media.frame import Frame, MediaInfo
+from cornea_stream.sources.base import Source
 from cornea_stream.sources.damage import Damage
 from cornea_stream.sources.discontinuity import FALLBACK_RATE
+from cornea_stream.sources.network import why_it_ended
 from cornea_stream.sources.read_options import ReadOptions
-from cornea_stream.sources.streams import why_it_ended
 from cornea_stream.sources.timestamps import TIME_BASE, LiveClock
-from cornea_stream.sources.video_stream import convertible, describe, open_pictures
+from cornea_stream.sources.video_track import convertible, describe, open_pictures
 
 RECONNECT_S = 30.0
 """How long a source that went away is waited for."""
@@ -28,7 +28,7 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 8.0
 _HIGHEST_RATE = Fraction(240)  # a header that says more does not know
 
 
-class LiveSource(Closing):
+class LiveSource(Source):
     """The frames of a stream or camera from now on, with times that begin at 0.
 
     When the source goes away it is tried again, at growing distances, until `reconnect_s` seconds
@@ -37,9 +37,6 @@ class LiveSource(Closing):
     included. `on_note` gets a sentence when the source goes away and when it is back.
     Raises SourceError when nothing can be read, UsageError for a start.
     """
-
-    frame_estimate = None
-    decoder = "CPU"
 
     def __init__(
         self,
@@ -71,6 +68,10 @@ class LiveSource(Closing):
 
     def __iter__(self) -> Iterator[Frame]:
         return self._frames
+
+    @property
+    def frame_estimate(self) -> None:
+        """Nobody knows how many frames will come."""
 
     def close(self) -> None:
         """Close the connection; safe to call twice."""

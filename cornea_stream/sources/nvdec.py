@@ -16,7 +16,7 @@ from cornea_stream.media.planes import to_yuv420
 from cornea_stream.sources.containers import reason
 from cornea_stream.sources.read_options import ReadOptions
 from cornea_stream.sources.video import VideoSource
-from cornea_stream.sources.video_stream import open_pictures
+from cornea_stream.sources.video_track import open_pictures
 
 # Nobody has measured yet whether NVDEC pays, so auto does not take it.
 DECODERS = ("auto", "cpu", "nvdec")

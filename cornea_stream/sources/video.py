@@ -17,20 +17,20 @@ from av.video.stream import VideoStream
 
 from cornea_stream.errors import SourceError, UsageError
 from cornea_stream.media.address import Address
-from cornea_stream.media.closing import Closing
 from cornea_stream.media.frame import Frame
+from cornea_stream.sources.base import Source
 from cornea_stream.sources.containers import reason
 from cornea_stream.sources.damage import Damage
 from cornea_stream.sources.discontinuity import Joints
 from cornea_stream.sources.read_options import ReadOptions
-from cornea_stream.sources.video_stream import convertible, describe, open_pictures
+from cornea_stream.sources.video_track import convertible, describe, open_pictures
 
 # Seconds to step back, and further where a seek lands after the wanted time all the same: an index
 # in decoding order, or none, can point past it, and MPEG program streams begin with guessed times.
 _SEEK_MARGINS_S = (1.0, 10.0, 100.0)
 
 
-class VideoSource(Closing):
+class VideoSource(Source):
     """The frames of a video file, one pass, in presentation order.
 
     Standard input and web addresses are read in the same way, from their beginning to their end;
@@ -75,11 +75,6 @@ class VideoSource(Closing):
         self._container.close()
         if self._searcher:
             self._searcher.close()
-
-    @property
-    def decoder(self) -> str:
-        """Who decodes: CPU or NVDEC."""
-        return "CPU"
 
     @property
     def frame_estimate(self) -> int | None:

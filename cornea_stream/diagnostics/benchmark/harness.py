@@ -27,7 +27,7 @@ import psutil
 from cornea_stream.diagnostics.benchmark.inference import Inference, configurations, measure
 from cornea_stream.diagnostics.benchmark.plain_loop import plain_loop
 from cornea_stream.engines import Engine
-from cornea_stream.engines.cuda.engine import TorchCUDAEngine
+from cornea_stream.engines.torch_cuda.engine import TorchCUDAEngine
 from cornea_stream.errors import UsageError
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.media.color import NAMED

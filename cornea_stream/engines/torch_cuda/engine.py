@@ -15,12 +15,12 @@ import torch
 from numpy.typing import NDArray
 
 from cornea_stream.engines.base import Pending
-from cornea_stream.engines.cuda.batch_size import best_batch_size
-from cornea_stream.engines.cuda.device_input import device_input
-from cornea_stream.engines.cuda.graph import GraphedNetwork, cuda_recorder
-from cornea_stream.engines.cuda.staging import Staging
 from cornea_stream.engines.precision import DTYPES, choose_precision
 from cornea_stream.engines.preprocess import model_input
+from cornea_stream.engines.torch_cuda.batch_size import best_batch_size
+from cornea_stream.engines.torch_cuda.device_input import device_input
+from cornea_stream.engines.torch_cuda.graph import GraphedNetwork, cuda_recorder
+from cornea_stream.engines.torch_cuda.staging import Staging
 from cornea_stream.errors import DeviceError
 from cornea_stream.media.frame import Frame, Image
 from cornea_stream.media.planes import Layout, Planes, native_planes

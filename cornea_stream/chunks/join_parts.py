@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from cornea_stream.chunks.concatenate import Piece, concatenate
+from cornea_stream.chunks.concatenate_videos import Piece, concatenate
 from cornea_stream.chunks.parts import ROWS, VIDEOS, Part, part_name
 from cornea_stream.chunks.rows import read_rows
 from cornea_stream.media.frame import MediaInfo

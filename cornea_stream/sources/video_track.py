@@ -16,7 +16,7 @@ from cornea_stream.media.address import Address
 from cornea_stream.media.frame import MediaInfo, quarter_turn
 from cornea_stream.sources.containers import check_size, known, open_media
 from cornea_stream.sources.discontinuity import FALLBACK_RATE
-from cornea_stream.sources.streams import open_address
+from cornea_stream.sources.network import open_address
 
 _ATTACHED_PICTURE = av.stream.Disposition.attached_pic
 
