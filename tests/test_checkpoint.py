@@ -119,7 +119,7 @@ def test_missing_and_unwritable(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="is a folder"):
         load_checkpoint(tmp_path)
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="cannot write checkpoint"):
+    with pytest.raises(OutputError, match="cannot write output"):
         save_checkpoint(tmp_path / "file" / "w.pth", {}, TINY_SPEC)
 
 

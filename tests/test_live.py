@@ -43,7 +43,7 @@ from cornea_stream.pipeline.pipeline import run_pipeline
 from cornea_stream.pipeline.queues import Mailbox
 from cornea_stream.runs.options import RunOptions, RunResult
 from cornea_stream.runs.run import run_source
-from cornea_stream.sources import open_source, streams
+from cornea_stream.sources import network, open_source
 from cornea_stream.sources.timestamps import TIME_BASE, LiveClock
 
 # --- times and counts
@@ -388,7 +388,7 @@ def test_udp_that_changes_its_size_goes_on(tmp_path: Path, segmenter: Segmenter)
 def test_udp_that_falls_silent_is_waited_for(
     tmp_path: Path, segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streams, "READ_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(network, "READ_TIMEOUT_S", 0.3)
     port = free_port(socket.SOCK_DGRAM)
     with udp_sender(port):
         run = run_live(f"udp://127.0.0.1:{port}", tmp_path / "out", segmenter)
