@@ -17,6 +17,7 @@ import pickle
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -26,7 +27,7 @@ from safetensors import SafetensorError, safe_open
 from cornea_stream.errors import CheckpointError, OutputError
 from cornea_stream.models.infer_spec import first_keys, infer_spec
 from cornea_stream.models.pspnet import ModelSpec, build_pspnet, prune_dead_layers
-from cornea_stream.models.stored_tensors import StoredTensors
+from cornea_stream.models.stored_tensors import Tensors, TensorsField, load_safetensors
 from cornea_stream.storage import atomic_path, output_errors
 
 if TYPE_CHECKING:  # torch takes seconds to import, and a cached network runs without it
@@ -45,8 +46,8 @@ _DEAD_STAGES = {4: "encoder.layer3.", 5: "encoder.layer4."}
 class Checkpoint:
     """Weights with what they mean: the spec of the network, free metadata and the file's hash."""
 
-    state_dict: Mapping[str, torch.Tensor]
-    spec: ModelSpec
+    state_dict: TensorsField = TensorsField()  # noqa: RUF009 # a dict of tensors by name
+    spec: ModelSpec  # type: ignore[misc] # the field before has no default
     metadata: dict[str, Any] = field(default_factory=dict)
     path: Path | None = None
     sha256: str = ""
@@ -171,7 +172,7 @@ def _without_dead_stages(
     return {k: v for k, v in state_dict.items() if not dead or not k.startswith(dead)}
 
 
-_Content: TypeAlias = "tuple[Mapping[str, torch.Tensor], ModelSpec, dict[str, Any]]"
+_Content: TypeAlias = "tuple[Tensors | Callable[[], Tensors], ModelSpec, dict[str, Any]]"
 
 
 def _read_safetensors(path: Path, stored: bytes) -> _Content:
@@ -179,7 +180,7 @@ def _read_safetensors(path: Path, stored: bytes) -> _Content:
         with safe_open(path, framework="np") as file:  # its header; the tensors are for torch
             header = (file.metadata() or {}).get(SPEC_KEY)
             shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
-        tensors = StoredTensors(stored, shapes)
+        tensors = partial(load_safetensors, stored)
         if header is None:
             found = {name: SimpleNamespace(shape=shape) for name, shape in shapes.items()}
             return tensors, infer_spec(found), {}

@@ -1,32 +1,39 @@
-"""The tensors of a .safetensors file, made when the first is asked for."""
+"""Tensors that are read from a file's content when they are first asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 if TYPE_CHECKING:
     import torch
 
+Tensors: TypeAlias = "dict[str, torch.Tensor]"
 
-class StoredTensors(Mapping[str, "torch.Tensor"]):
-    """Tensors by name; torch, which takes seconds to import, is needed for their values only."""
 
-    def __init__(self, stored: bytes, names: Collection[str]) -> None:
-        """Take the content of the file and the names in it."""
-        self._stored = stored
-        self._names = dict.fromkeys(names)
-        self._tensors: dict[str, torch.Tensor] | None = None
+class TensorsField:
+    """A field of a dataclass: set to tensors by name, or to a function that returns them.
 
-    def __getitem__(self, name: str) -> torch.Tensor:
-        if self._tensors is None:
-            from safetensors.torch import load
+    torch, which takes seconds to import, is then needed by those only who look at them.
+    """
 
-            self._tensors, self._stored = load(self._stored), b""
-        return self._tensors[name]
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
+    def __get__(self, instance: object | None, owner: type) -> Tensors:
+        if instance is None:
+            raise AttributeError(self._name)  # so that the field has no default
+        value = instance.__dict__[self._name]
+        if callable(value):
+            value = instance.__dict__[self._name] = value()
+        return cast("Tensors", value)
 
-    def __len__(self) -> int:
-        return len(self._names)
+    def __set__(self, instance: object, value: Tensors | Callable[[], Tensors]) -> None:
+        instance.__dict__[self._name] = value
+
+
+def load_safetensors(stored: bytes) -> Tensors:
+    """Return the tensors in the content of a .safetensors file."""
+    from safetensors.torch import load
+
+    return load(stored)
