@@ -158,15 +158,25 @@ def stability(video: Path, segmenter: Segmenter) -> Stability:
     )
 
 
-def write_evaluation(folder: Path, evaluation: Evaluation, about: dict[str, Any]) -> None:
-    """Write evaluation.json and evaluation.csv into a folder. Raises OutputError."""
-    content = {
-        **about,
-        "summaries": [asdict(s) for s in evaluation.summaries],
-        "frames": [asdict(s) for s in evaluation.scores],
-        "unusable": [asdict(p) for p in evaluation.problems],
-    }
+def write_evaluation(folder: Path, evaluation: Evaluation | None, about: dict[str, Any]) -> None:
+    """Write evaluation.json and, of annotated frames, evaluation.csv into a folder.
+
+    Without annotated frames the files that an earlier evaluation has of them go.
+    Raises OutputError.
+    """
+    content = dict(about)
+    if evaluation is not None:
+        content |= {
+            "summaries": [asdict(s) for s in evaluation.summaries],
+            "frames": [asdict(s) for s in evaluation.scores],
+            "unusable": [asdict(p) for p in evaluation.problems],
+        }
     write_file(folder / FILES[0], (json.dumps(content, indent=1, default=str) + "\n").encode())
+    if evaluation is None:
+        for name in FILES[1:]:
+            with output_errors(folder / name):
+                (folder / name).unlink(missing_ok=True)
+        return
     with atomic_path(folder / FILES[1]) as temporary, temporary.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(asdict(evaluation.scores[0])), lineterminator="\n")
         writer.writeheader()

@@ -18,15 +18,26 @@ def evaluate(
         Path | None, typer.Option(help="Video to measure the stability of masks on.")
     ] = None,
     checkpoint: opt.Checkpoint = None,
-    output_dir: opt.OutputDir = Path("output/evaluation"),
+    output_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--output-dir",
+            "-o",
+            help="Folder for the outputs.",
+            show_default="output/evaluation; of a video alone nothing is written",
+        ),
+    ] = None,
     split_file: Annotated[
         Path | None, typer.Option(help="Score only the validation frames of this split.json.")
     ] = None,
     respect_holes: Annotated[
         bool, typer.Option("--respect-holes", help="Cut out the holes of polygons.")
     ] = False,
-    max_bad: Annotated[int, typer.Option(help="Maximum number of unusable pairs.")] = 0,
-    worst: Annotated[int, typer.Option(help="Number of frames on the contact sheet.", min=1)] = 12,
+    max_bad: Annotated[int, typer.Option(help="Maximum number of unusable pairs.", min=0)] = 0,
+    worst: Annotated[
+        int | None,
+        typer.Option(help="Number of frames on the contact sheet.", min=1, show_default="12"),
+    ] = None,
     device: opt.Device = "auto",
     backend: opt.Backend = "auto",
     precision: opt.Precision = "auto",
@@ -39,8 +50,8 @@ def evaluate(
 ) -> None:
     """Score a checkpoint: IoU, Dice and boundary distances per surgery, with confidence intervals.
 
-    Writes evaluation.json, evaluation.csv and worst_frames.png (ground truth in white, prediction
-    in green).
+    Writes evaluation.json; with --data-dir also evaluation.csv and worst_frames.png (ground truth
+    in white, prediction in green).
     """
     import json
     from dataclasses import asdict
@@ -51,6 +62,18 @@ def evaluate(
 
     if data_dir is None and video is None:
         raise UsageError("nothing to evaluate: give --data-dir, --video or both")
+    if data_dir is None:
+        for_annotated = {
+            "--split-file": split_file, "--respect-holes": respect_holes, "--max-bad": max_bad,
+            "--worst": worst,
+        }  # fmt: skip
+        for name, value in for_annotated.items():
+            if value:
+                raise UsageError(f"{name} is for annotated frames: add --data-dir, or leave it out")
+    folder = output_dir or Path("output/evaluation")
+    is_written = output_dir is not None or data_dir is not None
+    if is_written:
+        work.check_folder(folder, overwrite)
     segmenter = Segmenter(
         checkpoint,
         device=device,
@@ -63,13 +86,15 @@ def evaluate(
     told: dict[str, Any] = {"checkpoint": segmenter.checkpoint.sha256}
     if video is not None:
         told["stability"] = asdict(work.stability(video, segmenter))
+    result = None
     if data_dir is not None:
-        work.check_folder(output_dir, overwrite)
         result = work.evaluate(
             data_dir, segmenter, respect_holes=respect_holes, max_bad=max_bad,
-            split_file=split_file, sheet=output_dir / "worst_frames.png", worst=worst,
+            split_file=split_file, sheet=folder / "worst_frames.png", worst=worst or 12,
         )  # fmt: skip
-        work.write_evaluation(output_dir, result, told)
+    if is_written:
+        work.write_evaluation(folder, result, told)
+    if result is not None:
         told["summaries"] = [asdict(summary) for summary in result.summaries]
     if json_:
         typer.echo(json.dumps(told, indent=1))

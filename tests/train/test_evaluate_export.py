@@ -102,6 +102,28 @@ def test_evaluate_on_the_command_line(
     assert call(monkeypatch, "evaluate", "--checkpoint", tiny_checkpoint) == 2
 
 
+def test_evaluate_of_a_video_alone(
+    data_dir: Path, tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    video, out = write_video(tmp_path / "v.mp4", moving_discs(4)), tmp_path / "e"
+    alone = ("evaluate", "--video", video, "--checkpoint", tiny_checkpoint, "-o", out)
+    for option in (
+        ("--worst", 3), ("--split-file", tmp_path / "s.json"), ("--max-bad", 1),
+        ("--respect-holes",),
+    ):  # fmt: skip
+        assert call(monkeypatch, *alone, *option) == 2
+        assert f"{option[0]} is for annotated frames" in capsys.readouterr().err
+    assert not out.exists()
+    assert call(monkeypatch, *alone) == 0
+    assert json.loads((out / "evaluation.json").read_text())["stability"]["frames"] == 4
+    assert call(monkeypatch, *alone) == 5
+    assert call(monkeypatch, *alone, "--data-dir", data_dir, "--overwrite") == 0
+    assert len(list(out.iterdir())) == 3
+    assert call(monkeypatch, *alone, "--overwrite") == 0
+    assert [path.name for path in out.iterdir()] == ["evaluation.json"]
+
+
 @pytest.fixture
 def trained(tmp_path: Path) -> Checkpoint:
     """Random weights as training leaves them: normalized input, lively batch-norm statistics."""
