@@ -225,6 +225,22 @@ def test_awkward_file_names(tmp_path: Path, tiny_checkpoint: Path, call, name: s
     assert "complete" in out
 
 
+def test_ctrl_c_in_any_command_is_one_sentence(
+    call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # type: ignore[no-untyped-def]  # fmt: skip
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    for place in ("cornea_train.trainer.train", "cornea_train.export.export"):
+        monkeypatch.setattr(place, interrupt)
+    monkeypatch.setattr("cornea_stream.diagnostics.installation.describe_installation", interrupt)
+    before = signal.getsignal(signal.SIGINT)
+    for arguments in (("info",), ("train", "--data-dir", tmp_path, "-o", tmp_path / "o")):
+        code, out, err = call(*arguments)
+        assert (code, out, err) == (130, "", "Error: interrupted\n")
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_leaves_a_video_that_plays(
     tmp_path: Path, tiny_checkpoint: Path, ending: signal.Signals

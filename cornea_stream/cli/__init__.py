@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from cornea_stream.cli.annotate import annotate
 from cornea_stream.cli.benchmark import benchmark
@@ -24,7 +25,21 @@ from cornea_stream.cli.train import train
 from cornea_stream.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, CorneaStreamError
 from cornea_stream.media.address import without_secrets
 
+
+class _InterruptedError(Exception):
+    """Ctrl-C, which Typer itself would answer with an exit code and no word."""
+
+
+class _Commands(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as err:
+            raise _InterruptedError from err
+
+
 app = typer.Typer(
+    cls=_Commands,
     name="cornea-stream",
     help="Segment the cornea in every frame of a cataract-surgery video.",
     no_args_is_help=True,
@@ -62,7 +77,7 @@ def main() -> None:
         app()
     except CorneaStreamError as err:
         _fail(str(err), err, err.exit_code)
-    except KeyboardInterrupt:
+    except (_InterruptedError, KeyboardInterrupt):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # further ones would only spoil the exit
         _fail("interrupted", None, EXIT_INTERRUPTED)
     except Exception as err:
