@@ -25,13 +25,13 @@ def make(*names: str) -> None:
         Path(name).touch()
 
 
-def places(*patterns: str, out: str = OUT) -> dict[str, str]:
-    found = find_sources(patterns, Path(out))
+def places(*patterns: str, out: str = OUT, notes: list[str] | None = None) -> dict[str, str]:
+    found = find_sources(patterns, Path(out), ([] if notes is None else notes).append)
     return {one.path.as_posix(): one.place.as_posix() for one in found}
 
 
 def test_a_folder_stands_for_all_videos_below_it(here: Path) -> None:
-    make("rec/b.mp4", "rec/a.AVI", "rec/2024/may/c.mkv", "rec/notes.txt", "rec/2024/cover.jpg")
+    make("rec/b.mp4", "rec/a.AVI", "rec/2024/may/c.mkv", "rec/notes.txt")
     assert places("rec") == places("rec/") == {
         "rec/2024/may/c.mkv": "2024/may/c",
         "rec/a.AVI": "a",
@@ -39,14 +39,38 @@ def test_a_folder_stands_for_all_videos_below_it(here: Path) -> None:
     }  # fmt: skip
 
 
-def test_a_folder_of_images_is_one_source_and_so_is_one_among_videos(here: Path) -> None:
-    make("stills/1.png", "stills/2.png", "stills/more/3.png")
-    assert places("stills") == {"stills": "stills"}
+def test_every_folder_of_images_is_one_source(here: Path) -> None:
+    make("stills/1.png", "stills/2.png", "stills/more/3.png", "stills/more/yet/4.png")
+    assert places("stills") == {
+        "stills": "stills",
+        "stills/more": "more/more",
+        "stills/more/yet": "more/yet",
+    }
     make("rec/a.mp4", "rec/x/stack/1.png", "rec/x/stack/2.png")
     assert places("rec") == {"rec/a.mp4": "a", "rec/x/stack": "x/stack"}
-    make("rec/x/stack/deep/b.mp4")  # now pictures beside a video
-    assert places("rec") == {"rec/a.mp4": "a", "rec/x/stack/deep/b.mp4": "x/stack/deep/b"}
+    make("rec/x/stack/deep/b.mp4")
+    assert places("rec") == {
+        "rec/a.mp4": "a",
+        "rec/x/stack": "x/stack/stack",  # the outputs of a run do not lie in those of another
+        "rec/x/stack/deep/b.mp4": "x/stack/deep/b",
+    }
     assert places("rec", "stills")["stills"] == "stills"
+
+
+def test_images_beside_videos_are_passed_over_with_a_word(here: Path) -> None:
+    notes: list[str] = []
+    make("rec/a.mp4", "rec/cover.jpg", "rec/2024/b.mp4", "rec/2024/1.png", "rec/2024/2.png")
+    assert places("rec", notes=notes) == {"rec/a.mp4": "a", "rec/2024/b.mp4": "2024/b"}
+    assert sorted(note.split(": ")[:2] for note in notes) == [
+        ["images beside videos passed over", "rec (1)"],
+        ["images beside videos passed over", "rec/2024 (2)"],
+    ]
+    notes.clear()
+    assert places("rec/cover.jpg", "rec/*.mp4", notes=notes) == {
+        "rec/cover.jpg": "cover",
+        "rec/a.mp4": "a",
+    }
+    assert notes == []
 
 
 def test_outputs_and_hidden_files_are_no_sources(here: Path) -> None:

@@ -298,3 +298,13 @@ def test_what_goes_frame_by_frame_is_not_cut(
     assert (code, out) == (2, "")
     assert f"is not cut: {arguments[0]}: run it in one piece" in err
     assert {path.name for path in tmp_path.iterdir()} == {"v.mp4"}
+
+
+def test_images_beside_videos_are_named(
+    call, video: Path, tmp_path: Path, tiny_checkpoint: Path
+) -> None:  # type: ignore[no-untyped-def]  # fmt: skip
+    (tmp_path / "cover.png").touch()
+    weights = ("--checkpoint", tiny_checkpoint, "-o", tmp_path / "out")
+    code, _, err = call("run", tmp_path, *weights)
+    assert code == 0
+    assert f"Warning: images beside videos passed over: {tmp_path} (1)" in err

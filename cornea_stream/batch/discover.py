@@ -5,10 +5,11 @@ from __future__ import annotations
 import glob
 import os
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
+from typing import TypeAlias
 
 from cornea_stream.errors import SourceError, UsageError
 from cornea_stream.media.frame import source_name
@@ -24,6 +25,8 @@ VIDEO_SUFFIXES = frozenset({
 # fmt: on
 """What counts as a video in a folder that is searched; a file that is named may have any suffix."""
 
+Note: TypeAlias = Callable[[str], None]
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -33,20 +36,23 @@ class Found:
     place: Path
 
 
-def find_sources(patterns: Sequence[str], output_dir: Path) -> list[Found]:
+def find_sources(
+    patterns: Sequence[str], output_dir: Path, on_note: Note = lambda _: None
+) -> list[Found]:
     """Return the sources that `patterns` (files, folders, globs) name, each once, in their order.
 
-    A folder stands for the videos at any depth below it, and a folder with images and no video at
-    or below it for one source. Structure is kept: `2024/a.mp4` below the folder goes to `2024/a`,
-    and so with a glob below its first wildcard. Hidden files, `output_dir` and the outputs of
-    earlier runs (folders with a run.json) are passed over.
+    A folder stands for the videos at any depth below it, and for the folders at any depth that hold
+    images, each of which is one source. Images beside a video (covers, thumbnails) are passed over,
+    and `on_note` gets a sentence about them. Structure is kept: `2024/a.mp4` below the folder goes
+    to `2024/a`, and so with a glob below its first wildcard. Hidden files, `output_dir` and the
+    outputs of earlier runs (folders with a run.json) are passed over.
     Sources that would share a place get longer ones, in whatever order they are given: `a.avi` and
     `a.mp4`, or `2023/a` and `2024/a`.
     Raises SourceError for a pattern that names nothing, UsageError where places cannot differ.
     """
     found: dict[Path, Found] = {}
     for pattern in patterns:
-        matches = list(_matches(pattern, output_dir))
+        matches = list(_matches(pattern, output_dir, on_note))
         if not matches:
             raise SourceError(
                 f"no videos and no images in: {pattern}: check the path (hidden files and outputs "
@@ -57,18 +63,18 @@ def find_sources(patterns: Sequence[str], output_dir: Path) -> list[Found]:
     return _told_apart(list(found.values()))
 
 
-def _matches(pattern: str, output_dir: Path) -> Iterator[Found]:
+def _matches(pattern: str, output_dir: Path, on_note: Note) -> Iterator[Found]:
     """Yield what one argument names."""
     path = Path(pattern)
     if path.is_dir():
-        yield from _in_folder(path, Path(source_name(path)), Path(), output_dir)
+        yield from _in_folder(path, Path(source_name(path)), Path(), output_dir, on_note)
     elif glob.has_magic(pattern) and not path.exists():
-        yield from _in_glob(pattern, output_dir)
+        yield from _in_glob(pattern, output_dir, on_note)
     else:
         yield Found(path, Path(_stem(path)))
 
 
-def _in_glob(pattern: str, output_dir: Path) -> Iterator[Found]:
+def _in_glob(pattern: str, output_dir: Path, on_note: Note) -> Iterator[Found]:
     paths = sorted(map(Path, glob.glob(pattern, recursive=True)))  # noqa: PTH207 (absolute too)
     if not paths:
         raise SourceError(f"no file matches: {pattern}: check the pattern")
@@ -79,14 +85,16 @@ def _in_glob(pattern: str, output_dir: Path) -> Iterator[Found]:
             continue
         if path.is_dir():
             if "**" not in pattern:  # which matches what is in the folder as well
-                yield from _in_folder(path, place, place, output_dir)
+                yield from _in_folder(path, place, place, output_dir, on_note)
         elif "**" not in pattern or _is_video(path) or is_image(path):
             yield Found(path, place.parent / _stem(path))
 
 
-def _in_folder(folder: Path, name: Path, place: Path, output_dir: Path) -> Iterator[Found]:
-    """Yield what is in a folder: itself at `name`, or what lies below it, below `place`."""
-    for path in _search(folder, output_dir, set()):
+def _in_folder(
+    folder: Path, name: Path, place: Path, output_dir: Path, on_note: Note
+) -> Iterator[Found]:
+    """Yield what is in a folder: itself at `name`, and what lies below it, below `place`."""
+    for path in _search(folder, output_dir, set(), on_note):
         below = path.relative_to(folder)
         if path == folder:
             yield Found(path, name)
@@ -94,7 +102,7 @@ def _in_folder(folder: Path, name: Path, place: Path, output_dir: Path) -> Itera
             yield Found(path, place / (below if path.is_dir() else below.parent / _stem(path)))
 
 
-def _search(folder: Path, output_dir: Path, seen: set[Path]) -> list[Path]:
+def _search(folder: Path, output_dir: Path, seen: set[Path], on_note: Note) -> list[Path]:
     """Return the videos and the folders of images at or below `folder`, sorted."""
     seen.add(folder.resolve())  # links may lead in circles
     try:
@@ -102,16 +110,21 @@ def _search(folder: Path, output_dir: Path, seen: set[Path]) -> list[Path]:
             names = sorted(e.name for e in entries if not e.name.startswith("."))
     except OSError:
         return [folder]  # to be told among the failures
-    images, found = False, []
+    images, videos, below = 0, [], []
     for path in (folder / name for name in names):
         if path.is_dir():
             if path.resolve() not in seen and not _is_output(path, output_dir):
-                found += _search(path, output_dir, seen)
+                below += _search(path, output_dir, seen, on_note)
         elif _is_video(path):
-            found.append(path)
+            videos.append(path)
         elif is_image(path):
-            images = True
-    return [folder] if images and not any(map(_is_video, found)) else found
+            images += 1
+    if images and videos:
+        on_note(
+            f"images beside videos passed over: {folder} ({images}): name them, or move them to a "
+            "folder of their own"
+        )
+    return sorted([*([folder] if images and not videos else []), *videos, *below])
 
 
 def _is_output(folder: Path, output_dir: Path) -> bool:
@@ -156,11 +169,17 @@ def _told_apart(found: list[Found]) -> list[Found]:
     return found
 
 
+def _longer_name(found: Found) -> Path:
+    """Return the place with the file's suffix, or one level below; runs do not lie in another's."""
+    name = found.place.with_name(found.path.name)
+    return name if name != found.place else found.place / name.name
+
+
 def _longer(group: list[Found]) -> list[Found]:
     """Return the sources at places with their whole names, or from where their paths part."""
     names = [one.path.name for one in group]
     if len(set(names)) == len(names):
-        return [replace(one, place=one.place.with_name(one.path.name)) for one in group]
+        return [replace(one, place=_longer_name(one)) for one in group]
     paths = [_absolute(one.path) for one in group]
     base = os.path.commonpath([path.parent for path in paths])
     return [

@@ -170,9 +170,9 @@ def run(
 ) -> None:
     """Segment the cornea in every frame and write OUTPUT_DIR/<name>/overlay.mp4 and run.json.
 
-    A folder stands for all videos below it; a folder with images and no videos is one source. With
-    several sources, OUTPUT_DIR/summary.csv lists the result of each. A single SOURCE can also be
-    an rtsp, rtmp, udp or http address, /dev/videoN, or - for standard input.
+    A folder stands for all videos and all folders of images below it. With several sources,
+    OUTPUT_DIR/summary.csv lists the result of each. A single SOURCE can also be an rtsp, rtmp, udp
+    or http address, /dev/videoN, or - for standard input.
 
     Ctrl-C finishes the frames in flight and closes the outputs so that they play.
     """
@@ -223,10 +223,15 @@ def run(
         preview=PreviewSettings(preview_host, preview_port) if preview else None,
     )
     options.check()
+
+    def warn(note: str) -> None:
+        if not quiet:
+            typer.secho(f"Warning: {note}", fg=typer.colors.YELLOW, err=True)
+
     if address := lone_address(sources):
         places: list[tuple[Path | Address, Path]] = [(address, folder / address.name)]
     else:
-        places = [(found.path, folder / found.place) for found in find_sources(sources, folder)]
+        places = [(found.path, folder / found.place) for found in find_sources(sources, folder, warn)]
     if options.is_watched and len(places) > 1:
         raise typer.BadParameter(
             f"a stream or preview takes one source, not {len(places)}: start one run for each"
