@@ -136,7 +136,7 @@ def test_exit_codes_and_sentences(video: Path, tmp_path: Path, tiny_checkpoint: 
         (("run",), 2, "Missing argument"),
         (("run", video, "--shade", "x"), 2, "No such option"),
         (("run", video, "--no-overlay", *weights), 2, "nothing to write"),
-        (("run", video, "--batch-size", "many", *weights), 2, "neither auto nor a number"),
+        (("run", video, "--batch-size", "many", *weights), 2, "neither auto nor a positive number"),
         (("run", video, "--start", "soon", *weights), 2, "not a time"),
         (("run", tmp_path / "none.mp4", *weights), 3, "input not found"),
         (("run", tmp_path / "*.mov", *weights), 3, "no file matches"),

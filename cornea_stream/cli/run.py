@@ -231,7 +231,9 @@ def run(
     if address := lone_address(sources):
         places: list[tuple[Path | Address, Path]] = [(address, folder / address.name)]
     else:
-        places = [(found.path, folder / found.place) for found in find_sources(sources, folder, warn)]
+        places = [
+            (found.path, folder / found.place) for found in find_sources(sources, folder, warn)
+        ]
     if options.is_watched and len(places) > 1:
         raise typer.BadParameter(
             f"a stream or preview takes one source, not {len(places)}: start one run for each"
