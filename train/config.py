@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from cornea_stream.errors import UsageError, require
+from cornea_stream.errors import UsageError, check_number, require
 from cornea_stream.models.pspnet import MAX_SIDE
 
 AUGMENTATIONS = ("none", "mild")
@@ -62,15 +62,13 @@ class TrainConfig:
         """Raise UsageError for the first invalid setting."""
         require("matplotlib", "train", "training")
         for name in ("epochs", "batch_size", "accumulate", "image_size"):
-            if getattr(self, name) < 1:
-                raise UsageError(
-                    f"{name} must be 1 or more: {getattr(self, name)}: give a whole number"
-                )
+            check_number(name, getattr(self, name), 1, example=4)
+        for name in ("workers", "max_bad", "seed"):
+            check_number(name, getattr(self, name), 0, example=0)
         for name in ("lr", "min_lr"):
-            if not 0 <= getattr(self, name) < 1:
-                raise UsageError(
-                    f"{name} must be between 0 and 1: {getattr(self, name):g}: try 5e-5"
-                )
+            check_number(name, getattr(self, name), 0, 1, example=5e-5)
+        for name in ("weight_decay", "clip_norm", "dice_weight", "focal_weight", "boundary_weight"):
+            check_number(name, getattr(self, name), 0, example=0.5)
         if self.min_lr > self.lr:
             raise UsageError(f"min_lr is above lr: {self.min_lr:g} and {self.lr:g}: swap them")
         if not 0 <= self.dropout < 1:
@@ -97,7 +95,5 @@ class TrainConfig:
                 f"keep_last must be 1 or more: {self.keep_last}: leave it out to keep all"
             )
         weights = (self.dice_weight, self.focal_weight, self.boundary_weight)
-        if min(weights) < 0 or not any(weights):
-            raise UsageError(
-                f"loss weights must be 0 or more and not all 0: {weights}: try 0.5, 0.5 and 0"
-            )
+        if not any(weights):
+            raise UsageError("all loss weights are 0: give dice_weight or focal_weight 0.5")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 import signal
 import socket
@@ -178,14 +179,18 @@ def test_files_that_only_look_like_a_runs_are_kept(config: TrainConfig, name: st
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"epochs": 0}, "epochs must be 1 or more"), ({"lr": 2.0}, "lr must lie"),
+    [({"epochs": 0}, "epochs must be 1 or more"), ({"lr": 2.0}, "lr must be between"),
      ({"lr": 1e-7}, "min_lr is above lr"), ({"image_size": 100}, "multiple of 8"),
      ({"image_size": 4096}, "up to 2048"),
      ({"augment": "wild"}, "unknown augment"), ({"split": "eye"}, "unknown split"),
      ({"folds": 3, "fold": 3}, "fold 3 of 3"), ({"encoder_depth": 2}, "must be 3, 4 or 5"),
      ({"encoder_name": "resnet9000"}, "resnet9000"), ({"keep_last": 0}, "keep_last"),
-     ({"dropout": 1.0}, "dropout must lie"),
-     ({"dice_weight": 0.0, "focal_weight": 0.0}, "not all 0")],
+     ({"dropout": 1.0}, "dropout must be between"),
+     ({"dice_weight": 0.0, "focal_weight": 0.0}, "all loss weights are 0"),
+     ({"epochs": math.nan}, "epochs must be 1 or more"), ({"epochs": 1.5}, "epochs must be 1"),
+     ({"clip_norm": math.nan}, "clip_norm must be 0"), ({"weight_decay": -1.0}, "weight_decay"),
+     ({"dice_weight": math.inf}, "dice_weight must be 0"), ({"workers": -1}, "workers must be 0"),
+     ({"seed": -1}, "seed must be 0"), ({"max_bad": -1}, "max_bad must be 0")],
 )  # fmt: skip
 def test_settings_that_make_no_sense(
     config: TrainConfig, settings: dict[str, object], message: str
