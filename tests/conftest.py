@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,14 @@ from cornea_stream.models.pspnet import ModelSpec, build_pspnet
 SHARED = Path(__file__).parents[2] / "shared"
 REAL_CLIP = SHARED / "media" / "cataract_clip_1080p.mp4"
 needs_real_clip = pytest.mark.skipif(not REAL_CLIP.exists(), reason="the real clip is not here")
+
+with suppress(ImportError):  # the machine that tests a GPU has none
+    from hypothesis import HealthCheck, settings
+
+    settings.register_profile(
+        "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("untimed")
 
 Image = NDArray[np.uint8]
 TINY_SPEC = ModelSpec("resnet18", psp_out_channels=32, image_size=(64, 64))

@@ -184,7 +184,7 @@ def within(seconds: float, work) -> BaseException | None:  # type: ignore[no-unt
 STAGES = st.sampled_from(["none", "decode", "submit", "write", "close", "stop"])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(
     seed=st.integers(0, 2**32),
     depth=st.integers(1, 4),

@@ -24,7 +24,7 @@ def logits_of(mask: np.ndarray, strength: float = 5.0) -> np.ndarray:
     return np.where(mask > 0, strength, -strength).astype(np.float32)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 20), st.integers(1, 20), st.integers(1, 90), st.integers(1, 90))
 def test_upsampling_is_the_networks_own(h: int, w: int, height: int, width: int) -> None:
     logits = np.random.default_rng(h * 31 + w).normal(size=(h, w)).astype(np.float32)

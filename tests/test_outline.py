@@ -25,7 +25,7 @@ def filled(shape: tuple[int, ...], polygons: list[np.ndarray]) -> np.ndarray:
     return mask
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.integers(60, 300), st.integers(60, 200), st.integers(28, 120), st.floats(0.85, 1),
     st.integers(0, 179),
