@@ -13,7 +13,7 @@ import av
 import numpy as np
 import pytest
 from conftest import BrightnessEngine, disc, moving_discs
-from test_live import GatedEngine
+from test_live_pipeline import GatedEngine
 
 from cornea_stream import Segmentation, Segmenter, Session
 from cornea_stream.errors import DeviceError, FrameDroppedError, UsageError
