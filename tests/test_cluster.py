@@ -22,7 +22,7 @@ from waiting import PATIENCE_S, wait_until
 from cornea_stream.batch.ray.actor import shares
 from cornea_stream.batch.ray.cluster import TRIES, RayCluster
 from cornea_stream.batch.task import Setup, SourceTask, Step, plan_source
-from cornea_stream.chunks.run_chunks import InSegments
+from cornea_stream.chunks.run_chunks import ChunkingExecutor
 from cornea_stream.errors import CheckpointError, UsageError
 from cornea_stream.runs.options import RunOptions, RunResult
 
@@ -184,7 +184,7 @@ def test_segments_of_one_video_on_two_nodes(tmp_path: Path, setup: Setup, cluste
     cut = plan_source(path, tmp_path / "cut" / "v", wanted, setup.mask_settings())
     executor = RayCluster(setup, setup.mask_settings(), cluster.address, cores=1)
     workers = set()
-    for task, work in ((whole, executor), (cut, InSegments(executor, 2.0, smooth=False))):
+    for task, work in ((whole, executor), (cut, ChunkingExecutor(executor, 2.0, smooth=False))):
         ((done, result),) = work.run(
             [task], stop=threading.Event(), on_step=lambda step: workers.add(step.task)
         )
