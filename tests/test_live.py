@@ -35,7 +35,7 @@ from cornea_stream.errors import SourceError, UsageError
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.runs.options import RunOptions, RunResult
 from cornea_stream.runs.run import run_source
-from cornea_stream.sources import open_source, streams
+from cornea_stream.sources import network, open_source
 
 
 @dataclass
