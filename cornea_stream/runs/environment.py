@@ -1,4 +1,4 @@
-"""Facts about what a run computes with, a source, and a checkpoint."""
+"""Facts about the environment of a run, a source or a checkpoint."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CHECKPOINT_SUFFIXES = (".pth", ".pt", ".safetensors")
 
 
 def versions() -> dict[str, str | None]:
-    """Return the versions of Python and of the packages that decide what a run computes."""
+    """Return the versions of Python and of the packages that affect results."""
     found: dict[str, str | None] = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -39,9 +39,9 @@ def machine() -> str:
 
 
 def describe_path(path: Path) -> dict[str, Any]:
-    """Return what is known of a source or a checkpoint without processing it.
+    """Return the properties of a source or a checkpoint without processing it.
 
-    Raises SourceError or CheckpointError when it cannot be read.
+    Raises SourceError or CheckpointError if it cannot be read.
     """
     if path.suffix in _CHECKPOINT_SUFFIXES:
         checkpoint = load_checkpoint(path)

@@ -1,4 +1,4 @@
-"""run.json: what a run did, and whether it needs to be done again."""
+"""run.json: a description of a run, also used to decide whether to repeat it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from cornea_stream.runs.environment import machine, versions
 from cornea_stream.runs.options import RunOptions, RunResult
 from cornea_stream.storage import is_unfinished, read_run
 
-# These say how to treat earlier outputs, how to read and decode, and what else to show or draw:
-# they do not decide what the files of a complete run hold.
+# Options that do not determine the files of a complete run: treatment of earlier outputs, reading
+# and decoding, live outputs, and figures.
 _NOT_SETTINGS = frozenset({
     "overwrite", "resume", "decoder", "streams", "files", "realtime", "preview", "report",
     "summary", "strict", "max_megapixels", "reconnect_s", "live",
@@ -22,7 +22,7 @@ _NOT_SETTINGS = frozenset({
 
 
 def settings(options: RunOptions, masks: MaskSettings) -> dict[str, Any]:
-    """Return all settings that decide the contents of a run's outputs, as JSON holds them."""
+    """Return all settings that determine the outputs of a run, as JSON values."""
     chosen = {k: v for k, v in asdict(options).items() if k not in _NOT_SETTINGS}
     return {**chosen, **asdict(masks)}
 
@@ -34,9 +34,9 @@ def find_finished(
     wanted: dict[str, Any],
     options: RunOptions,
 ) -> RunResult | None:
-    """Return the result, as skipped, of a complete run in `folder` with these outputs; else None.
+    """Return the result of a complete run in `folder` with these outputs as skipped, else None.
 
-    With `options.strict` a run that met damage does not count.
+    With `options.strict`, a run with damage does not count as complete.
     """
     found = find_complete(folder, fingerprint, wanted)
     if found is None or (options.strict and found.get("damaged_s")):
@@ -48,7 +48,7 @@ def find_finished(
 
 
 def find_complete(folder: Path, fingerprint: str, wanted: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the run.json of `folder` if it holds all outputs of a source with these settings."""
+    """Return the run.json of `folder` if all outputs exist and source and settings are the same."""
     found = read_run(folder)
     complete = (
         found is not None
@@ -62,7 +62,7 @@ def find_complete(folder: Path, fingerprint: str, wanted: dict[str, Any]) -> dic
 
 
 def _same_settings(found: object, wanted: dict[str, Any]) -> bool:
-    """Whether `found` in run.json means the same; a setting that it lacks had its default."""
+    """Whether the settings in run.json are the same; missing ones had their defaults."""
     if not isinstance(found, dict):
         return False
     defaults = {field.name: field.default for field in fields(RunOptions)}

@@ -1,4 +1,4 @@
-"""What a run is asked for, and what came of it."""
+"""The options and the result of a run."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from cornea_stream.sources.read_options import ReadOptions
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What to make of a source; times in seconds of the source.
+    """The outputs and settings of a run; times are in seconds of the source.
 
-    `live` drops all but the newest frame where inference is slower than the source; None means for
-    sources that have no end. `reconnect_s` is how long one that went away is waited for.
-    `streams` get the overlay, or without `overlay` the mask, while it is made; without `files`
-    they are all there is, and nothing is written to disk. `realtime` reads no faster than the
-    recording plays; None does so where a stream goes to the network. `preview` serves a page with
-    the newest overlay during the run. Summary and report need the metrics.
+    `live` drops all but the newest frame while inference is busy; None applies it to sources
+    without an end. `reconnect_s` is the time to keep reconnecting. `streams` receive the overlay,
+    or the mask without `overlay`, during the run. Without `files`, nothing is written to disk.
+    `realtime` reads no faster than the recording plays; None applies it if a stream goes to the
+    network. `preview` serves a page with the newest overlay during the run. `summary` and
+    `report` turn on `metrics`.
     """
 
     overlay: bool = True
@@ -64,7 +64,7 @@ class RunOptions:
     preview: PreviewSettings | None = None
 
     def __post_init__(self) -> None:
-        """Raise UsageError for a number out of range and for an unknown color."""
+        """Raise UsageError for numbers out of range and unknown colors."""
         if self.summary or self.report:
             object.__setattr__(self, "metrics", True)
         check_scale(self.white_to_white_mm, self.mm_per_px)
@@ -76,7 +76,7 @@ class RunOptions:
         check_number("reconnect_s", self.reconnect_s, 0, example=RECONNECT_S)
 
     def check(self) -> EncoderSettings:
-        """Check what goes together, and try the encoder. Raises UsageError."""
+        """Check the combination of options and try the encoder. Raises UsageError."""
         wanted = (self.overlay, self.mask, self.frames, self.metrics, self.parquet, self.polygons)
         if not any(wanted) and not self.preview:
             raise UsageError("nothing to write: choose overlay, mask, frames or metrics")
@@ -103,7 +103,7 @@ class RunOptions:
 
     @property
     def is_watched(self) -> bool:
-        """Whether somebody sees the run as it goes, so that it stays whole and in this process."""
+        """Whether the run is watched live; it then stays in one piece and in this process."""
         return bool(self.streams or self.preview)
 
     @property
@@ -128,12 +128,12 @@ class RunOptions:
 
 @dataclass(slots=True)
 class RunResult:
-    """What came of one source; `status` is complete, skipped, interrupted or failed.
+    """The result of one source; `status` is complete, skipped, interrupted or failed.
 
-    A skipped one has the frames and seconds of the run that made its outputs. A failed one says
-    why in `error`, one sentence, with the exit code of the error's class. `live` is None unless
-    frames could be dropped. `paths` tells who did each step of the work: CPU or GPU, which engine,
-    which encoder. `damaged_s` are first and last second of the stretches that could not be decoded.
+    A skipped source has the frames and seconds of the run that wrote its outputs. A failed one
+    has one sentence in `error` and the exit code of the error class. `live` is None unless frames
+    could be dropped. `paths` names the device, engine and encoder of each step. `damaged_s` lists
+    begin and end in seconds of the stretches that could not be decoded.
     """
 
     source: str
@@ -155,5 +155,5 @@ class RunResult:
 
     @property
     def fps(self) -> float:
-        """Frames per second over the whole run, decode to last byte written."""
+        """Frames per second over the whole run, from decoding to the last byte written."""
         return self.frames / self.seconds if self.seconds > 0 else 0.0

@@ -1,4 +1,4 @@
-"""The outputs of a run: which files there will be, and how the sink of each is opened.
+"""The outputs of a run: their files and how to open their sinks.
 
 A new output format is a sink in `sinks/`, a function here that opens it, and a line in
 `choose_outputs`.
@@ -37,9 +37,9 @@ from cornea_stream.sinks import (
 
 @dataclass(frozen=True, slots=True)
 class OutputContext:
-    """What sinks are opened with: where, for which source, with which options and encoder.
+    """The arguments for opening sinks: folder, source, options and encoder.
 
-    Videos begin at `offset_s` of the source. `on_note` takes a sentence for the user.
+    Videos begin at `offset_s` of the source. `on_note` is called with sentences for the user.
     """
 
     folder: Path
@@ -53,14 +53,14 @@ class OutputContext:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One sink to be opened, and the names of the files or folders that it makes."""
+    """A sink to open, and the names of its files or folders."""
 
     files: tuple[str, ...]
     open: Callable[[OutputContext], SegmentationSink]
 
 
 def choose_outputs(options: RunOptions, *, still: bool) -> tuple[Output, ...]:
-    """Return the outputs that `options` ask for; those of a `still` image are images."""
+    """Return the outputs that `options` request; for a `still` image, they are images."""
     outputs: list[Output] = []
     if options.files:
         pictures = _still_outputs(options) if still else _video_outputs(options)
@@ -89,7 +89,7 @@ def choose_outputs(options: RunOptions, *, still: bool) -> tuple[Output, ...]:
 def open_sinks(
     outputs: Sequence[Output], context: OutputContext
 ) -> Iterator[list[SegmentationSink]]:
-    """Open the sink of every output; after an error, abort those that are open."""
+    """Open the sink of every output; on an error, abort the open ones."""
     sinks: list[SegmentationSink] = []
     try:
         for output in outputs:
@@ -116,7 +116,7 @@ def _still_outputs(options: RunOptions) -> list[Output]:
 
 
 def open_overlay(context: OutputContext) -> SegmentationSink:
-    """Open overlay.mp4: the source with the cornea painted on, and its sound."""
+    """Open overlay.mp4: the source with the cornea painted, and its audio."""
     options = context.options
     writer = open_video(context, "overlay.mp4", context.encoder, audio=context.audio)
     return OverlayVideoSink(writer, parse_color(options.color), options.opacity)
@@ -130,7 +130,7 @@ def open_mask(context: OutputContext, name: str = "mask.mkv") -> SegmentationSin
 def open_video(
     context: OutputContext, name: str, settings: EncoderSettings, *, audio: bool
 ) -> VideoWriter:
-    """Open a video file in the folder of the outputs."""
+    """Open a video file in the output folder."""
     return VideoWriter(
         context.folder / name, context.info, settings,
         audio=audio, offset_s=context.offset_s, end_s=context.options.end_s,
@@ -138,7 +138,7 @@ def open_video(
 
 
 def open_still(context: OutputContext) -> SegmentationSink:
-    """Open overlay.png and mask.png, as far as they are wanted."""
+    """Open overlay.png and mask.png, if requested."""
     options, folder = context.options, context.folder
     overlay = folder / "overlay.png" if options.overlay else None
     mask = folder / "mask.png" if options.mask else None
@@ -152,7 +152,7 @@ def open_frames(context: OutputContext) -> SegmentationSink:
 
 
 def open_tables(context: OutputContext, names: tuple[str, ...]) -> SegmentationSink:
-    """Open metrics.csv and metrics.parquet: measured once, written to each."""
+    """Open metrics.csv and metrics.parquet, which share one measurement."""
     options = context.options
     scale = choose_scale(options.white_to_white_mm, options.mm_per_px, context.info)
     return MetricsSink([context.folder / name for name in names], scale)
@@ -164,7 +164,7 @@ def open_polygons(context: OutputContext) -> SegmentationSink:
 
 
 def open_stream(context: OutputContext, target: StreamTarget) -> SegmentationSink:
-    """Open a stream of the overlay with sound, or of the mask alone."""
+    """Open a stream of the overlay with audio, or of the mask."""
     options = context.options
     sink = partial(
         StreamSink, target, context.info, offset_s=context.offset_s, may_break=options.files
@@ -176,7 +176,7 @@ def open_stream(context: OutputContext, target: StreamTarget) -> SegmentationSin
 
 
 def open_preview(context: OutputContext, settings: PreviewSettings) -> SegmentationSink:
-    """Serve the preview's page, and say where."""
+    """Start the preview and report its address."""
     options = context.options
     preview = Preview(settings, context.info, parse_color(options.color), options.opacity)
     context.on_note(f"Preview: {preview.address}")

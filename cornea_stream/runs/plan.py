@@ -1,4 +1,4 @@
-"""A run as planned: made once, from checked options, and passed down to whatever works on it."""
+"""The plan of a run: made once from checked options, then passed down."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from cornea_stream.storage import RUN_JSON, is_ours
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunPlan:
-    """One source, what to make of it, and where; plain data that can be sent to other processes.
+    """A source, its outputs and their folder; plain data that can be sent to other processes.
 
-    `settings` decide the contents of the outputs, as run.json lists them. `fingerprint` is None for
-    streams. `standing` are the outputs of an earlier run that may be replaced, with their times;
-    `finished` is the result of an earlier run that need not be done again. `notes` are warnings for
-    the result.
+    `settings` are the settings that determine the outputs, as listed in run.json. `fingerprint` is
+    None for streams. `standing` lists outputs of an earlier run that may be replaced, with their
+    modification times. `finished` is the result of an earlier run that need not be repeated.
+    `notes` are warnings for the result.
     """
 
     source: Path | Address
@@ -44,7 +44,7 @@ class RunPlan:
 
     @property
     def files(self) -> list[str]:
-        """Names of the files and folders that the run will make, run.json last."""
+        """Names of the files and folders that the run will write, run.json last."""
         return _files(self.outputs, self.options)
 
     @property
@@ -66,10 +66,10 @@ def plan_run(
 ) -> RunPlan:
     """Plan a run of `source` into `folder`, without opening the source.
 
-    With `options.resume` a run that is complete already, with the same source, settings and
-    weights, is `finished`; any other earlier run of this tool is replaced.
-    Raises UsageError for options that make no sense, OutputError if an output may not be replaced
-    or would replace the source, SourceError if the source does not exist.
+    With `options.resume`, a run that is already complete with the same source, settings and
+    weights is `finished`; any other earlier run of cornea-stream is replaced.
+    Raises UsageError for invalid options, OutputError if an output may not be replaced or would
+    replace the source, and SourceError if the source does not exist.
     """
     encoder = options.check()
     file = source if isinstance(source, Path) else None
@@ -101,7 +101,7 @@ def _standing(folder: Path, names: list[str]) -> tuple[tuple[str, int], ...]:
     for name in names:
         path = folder / name
         if path.exists():
-            # Files are added to folders while a run works; what counts is whether they are there.
+            # Folders change during a run, so only their existence counts.
             found.append((name, 0 if path.is_dir() else path.stat().st_mtime_ns))
     return tuple(found)
 
@@ -109,12 +109,12 @@ def _standing(folder: Path, names: list[str]) -> tuple[tuple[str, int], ...]:
 def _check_replaceable(
     folder: Path, names: list[str], source: Path | None, options: RunOptions
 ) -> None:
-    """Raise OutputError for outputs that would replace the source, or may not be replaced."""
+    """Raise OutputError for outputs that would replace the source or may not be replaced."""
     if options.summary:
         check_sheet(folder, options.overwrite)
     if options.report:
         check_report(folder, options.overwrite)
-    # With `resume`, what an earlier run of this tool left is there to be replaced.
+    # With `resume`, outputs of an earlier run of cornea-stream may be replaced.
     may_replace = options.overwrite or (options.resume and is_ours(folder))
     for target in (folder / name for name in names):
         if not target.exists():
@@ -134,7 +134,7 @@ def _check_replaceable(
 
 
 def _is_live(source: Path | Address, options: RunOptions) -> bool:
-    """Whether frames may be dropped. Raises UsageError for options of the other kind of source."""
+    """Whether frames can be dropped. Raises UsageError for options that need another source."""
     if isinstance(source, Path):
         if options.live:
             raise UsageError(f"not a live source: {source}: leave live=True out")

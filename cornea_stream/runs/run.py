@@ -1,4 +1,4 @@
-"""One run: from the source of a plan through the network into its sinks, and run.json at last."""
+"""Carries out one run plan: source, network, sinks and finally run.json."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def run_source(
 ) -> RunResult:
     """Process one source into `output_dir`/<its name>/ and describe the run in run.json there.
 
-    The hooks are those of `run_plan`. With `options.resume` a run that is complete already, with
-    the same source, settings and weights, is skipped; any other earlier run is done again.
-    Raises a CorneaStreamError if the source cannot be read or an output not be written; the outputs
-    of an earlier run are then as they were.
+    See `run_plan` for the callbacks. With `options.resume`, a run that is already complete with the
+    same source, settings and weights is skipped; any other earlier run is done again.
+    Raises a CorneaStreamError if the source cannot be read or an output cannot be written; outputs
+    of an earlier run are then unchanged.
     """
     source = find_address(path) or Path(str(path))
     name = source.name if isinstance(source, Address) else source_name(source)
@@ -64,12 +64,12 @@ def run_plan(
     on_progress: Callable[[Progress], None] | None = None,
     on_note: Callable[[str], None] | None = None,
 ) -> RunResult:
-    """Carry out a plan, unless it is finished already.
+    """Carry out a plan unless it is already finished.
 
-    `stop` ends the run early with outputs that play. `on_start` gets what is known of the source
-    and the number of frames to expect; `on_progress` is called after every frame; `on_note` gets
-    a sentence when a live source goes away and when it is back, and where the preview is.
-    Raises as `run_source` does.
+    `stop` ends the run early with outputs that play. `on_start` is called with the properties of
+    the source and the expected number of frames, and `on_progress` after every frame. `on_note`
+    gets a sentence when a live source goes away or returns, and the address of the preview.
+    Raises the same errors as `run_source`.
     """
     if plan.finished:
         return finish(plan)
@@ -132,7 +132,7 @@ def _open(
 
 
 def take_results(result: RunResult, sinks: Sequence[SegmentationSink]) -> None:
-    """Add to `result` what its sinks, now closed, say of themselves."""
+    """Add the warnings and results of the closed sinks to `result`."""
     for sink in sinks:
         result.warnings += sink.warnings
         found = sink.result
@@ -144,7 +144,7 @@ def take_results(result: RunResult, sinks: Sequence[SegmentationSink]) -> None:
 
 
 def finish(plan: RunPlan) -> RunResult:
-    """Return the result of a finished plan; draw the summary and the report that it lacks."""
+    """Return the result of a finished plan; write its summary and report if missing."""
     assert plan.finished is not None
     discard_scratch(plan.folder)
     if plan.options.summary and not (plan.folder / SHEET).exists():
@@ -155,7 +155,7 @@ def finish(plan: RunPlan) -> RunResult:
 
 
 def show(result: RunResult, options: RunOptions) -> None:
-    """Draw the summary and the report of a run that has ended, if wanted; no older one stays.
+    """Write the requested summary and report of a completed run; remove older ones.
 
     Raises OutputError.
     """
@@ -169,7 +169,7 @@ def show(result: RunResult, options: RunOptions) -> None:
 
 
 def describe_paths(source: Source, segmenter: Segmenter) -> dict[str, str]:
-    """Return who decoded, preprocessed and ran the network, in words."""
+    """Return what decoded, preprocessed and ran the network, in words."""
     engine = segmenter.engine.describe()
     return {
         "decode": source.decoder,

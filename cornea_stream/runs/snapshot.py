@@ -1,4 +1,4 @@
-"""Single moments of a video: the frame shown at a time, its mask and its overlay, as PNGs."""
+"""Single frames of a video: the frame shown at a time, with mask and overlay, as PNGs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FILES = ("original.png", "Cornea.png", "overlay.png")
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One extracted frame: its own time, the folder with its three files, and what was found."""
+    """One extracted frame: its time, the folder with its three files, and the result."""
 
     asked_s: float
     time_s: float
