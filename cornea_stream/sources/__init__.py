@@ -1,4 +1,4 @@
-"""Sources: open a video, an image, a folder of images or a stream; iterate its frames in order."""
+"""Sources: open a video, image, folder of images or stream, and iterate its frames."""
 
 from cornea_stream.sources.base import Source
 from cornea_stream.sources.images import ImageSource, is_image

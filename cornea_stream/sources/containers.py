@@ -1,4 +1,4 @@
-"""Opening files with FFmpeg: one local file and nothing else, within limits."""
+"""Opens single local files with FFmpeg, within limits."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from cornea_stream.errors import SourceError, check_number
 from cornea_stream.media.address import Address
 
 MAX_MEGAPIXELS = 64.0
-"""Largest picture that is decoded unless told otherwise: 8K has 33, and a bomb has billions."""
-_FFMPEG_MEGAPIXELS = 2147  # its own limit, 2**31 pixels
-# Formats that only name other files, or addresses, to read from.
+"""Default limit of the frame size: 8K has 33 megapixels, a decompression bomb has billions."""
+_FFMPEG_MEGAPIXELS = 2147  # FFmpeg's own limit, 2**31 pixels
+# Formats that only refer to other files or addresses.
 _POINTING_ELSEWHERE = frozenset(
     {"concat", "dash", "hls", "imf", "rtsp", "sdp", "vobsub", "webm_dash_manifest"}
 )
@@ -30,11 +30,11 @@ _Stream = TypeVar("_Stream")
 def open_media(
     path: Path, *, max_megapixels: float = MAX_MEGAPIXELS, hwaccel: HWAccel | None = None
 ) -> InputContainer:
-    """Open a local media file for reading; pictures larger than the limit will not be decoded.
+    """Open a local media file for reading; frames above the size limit are not decoded.
 
-    Nothing but the file itself is opened: playlists are refused, whatever their name says.
+    Only the file itself is opened; playlists are refused, whatever their names are.
     `hwaccel` decodes on a device.
-    Raises SourceError, naming the file and the cause.
+    Raises SourceError with the file and the cause.
     """
     if not path.exists():
         raise SourceError(f"input not found: {path}: check the path")
@@ -44,11 +44,11 @@ def open_media(
     options = {
         "protocol_whitelist": "file",
         "format_whitelist": self_contained_formats(),
-        "pattern_type": "none",  # a name like %d.jpg is that file, not a series
+        "pattern_type": "none",  # a name like %d.jpg means one file, not a series
     }
     try:
-        # `file:` keeps names like "a:b.mp4" from being read as a protocol. The limit is given
-        # twice: FFmpeg already decodes pictures while it looks for what the file holds.
+        # `file:` keeps names like "a:b.mp4" from being read as a protocol. The limit is set here
+        # too, because FFmpeg already decodes frames while it probes the file.
         container = av.open(f"file:{path}", options=options | limit, hwaccel=hwaccel)
     except PermissionError as err:
         raise SourceError(
@@ -65,18 +65,18 @@ def open_media(
 
 
 def limit_pictures(container: InputContainer, limit: dict[str, str]) -> None:
-    """Let the decoders of `container` refuse pictures above `pixel_limit`."""
+    """Make the decoders of `container` refuse frames above `pixel_limit`."""
     for stream in known(container.streams.video):
         stream.codec_context.options = dict(limit)
 
 
 def known(streams: Iterable[_Stream]) -> list[_Stream]:
-    """Return the streams whose codec this FFmpeg knows; PyAV gives the others no context."""
+    """Return the streams whose codec this FFmpeg knows; for others, PyAV has no codec context."""
     return [stream for stream in streams if getattr(stream, "codec_context", None) is not None]
 
 
 def check_size(stream: VideoStream, path: Path | Address, max_megapixels: float) -> None:
-    """Raise SourceError where the header promises pictures beyond the limit."""
+    """Raise SourceError if the frame size in the header exceeds the limit."""
     if stream.width * stream.height > 1e6 * max_megapixels:
         raise SourceError(
             f"frame too large: {path}: {stream.width}x{stream.height} is more than "
@@ -85,12 +85,12 @@ def check_size(stream: VideoStream, path: Path | Address, max_megapixels: float)
 
 
 def reason(err: BaseException) -> str:
-    """Return FFmpeg's or the system's own words for what went wrong."""
+    """Return the error text of FFmpeg or the system."""
     return str(getattr(err, "strerror", None) or err)
 
 
 def pixel_limit(max_megapixels: float) -> dict[str, str]:
-    """Return the option that makes FFmpeg refuse larger pictures. Raises UsageError."""
+    """Return the option that makes FFmpeg refuse larger frames. Raises UsageError."""
     limits = 0, _FFMPEG_MEGAPIXELS
     check_number("max_megapixels", max_megapixels, *limits, example=MAX_MEGAPIXELS, exclusive=True)
     return {"max_pixels": str(round(max_megapixels * 1e6))}
@@ -98,6 +98,6 @@ def pixel_limit(max_megapixels: float) -> dict[str, str]:
 
 @cache
 def self_contained_formats() -> str:
-    """Return the formats that name nothing else to read from, as FFmpeg's whitelist."""
+    """Return FFmpeg's whitelist of formats that do not refer to other files."""
     known = sorted(av.formats_available)
     return ",".join(n for n in known if _POINTING_ELSEWHERE.isdisjoint(n.split(",")))

@@ -1,4 +1,4 @@
-"""What could not be decoded, and where: the same few bytes however long a source runs."""
+"""Records of damage in constant memory, however long a source runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ _TOLD = 20
 
 
 class Damage:
-    """Packets that could not be decoded, with the stretches of time that they lie in."""
+    """Counts packets that could not be decoded, and the stretches of time they are in."""
 
     def __init__(self) -> None:
         self.packets = 0
@@ -15,17 +15,17 @@ class Damage:
 
     @property
     def stretches(self) -> list[tuple[float, float]]:
-        """First and last second of the stretches, of as many as are kept."""
+        """Begin and end of the recorded stretches in seconds."""
         return self._stretches[:_TOLD]
 
     def note(self, time_s: float) -> None:
-        """Count a packet; within a second of the last one it belongs to the same stretch."""
+        """Count a packet; within a second of the previous one, it extends the same stretch."""
         self.packets += 1
         if self._stretches and abs(time_s - self._stretches[-1][1]) <= 1:
             first, last = self._stretches[-1]
             self._stretches[-1] = (first, max(last, time_s))
             return
-        if len(self._stretches) > _TOLD:  # the last one is kept only to know when the next begins
+        if len(self._stretches) > _TOLD:  # the last one only marks where the next begins
             self._stretches.pop()
             self._further += 1
         self._stretches.append((time_s, time_s))

@@ -1,4 +1,4 @@
-"""Recordings joined end to end: the times of each begin anew, and are counted on."""
+"""Concatenated recordings: their timestamps restart, and are made continuous."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from av.video.stream import VideoStream
 
 FALLBACK_RATE = Fraction(25)
 _BACK_S, _REORDERED = 0.5, 17
-"""Times that run back by less than this, or than this many frames, are of one recording."""
+"""Smaller steps back, in seconds or frames, stay within one recording."""
 _TICKS_AHEAD = 2**31 - 1
 """How far times run ahead at most: no frame of an mp4 lasts longer, and FFmpeg aborts over it.
 
@@ -17,9 +17,9 @@ Its reader of MPEG-TS, whose clock begins anew after 26 hours, makes so much of 
 
 
 class Joints:
-    """What to add to the times of a video's pictures so that each recording follows the one before.
+    """Computes the shift of each recording, so that it follows the previous one.
 
-    `shifts` has a value for every recording begun so far, in ticks of the video's time base.
+    `shifts` has one value per recording so far, in ticks of the video's time base.
     """
 
     def __init__(self, stream: VideoStream) -> None:
@@ -31,7 +31,7 @@ class Joints:
         self._latest: int | None = None
 
     def shift(self, pts: int) -> int:
-        """Return what to add to the time of the next picture or packet."""
+        """Return the shift for the next frame or packet."""
         if self._latest is not None and self.is_jump(float((pts - self._latest) * self.time_base)):
             self.shifts.append(self.shifts[-1] + self._latest + self.step - pts)
             self._latest = pts
@@ -39,7 +39,7 @@ class Joints:
         return self.shifts[-1]
 
     def is_jump(self, seconds: float) -> bool:
-        """Whether times that go on by so much are those of another recording."""
+        """Whether a step of this size means that another recording begins."""
         return seconds < -self._back_s or seconds > self._ahead_s
 
     def shift_s(self, recording: int) -> float:

@@ -1,4 +1,4 @@
-"""Still images: one file, or a folder whose images are frames in sorted order."""
+"""Still images: one file, or a folder of images as a sequence."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ RATE = Fraction(25)
 
 
 def is_image(path: Path) -> bool:
-    """Whether the file's name says that it is a still image."""
+    """Whether the suffix is that of a still image."""
     return path.suffix.lower() in IMAGE_SUFFIXES
 
 
 class ImageSource(Source):
     """One image, or the images of a folder in natural order (2 before 10) at 25 per second.
 
-    Images that cannot be decoded are left out and told in `warnings`.
-    Raises SourceError when there is no image to read.
+    Images that cannot be decoded are skipped and listed in `warnings`.
+    Raises SourceError if there is no image to read.
     """
 
     def __init__(
@@ -80,21 +80,21 @@ class ImageSource(Source):
 
     @property
     def frame_estimate(self) -> int:
-        """How many images were chosen."""
+        """The number of selected images."""
         return self._count
 
     @property
     def warnings(self) -> list[str]:
-        """Which images were left out, and why."""
+        """The skipped images, with reasons."""
         return self._warnings
 
     @property
     def damaged_s(self) -> list[tuple[float, float]]:
-        """Nothing: images are left out, not stretches of time."""
+        """Always empty: images are skipped, not stretches of time."""
         return []
 
     def close(self) -> None:
-        """Do nothing: every image is closed as soon as it is decoded."""
+        """Do nothing: every image is closed after decoding."""
 
     def _decode(self, images: list[tuple[int, Path]]) -> Iterator[Frame]:
         for index, image in images:
@@ -103,11 +103,11 @@ class ImageSource(Source):
                     video = next(container.decode(video=0))
             except (SourceError, av.error.FFmpegError, StopIteration) as err:
                 cause = str(err) if isinstance(err, SourceError) else f"{image}: {reason(err)}"
-                if isinstance(err, av.error.ArgumentError):  # FFmpeg's answer to its pixel limit
+                if isinstance(err, av.error.ArgumentError):  # FFmpeg's error for its pixel limit
                     cause += f", perhaps larger than {self._reading.max_megapixels:g} megapixels"
                 if self._reading.strict:
-                    raise SourceError(f"{cause}: run without strict=True to leave it out") from err
-                self._warnings.append(f"image left out: {cause}")
+                    raise SourceError(f"{cause}: run without strict=True to skip it") from err
+                self._warnings.append(f"image skipped: {cause}")
                 continue
             video.pts, video.time_base = index, 1 / RATE
             yield Frame(index, float(index / RATE), video)

@@ -1,4 +1,4 @@
-"""Live sources: frames as they arrive, over as many connections as it takes."""
+"""Live sources: frames as they arrive, with reconnection."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from cornea_stream.sources.timestamps import TIME_BASE, LiveClock
 from cornea_stream.sources.video_track import convertible, describe, open_pictures
 
 RECONNECT_S = 30.0
-"""How long a source that went away is waited for."""
+"""Seconds to keep reconnecting."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 8.0
-_HIGHEST_RATE = Fraction(240)  # a header that says more does not know
+_HIGHEST_RATE = Fraction(240)  # higher rates in a header are wrong
 
 
 class LiveSource(Source):
     """The frames of a stream or camera from now on, with times that begin at 0.
 
-    When the source goes away it is tried again, at growing distances, until `reconnect_s` seconds
-    have passed without a frame; then iteration ends, and `warnings` tells it. The first frame is
-    decoded on opening, so that what cannot be reached fails there. `stop` ends iteration, waiting
-    included. `on_note` gets a sentence when the source goes away and when it is back.
-    Raises SourceError when nothing can be read, UsageError for a start.
+    If the source goes away, it reconnects at growing intervals until `reconnect_s` seconds have
+    passed without a frame; then iteration ends, with a warning. The first frame is decoded on
+    opening, so that an unreachable source fails there. `stop` ends iteration, also while waiting.
+    `on_note` gets a sentence when the source goes away and when it returns.
+    Raises SourceError if nothing can be read, and UsageError for a start time.
     """
 
     def __init__(
@@ -79,12 +79,12 @@ class LiveSource(Source):
 
     @property
     def damaged_s(self) -> list[tuple[float, float]]:
-        """First and last second of the stretches that could not be decoded, as far as read."""
+        """Begin and end in seconds of the stretches that could not be decoded so far."""
         return self._damage.stretches
 
     @property
     def warnings(self) -> list[str]:
-        """What went wrong so far, one sentence each."""
+        """Problems so far, one sentence each."""
         found = []
         if self._outages:
             found.append(f"the source went away and came back {_times(self._outages)}")
@@ -110,7 +110,7 @@ class LiveSource(Source):
                 yield Frame(index, time_s, video, now_s)
 
     def _arrivals(self) -> Generator[av.VideoFrame, None, None]:
-        """Yield every picture of every connection; in between wait and try again."""
+        """Yield the frames of all connections; wait and reconnect in between."""
         last_s, lost, pause_s = 0.0, False, _FIRST_PAUSE_S
         while True:
             cause = "it ended"
@@ -127,7 +127,7 @@ class LiveSource(Source):
                 return
             if self._info is None:
                 raise SourceError(f"{cause}: {self.address}: check that the source is sending")
-            if self.address.scheme == "stdin":  # cannot be opened again
+            if self.address.scheme == "stdin":  # cannot be reopened
                 return
             left_s = last_s + self._reconnect_s - time.monotonic()
             if left_s <= 0:
@@ -144,7 +144,7 @@ class LiveSource(Source):
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     def _connection(self) -> Iterator[av.VideoFrame]:
-        """Yield the pictures of one connection. Raises _GoneError unless the source ends it."""
+        """Yield the frames of one connection. Raises _GoneError unless the source ends it."""
         self._clock.interrupt()
         try:
             container, stream = open_pictures(
@@ -155,7 +155,7 @@ class LiveSource(Source):
                 raise
             raise _GoneError(str(err)) from None
         with container:
-            stream.thread_type = "SLICE"  # frame threads give every frame late
+            stream.thread_type = "SLICE"  # frame threads delay every frame
             packets = container.demux(stream)
             seen = False
             while not self._stop.is_set():
@@ -168,7 +168,7 @@ class LiveSource(Source):
                 try:
                     pictures = packet.decode()
                 except av.error.FFmpegError:
-                    if seen:  # before, it is the rest of a group whose key frame was missed
+                    if seen:  # before, it is the rest of a group without its keyframe
                         self._skip()
                     continue
                 for video in map(convertible, pictures):
@@ -188,7 +188,7 @@ class LiveSource(Source):
 
 
 class _GoneError(Exception):
-    """The connection ended; the text says why."""
+    """The connection ended, for the reason in the message."""
 
 
 def _live(info: MediaInfo) -> MediaInfo:

@@ -1,6 +1,6 @@
-"""Opening streams with FFmpeg: each kind with just its own protocols and formats.
+"""Opens streams with FFmpeg, each kind with only its own protocols and formats.
 
-A network source reaches no file and no other protocol, whatever its server answers.
+A network source cannot reach files or other protocols, whatever its server responds.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from cornea_stream.media.address import Address
 from cornea_stream.sources.containers import limit_pictures, pixel_limit, self_contained_formats
 
 OPEN_TIMEOUT_S, READ_TIMEOUT_S = 10.0, 5.0
-"""How long a source may take to answer, and be silent, before it counts as gone."""
+"""Seconds to wait for a connection, and for data, before a source counts as gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,8 @@ class _Kind:
     options: dict[str, str] = field(default_factory=dict)
 
 
-# No "nobuffer" flag: it throws away what is read while the stream is looked at, which is its first
-# key frame, and the next may be seconds away. The rate is not probed for; that takes a second.
+# No "nobuffer" flag: it discards the data read while probing, which includes the first keyframe;
+# the next can be seconds away. The frame rate is not probed, because that takes a second.
 _PROMPT = {"fpsprobesize": "0"}
 _WEB = _Kind("http,https,httpproxy,tcp,tls", self_contained_formats())
 _KINDS = {
@@ -48,10 +48,10 @@ _KINDS = {
 def open_address(
     address: Address, *, max_megapixels: float, stop: threading.Event | None = None
 ) -> InputContainer:
-    """Open a stream for reading; pictures larger than the limit will not be decoded.
+    """Open a stream for reading; frames above the size limit are not decoded.
 
-    `stop` ends waiting for standard input. Raises SourceError, naming the address without its
-    secrets and the cause.
+    `stop` ends waiting for standard input. Raises SourceError with the cause and the address
+    without its secrets.
     """
     kind = _KINDS[address.scheme]
     limit = pixel_limit(max_megapixels)
@@ -66,14 +66,14 @@ def open_address(
             timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S),
         )
     except (av.error.FFmpegError, OSError, ValueError) as err:
-        # From None: the error's own text holds the address with its secrets.
+        # From None: the text of the error contains the address with its secrets.
         raise SourceError(f"cannot open {address}: {_told(err)}: {_advice(address)}") from None
     limit_pictures(container, limit)
     return container
 
 
 def why_it_ended(err: av.error.FFmpegError) -> str:
-    """Return why reading failed, in words without the address."""
+    """Return why reading failed, without the address."""
     if isinstance(err, av.error.ExitError):
         return f"nothing arrived for {READ_TIMEOUT_S:g} s"
     return str(err.strerror or type(err).__name__)
@@ -94,16 +94,16 @@ def _advice(address: Address) -> str:
 
 
 class _StandardInput:
-    """Standard input as FFmpeg's reader; waits for data no longer than until `stop`."""
+    """Standard input as a file object for FFmpeg; `stop` ends waiting for data."""
 
     def __init__(self, stop: threading.Event | None) -> None:
         self._stop = stop or threading.Event()
         self._descriptor = sys.stdin.fileno()
 
     def read(self, size: int) -> bytes:
-        """Return up to `size` bytes; none at the end, or after `stop`."""
+        """Return up to `size` bytes, or none at the end or after `stop`."""
         while not self._stop.is_set():
-            # On Windows pipes cannot be waited for, and `stop` must wait for data.
+            # On Windows, waiting on pipes is impossible, so `stop` takes effect with the next data.
             if sys.platform == "win32" or select.select([self._descriptor], [], [], 0.2)[0]:
                 return os.read(self._descriptor, size)
         return b""

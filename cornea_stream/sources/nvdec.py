@@ -1,4 +1,4 @@
-"""Videos decoded by the GPU's own decoder, and in software from its first trouble on."""
+"""Videos decoded by NVDEC, with a fallback to software at the first error."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from cornea_stream.sources.read_options import ReadOptions
 from cornea_stream.sources.video import VideoSource
 from cornea_stream.sources.video_track import open_pictures
 
-# Nobody has measured yet whether NVDEC pays, so auto does not take it.
+# The speed of NVDEC has not been measured yet, so auto does not use it.
 DECODERS = ("auto", "cpu", "nvdec")
 _BROUGHT_HOME = ("nv12", "p010le", "p016le")
-"""What NVDEC's frames are in the CPU's memory; no decoder in software makes these."""
+"""Pixel formats of NVDEC frames in CPU memory; software decoders do not produce them."""
 
 
 def check_decoder(decoder: str) -> None:
-    """Raise UsageError for a decoder that does not exist."""
+    """Raise UsageError for an unknown decoder."""
     if decoder not in DECODERS:
         raise UsageError(f"unknown decoder: {decoder!r}: use {', '.join(DECODERS)}")
 
 
 class NvdecSource(VideoSource):
-    """The frames of a video file, decoded by NVDEC and brought to the CPU's memory.
+    """The frames of a video file, decoded by NVDEC and copied to CPU memory.
 
-    They are planar, as those of `VideoSource` are. When the GPU is not to be had, does not take the
-    format, or meets an error, the rest is decoded in software, which knows what damage is; that is
-    told in `warnings`. `decoder` says who decoded.
+    They are planar, like those of `VideoSource`. If the GPU is not available, does not support the
+    format or reports an error, the rest is decoded in software, which can tell damage apart, and
+    `warnings` says so. `decoder` names the decoders used.
     """
 
     def __init__(self, path: Path, reading: ReadOptions | None = None) -> None:
@@ -48,14 +48,14 @@ class NvdecSource(VideoSource):
 
     @property
     def decoder(self) -> str:
-        """NVDEC or CPU, or both one after the other, as far as the video was read."""
+        """NVDEC, CPU, or one after the other, for the frames read so far."""
         if self._trouble is None:
             return "NVDEC"
         return "NVDEC, then CPU" if self._given else "CPU"
 
     @property
     def warnings(self) -> list[str]:
-        """What was wrong with the stream, and why it was not decoded by the GPU."""
+        """Problems of the stream, and why the GPU did not decode it."""
         found = super().warnings
         if self._trouble is not None:
             found.append(f"no NVDEC: {self._trouble}: decoded on the CPU")
@@ -66,7 +66,7 @@ class NvdecSource(VideoSource):
             try:
                 return self._open_in_hardware()
             except SourceError as err:
-                # The GPU's fault or the file's: opening it without the GPU tells.
+                # Opening it without the GPU shows whether the GPU or the file is the cause.
                 self._give_up(reason(err.__cause__ or err))
         return super()._open()
 
@@ -75,7 +75,7 @@ class NvdecSource(VideoSource):
         container, stream = open_pictures(
             self.path, self._reading.max_megapixels, hwaccel=accelerator
         )
-        stream.codec_context.thread_count = 1  # threads would each hold surfaces of the GPU
+        stream.codec_context.thread_count = 1  # each thread would hold GPU surfaces
         return container, stream
 
     def _give_up(self, trouble: str) -> None:

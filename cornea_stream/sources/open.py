@@ -1,4 +1,4 @@
-"""Opening whatever a path or address names: a video, images, a stream, a camera."""
+"""Opens any source: a video, images, a stream or a camera."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def open_source(
 ) -> Source:
     """Open `path`: a file, a folder of images taken as one sequence, an address, a camera, or -.
 
-    The first five options are those of `ReadOptions`, the others those of `open_reading`.
-    Raises SourceError if nothing can be read there, UsageError if the arguments make no sense.
+    See `ReadOptions` for the first five options and `open_reading` for the others.
+    Raises SourceError if nothing can be read, and UsageError for invalid arguments.
     """
     return open_reading(
         path,
@@ -59,10 +59,10 @@ def open_reading(
 ) -> Source:
     """Open `path` to read the frames that `reading` selects.
 
-    Sources without an end, and with `live` the other streams too, are a `LiveSource`, which
-    `reconnect_s`, `stop` and `on_note` are for.
-    `decoder`: cpu, nvdec (video files only, else the CPU), or auto, which is the CPU.
-    Raises SourceError if nothing can be read there, UsageError if the arguments make no sense.
+    Sources without an end, and all streams with `live`, give a `LiveSource`, which uses
+    `reconnect_s`, `stop` and `on_note`.
+    `decoder` is cpu, nvdec (for video files; others use the CPU) or auto, which is the CPU.
+    Raises SourceError if nothing can be read, and UsageError for invalid arguments.
     """
     check_number("reconnect_s", reconnect_s, 0, example=RECONNECT_S)
     check_decoder(decoder)

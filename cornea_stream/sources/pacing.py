@@ -1,4 +1,4 @@
-"""A recording at the speed at which it plays, as a camera would deliver it."""
+"""Plays a recording in real time, as a camera would deliver it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NOTICED_S = 1.0
 
 
 class Paced:
-    """Gives every frame when it is due, counted from the first one; late ones at once.
+    """Yields every frame when it is due relative to the first one; late ones immediately.
 
     `stop` ends waiting.
     """
@@ -34,7 +34,7 @@ class Paced:
 
     @property
     def warnings(self) -> list[str]:
-        """Whether the frames were taken too slowly."""
+        """A warning if frames were read slower than real time."""
         if self._behind_s < _NOTICED_S:
             return []
         return [

@@ -1,4 +1,4 @@
-"""Which frames of a source are read, and what is tolerated on the way."""
+"""Which frames of a source to read, and which problems to tolerate."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from cornea_stream.sources.containers import MAX_MEGAPIXELS, pixel_limit
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """The frames with `start_s` <= time < `end_s`, and of those every `every`-th.
+    """Selects the frames with `start_s` <= time < `end_s`, and every `every`-th of them.
 
-    With `strict` the first damage is a SourceError instead of being skipped with a warning.
-    Frames of more than `max_megapixels` are refused before memory is spent on them.
-    Raises UsageError for values that make no sense.
+    With `strict`, damage raises SourceError; otherwise it is skipped with a warning. Frames above
+    `max_megapixels` are refused before memory is allocated for them.
+    Raises UsageError for invalid values.
     """
 
     start_s: float | None = None

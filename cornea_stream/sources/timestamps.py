@@ -1,4 +1,4 @@
-"""The times of a live recording: the source's own while they run on, else those of the clock."""
+"""Timestamps of live recordings: from the source while continuous, else from the clock."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from fractions import Fraction
 
 TIME_BASE = Fraction(1, 90000)
 _JUMP_S = 1.0
-"""How far a source's times may run ahead of the clock from one frame to the next."""
+"""Maximum lead of source times over the clock from one frame to the next."""
 
 
 class LiveClock:
-    """Gives every frame a time since the first one, in ticks of TIME_BASE, that always grows.
+    """Gives every frame an increasing time since the first one, in ticks of TIME_BASE.
 
-    Distances between frames are the source's, so that they are even where arrival is not. Where
-    its times are absent, go back or jump ahead, and after `interrupt`, the clock's time is taken
-    and counting goes on from there; `jumps` tells how often a source's times did that by itself.
+    Intervals between frames come from the source, so that they are even if arrival is not. If its
+    times are missing, run back or jump ahead, and after `interrupt`, the time of the clock is
+    used, and counting continues from there. `jumps` counts the jumps of the source's own times.
     """
 
     def __init__(self) -> None:
         self.jumps = 0
         self._began_s: float | None = None
         self._anchor: tuple[float, float] | None = None  # (source's time, ours)
-        self._before = (0.0, 0.0)  # the last frame's time by the source, and its arrival
+        self._before = (0.0, 0.0)  # source time and arrival of the last frame
         self._last = -1
 
     @property
@@ -30,11 +30,11 @@ class LiveClock:
         return float(max(0, self._last) * TIME_BASE)
 
     def interrupt(self) -> None:
-        """Forget the source's times: after a break it counts anew."""
+        """Forget the times of the source, which restart after an interruption."""
         self._anchor = None
 
     def tick(self, source_s: float | None, now_s: float) -> int:
-        """Return the ticks of a frame with the source's time, if it has one, that arrives now."""
+        """Return the ticks of a frame that arrives now, with its source time if it has one."""
         if self._began_s is None:
             self._began_s = now_s
         elapsed_s = now_s - self._began_s

@@ -1,4 +1,4 @@
-"""Videos with an end: decode in presentation order, with times that always grow; exact seek."""
+"""Videos with an end: decoding in presentation order, increasing times, exact seeking."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _SEEK_MARGINS_S = (1.0, 10.0, 100.0)
 class VideoSource(Source):
     """The frames of a video file, one pass, in presentation order.
 
-    Standard input and web addresses are read in the same way, from their beginning to their end;
-    `stop` ends waiting for standard input.
-    `info` describes the stream; `warnings` tells, once reading has ended, what was wrong with it.
-    The first frame is decoded on opening, so that a file without pictures fails there.
-    Raises SourceError when the file cannot be opened or holds no frame that can be decoded.
+    Standard input and web addresses are read in the same way, from beginning to end; `stop` ends
+    waiting for standard input.
+    `info` describes the stream; `warnings` is complete once reading has ended.
+    The first frame is decoded on opening, so that a file without frames fails there.
+    Raises SourceError if the file cannot be opened or no frame can be decoded.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class VideoSource(Source):
 
     @property
     def frame_estimate(self) -> int | None:
-        """How many frames `__iter__` will about yield, from the header; None if it does not say."""
+        """Approximate number of frames that `__iter__` yields, from the header, or None."""
         info = self.info
         if info.duration_s is None:
             return None
@@ -90,12 +90,12 @@ class VideoSource(Source):
 
     @property
     def damaged_s(self) -> list[tuple[float, float]]:
-        """First and last second of the stretches that could not be decoded, as far as read."""
+        """Begin and end in seconds of the stretches that could not be decoded so far."""
         return self._damage.stretches
 
     @property
     def warnings(self) -> list[str]:
-        """What was wrong with the stream as far as it was read, one sentence each."""
+        """Problems of the stream so far, one sentence each."""
         found = []
         if self._damage.packets:
             found.append(f"{self._damage}: skipped")
@@ -111,10 +111,10 @@ class VideoSource(Source):
     def frame_at(self, time_s: float) -> Frame:
         """Return the frame shown at `time_s`: the last whose time is <= `time_s`.
 
-        Found from the nearest keyframe before it. A time before the first frame gives the first.
-        It has a decoder of its own: iteration goes on undisturbed.
-        Raises UsageError, naming the duration, when the time is negative or past the last frame,
-        and for standard input.
+        It is decoded from the nearest keyframe before it, with a separate decoder, so iteration is
+        not affected. A time before the first frame gives the first frame.
+        Raises UsageError with the duration if the time is negative or after the last frame, and
+        for standard input.
         """
         self._check_open()
         if not isinstance(time_s, Real) or math.isnan(time_s):
@@ -148,12 +148,12 @@ class VideoSource(Source):
         return found
 
     def _reset(self) -> None:
-        """Forget what was wrong with what was read."""
+        """Reset the recorded problems."""
         self._damage = Damage()
         self._retimed = self._joined = 0
 
     def _measure_end(self) -> float:
-        """Return when the last frame's time is over; headers are often wrong about it."""
+        """Return the end of the last frame; the duration in headers is often wrong."""
         found, _ = self._last_until(math.inf, self._decoded(self.info.duration_s or 0.0))
         if found is None:
             found, _ = self._last_until(math.inf, self._decoded(0.0))
@@ -173,8 +173,8 @@ class VideoSource(Source):
     def _last_until(
         self, time_s: float, frames: Iterator[Frame]
     ) -> tuple[Frame | None, Frame | None]:
-        """Return the last frame with time <= `time_s`, and the one after it, where they exist."""
-        # Half a tick of slack: "0.0333333" typed by hand means the frame at 1/30 s.
+        """Return the last frame with time <= `time_s` and the next one, if they exist."""
+        # Half a tick of tolerance: "0.0333333" means the frame at 1/30 s.
         limit = time_s + float(self._stream.time_base or 0) / 2
         found = None
         for frame in frames:
@@ -198,12 +198,12 @@ class VideoSource(Source):
     def _decoded_until(self, time_s: float) -> Iterator[Frame]:
         """Decode from a keyframe that is shown at or before `time_s`, from the first frame for 0.
 
-        From that keyframe on pictures and times are those of one pass over the whole file.
+        From that keyframe on, frames and times equal those of a pass over the whole file.
         """
         for margin in () if self._once else _SEEK_MARGINS_S:
             if time_s - margin <= 0:
                 break
-            # Those shown before the keyframe may refer to pictures that were not decoded.
+            # Frames shown before the keyframe can refer to frames that were not decoded.
             frames = itertools.dropwhile(
                 lambda frame: not frame.video.key_frame and frame.time_s <= time_s,
                 self._decoded(time_s - margin),
@@ -215,7 +215,7 @@ class VideoSource(Source):
         return self._decoded(0.0)
 
     def _decoded(self, from_s: float) -> Iterator[Frame]:
-        """Decode from where a seek to `from_s` leads, from the first frame for 0."""
+        """Decode from the position of a seek to `from_s`, or from the first frame for 0."""
         self._rewind(from_s)
         joints = Joints(self._stream)
         time_base = joints.time_base
@@ -223,7 +223,7 @@ class VideoSource(Source):
         for index, video in enumerate(self._pictures()):
             pts = video.pts
             if pts is None and last is None and from_s > 0:
-                return  # nothing tells where the seek has led
+                return  # the position after the seek is unknown
             if pts is not None:
                 pts += joints.shift(pts)
                 self._joined = len(joints.shifts) - 1
@@ -242,14 +242,14 @@ class VideoSource(Source):
 
     def _rewind(self, from_s: float) -> None:
         if self._once:
-            return  # what comes first is where it stands
+            return  # the first packet is the position
         time_base = self._stream.time_base
         if from_s > 0 and time_base is not None:
             try:
                 self._container.seek(int(from_s / time_base), stream=self._stream, backward=True)
                 return
             except (av.error.FFmpegError, OverflowError):
-                pass  # no index, or no time: start over and decode up to the wanted time
+                pass  # no index or no times: decode from the beginning
         self._container.close()
         self._container, self._stream = self._open()
 
@@ -266,7 +266,7 @@ class VideoSource(Source):
                 self._skip(time_s)
                 return
             except av.error.FFmpegError as err:
-                secret = isinstance(self.path, Address)  # FFmpeg's text holds the whole address
+                secret = isinstance(self.path, Address)  # FFmpeg's text contains the full address
                 raise SourceError(
                     f"reading failed: {self.path}: {reason(err)}: check the disk or the connection"
                 ) from (None if secret else err)
@@ -279,7 +279,7 @@ class VideoSource(Source):
                 self._skip(time_s)
 
     def _check_open(self) -> None:
-        if self._closed:  # FFmpeg would crash the process
+        if self._closed:  # FFmpeg would crash
             raise UsageError(f"source is closed: {self.path}: use open_source again")
 
     def _skip(self, time_s: float) -> None:

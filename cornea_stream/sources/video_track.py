@@ -1,4 +1,4 @@
-"""The one stream of pictures in a container: choose it, describe it, tidy its frames."""
+"""The video stream of a container: selection, description and cleanup of frames."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def open_pictures(
     stop: threading.Event | None = None,
     hwaccel: HWAccel | None = None,
 ) -> tuple[InputContainer, VideoStream]:
-    """Open a file or stream; return it with its picture stream.
+    """Open a file or stream; return it with its video stream.
 
     `stop` ends waiting for standard input. `hwaccel` decodes files on a device. Raises SourceError
-    where there are no pictures, or larger ones than `max_megapixels`.
+    if there is no video stream, or its frames exceed `max_megapixels`.
     """
     if isinstance(path, Address):
         container = open_address(path, max_megapixels=max_megapixels, stop=stop)
@@ -45,19 +45,20 @@ def open_pictures(
     return container, stream
 
 
-# RGB, BT.709, unspecified, FCC, BT.601 (two), SMPTE 240M, BT.2020: what FFmpeg's scaler converts.
+# The color matrices of FFmpeg's scaler: RGB, BT.709, unspecified, FCC, BT.601 (two), SMPTE 240M and
+# BT.2020.
 _CONVERTIBLE, _UNSPECIFIED = (0, 1, 2, 4, 5, 6, 7, 9), 2
 
 
 def convertible(video: av.VideoFrame) -> av.VideoFrame:
-    """Return the frame; a tag of a color matrix that cannot be converted is taken away."""
+    """Return the frame without color matrix tags that cannot be converted."""
     if int(video.colorspace) not in _CONVERTIBLE:
         video.colorspace = _UNSPECIFIED
     return video
 
 
 def pick_stream(container: InputContainer, path: Path | Address) -> VideoStream:
-    """Return the first stream of pictures that can be decoded. Raises SourceError."""
+    """Return the first video stream that can be decoded. Raises SourceError."""
     streams = [s for s in container.streams.video if not s.disposition & _ATTACHED_PICTURE]
     if not streams:
         raise SourceError(f"no video in this file: {path}: give one with a video stream")
@@ -73,7 +74,7 @@ def pick_stream(container: InputContainer, path: Path | Address) -> VideoStream:
 def describe(
     path: Path | Address, container: InputContainer, stream: VideoStream, first: av.VideoFrame
 ) -> MediaInfo:
-    """Return what is known of a source once its first frame is decoded."""
+    """Return the properties of a source after decoding its first frame."""
     duration = None
     if stream.duration is not None and stream.time_base is not None:
         duration = float(stream.duration * stream.time_base)
