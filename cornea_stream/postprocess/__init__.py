@@ -1,1 +1,1 @@
-"""From logits to one cornea: mask, contours, measurements, smoothing over time."""
+"""From logits to results: mask, contours, measurements, pixel spacing, temporal smoothing."""

@@ -1,4 +1,4 @@
-"""Outlines of masks as polygons: fewer points than pixels, and nearly the same area."""
+"""Contours of masks as simplified polygons of nearly the same area."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from numpy.typing import NDArray
 
 from cornea_stream.media.frame import Image
 
-# By how many pixels a side may pass a point by: a share of the radius, so that small ones stay
-# round, and a pixel at most. It leaves discs 30 to 65 points and an IoU of 0.99 and more with
-# themselves from a radius of 28 pixels on.
+# Tolerance of the simplification: a share of the radius, so that small contours stay round, and at
+# most one pixel. Discs keep 30 to 65 points and, from a radius of 28 pixels on, an IoU of at least
+# 0.99 with themselves.
 _TOLERANCE_SHARE = 0.013
 _MIN_TOLERANCE, _MAX_TOLERANCE = 0.5, 1.0
 _SUBPIXELS = 4
 
 Polygon = NDArray[np.float64]
-"""(N, 2) points x, y in pixels, N >= 3, closed by itself."""
+"""(N, 2) points (x, y) in pixels, N >= 3; implicitly closed."""
 
 
 def pixel_outlines(mask: Image) -> list[Polygon]:
-    """Return the outer outline of every region, through the centers of its border pixels.
+    """Return the outer contour of every region, through the centers of its border pixels.
 
-    Whole numbers; `cv2.fillPoly` makes the mask of them again. Holes are not told, and regions of
-    one or two pixels have no outline.
+    Coordinates are integers; `cv2.fillPoly` restores the mask. Holes are omitted, and regions of
+    one or two pixels have no contour.
     """
     return _outlines(mask, 1)
 
 
 def edge_outlines(mask: Image) -> list[Polygon]:
-    """Return the outer outline of every region, along the edges of its pixels.
+    """Return the outer contour of every region, along the edges of its pixels.
 
-    The picture's top left corner is (0, 0), the center of its first pixel (0.5, 0.5), as in COCO.
-    Within an eighth of a pixel.
+    As in COCO, the top left corner of the image is (0, 0) and the center of the first pixel is
+    (0.5, 0.5). Accurate to an eighth of a pixel.
     """
     x, y, width, height = cv2.boundingRect(mask)
     if not width:
@@ -44,7 +44,7 @@ def edge_outlines(mask: Image) -> list[Polygon]:
 
 
 def _outlines(mask: Image, pixel: int) -> list[Polygon]:
-    """Return the outlines of a mask in which `pixel` by `pixel` are one pixel of the frame."""
+    """Return the contours of a mask in which `pixel` × `pixel` pixels are one frame pixel."""
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     found = []
     for contour in contours:

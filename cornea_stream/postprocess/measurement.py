@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from cornea_stream.errors import UsageError, wrong_type
 from cornea_stream.media.frame import Image
 
-# Five points determine an ellipse; fewer than this many leave it at the mercy of noise.
+# Five points determine an ellipse; with fewer than this many, noise dominates.
 _MIN_FIT_POINTS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """Size and place of a cornea; lengths in pixels, `angle_deg` of the major axis.
+    """Size and position of a cornea in pixels; `angle_deg` is that of the major axis.
 
     The angle is from the x axis toward the y axis (clockwise on the screen), in [0, 180).
     """
@@ -32,13 +32,13 @@ class Measurement:
 
 
 def measure(mask: Image | NDArray[np.bool_]) -> Measurement | None:
-    """Measure the cornea in `mask` ((H, W) uint8, 0 outside, or bool); None when it is empty.
+    """Measure the cornea in `mask` ((H, W) uint8, 0 outside, or bool); None if it is empty.
 
-    Of several regions only the largest is measured. The ellipse is fitted by direct least squares
-    (Fitzgibbon et al. 1999) to those outline points that do not lie on the frame's border, so that
-    a cornea cut by the border keeps its true axes; with too few of them it is the minimum-area
-    rectangle's.
-    Raises UsageError for what is no mask.
+    Only the largest region is measured. The ellipse is fitted by direct least squares (Fitzgibbon
+    et al. 1999) to the contour points that are not on the frame border, so that a cornea cut by
+    the border keeps its true axes. If there are too few points, the minimum-area rectangle is
+    used.
+    Raises UsageError if it is not a mask.
     """
     if not isinstance(mask, np.ndarray):
         raise wrong_type("mask", mask, "an (H, W) uint8 or bool array")
@@ -62,7 +62,7 @@ def measure(mask: Image | NDArray[np.bool_]) -> Measurement | None:
 
 
 def _largest(mask: Image) -> tuple[Image, NDArray[np.int32]]:
-    """Return the region with the most pixels, and its (N, 2) outline."""
+    """Return the region with the most pixels, and its (N, 2) contour."""
     contours, tree = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
     if not contours:
         return mask, np.empty((0, 2), np.int32)
@@ -80,12 +80,12 @@ def _ellipse(outline: NDArray[np.int32], shape: tuple[int, ...]) -> tuple[float,
     free = outline[(x > 0) & (x < width - 1) & (y > 0) & (y < height - 1)]
     if len(free) >= _MIN_FIT_POINTS:
         _, axes, angle = cv2.fitEllipseDirect(free)
-        # The outline runs through the centers of the border pixels, half a pixel inside the edge.
+        # The contour runs through the centers of the border pixels, half a pixel inside the edge.
         axes = (axes[0] + 1, axes[1] + 1)
     else:
         _, axes, angle = cv2.minAreaRect(outline)
         axes = (axes[0] + 1, axes[1] + 1)
-    # OpenCV gives the angle of the first axis.
+    # OpenCV returns the angle of the first axis.
     if axes[0] < axes[1]:
         axes, angle = axes[::-1], angle + 90
     return float(axes[0]), float(axes[1]), float(angle % 180)

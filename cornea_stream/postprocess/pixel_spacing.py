@@ -1,4 +1,4 @@
-"""Millimeters from pixels: a scale that is given, or estimated from the width of the cornea."""
+"""Pixel spacing: given, or estimated from the width of the cornea."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ MEAN_WHITE_TO_WHITE_MM = 11.7
 """Horizontal corneal diameter of healthy adults: 11.71 ± 0.42 mm in 743 eyes (Rüfer, Schröder,
 Erb: White-to-white corneal diameter, Cornea 2005;24:259–261)."""
 _WHITE_TO_WHITE_RANGE_MM = (5.0, 20.0)
-# Frames that the scale is taken from: sure, and neither tilted by more than 45° nor half hidden.
+# Suitable frames have high confidence and are neither tilted by more than 45° nor half hidden.
 MIN_CONFIDENCE = 0.9
 MIN_AXIS_RATIO = 0.7
-# A steady microscope keeps the axis within a few per cent; more is zoom.
+# With a fixed zoom, the axis stays within a few percent.
 MAX_SPREAD = 0.15
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """An estimate of the size of a pixel; `basis` says where it comes from.
+    """A pixel spacing; `basis` says where it comes from.
 
-    `mm_per_px` is the height of a pixel of the upright picture, None where no frame gave a scale;
-    `aspect` is a pixel's width over its height. `frames` were used; `spread` is the distance from
-    the 5th to the 95th percentile of their major axis over its median.
+    `mm_per_px` is the height of a pixel of the upright frame, or None if no frame was suitable.
+    `aspect` is the pixel aspect ratio (width / height). `frames` is the number of frames used, and
+    `spread` the range from the 5th to the 95th percentile of their major axis over its median.
     """
 
     mm_per_px: float | None
@@ -40,10 +40,11 @@ class Scale:
 
 
 class WhiteToWhite:
-    """The scale at which the cornea's median major axis over a run is `diameter_mm` long.
+    """Estimates the pixel spacing at which the median major axis of a run is `diameter_mm`.
 
-    One scale for all frames, since one per frame would give every frame the same diameter. It
-    takes part only in frames that show a whole cornea, surely and from about straight ahead.
+    There is one value for all frames, because one per frame would give every frame the same
+    diameter. Only frames with high confidence are used that show a whole cornea roughly from
+    straight ahead.
     """
 
     def __init__(self, diameter_mm: float, aspect: float = 1.0) -> None:
@@ -51,7 +52,7 @@ class WhiteToWhite:
         self._axes = array("f")
 
     def axis(self, mask: Image, found: Measurement, confidence: float) -> float | None:
-        """Return the major axis of one frame's cornea where that qualifies."""
+        """Return the major axis of one frame if the frame is suitable."""
         if confidence < MIN_CONFIDENCE or _touches_border(mask):
             return None
         major, minor = square_axes(
@@ -60,12 +61,12 @@ class WhiteToWhite:
         return major if minor >= MIN_AXIS_RATIO * major else None
 
     def note(self, axis: float | None) -> None:
-        """Take one frame's axis into account."""
+        """Add the axis of one frame."""
         if axis is not None:
             self._axes.append(axis)
 
     def scale(self) -> Scale:
-        """Return the scale that the frames so far give."""
+        """Return the pixel spacing from the frames so far."""
         basis = f"white-to-white {self.diameter_mm:g} mm"
         if not self._axes:
             return Scale(None, basis, self.aspect, frames=0)
@@ -80,9 +81,9 @@ class WhiteToWhite:
 
 
 def check_scale(white_to_white_mm: float | None, mm_per_px: float | None) -> None:
-    """Check what is asked for. Raises UsageError."""
+    """Check the options. Raises UsageError."""
     if white_to_white_mm is not None and mm_per_px is not None:
-        raise UsageError("two scales: white_to_white_mm and mm_per_px: leave one of them out")
+        raise UsageError("two scales: white_to_white_mm and mm_per_px: leave out one of them")
     if white_to_white_mm is not None:
         check_number(
             "white_to_white_mm", white_to_white_mm, *_WHITE_TO_WHITE_RANGE_MM,
@@ -95,7 +96,7 @@ def check_scale(white_to_white_mm: float | None, mm_per_px: float | None) -> Non
 def choose_scale(
     white_to_white_mm: float | None, mm_per_px: float | None, info: MediaInfo
 ) -> Scale | WhiteToWhite | None:
-    """Return the scale for a source, or what will find it; None when neither is asked for."""
+    """Return the pixel spacing for a source or its estimator; None if neither is requested."""
     aspect = float(info.sample_aspect_ratio or 1)
     if info.rotation % 180:
         aspect = 1 / aspect
@@ -109,13 +110,13 @@ def choose_scale(
 def square_axes(
     major_px: float, minor_px: float, angle_deg: float, aspect: float
 ) -> tuple[float, float]:
-    """Return an ellipse's axes in units of a pixel's height, for pixels that are not square."""
+    """Return the axes of an ellipse in units of the pixel height, for non-square pixels."""
     if aspect == 1:
         return major_px, minor_px
     angle = math.radians(angle_deg)
     along = major_px * math.cos(angle) * aspect, major_px * math.sin(angle)
     across = -minor_px * math.sin(angle) * aspect, minor_px * math.cos(angle)
-    # A linear map takes a circle to the ellipse whose axes are the map's singular values.
+    # A linear map turns a circle into an ellipse whose axes are the singular values of the map.
     major, minor = np.linalg.svd(np.array([along, across]), compute_uv=False)
     return float(major), float(minor)
 

@@ -1,7 +1,7 @@
-"""Steady masks over time: each frame's logits averaged with its neighbors, before and after.
+"""Temporal smoothing: the logits of each frame are averaged with those of its neighbors.
 
-The window is symmetric, so a moving eye is not trailed; it ends at cuts, so nothing leaks from
-one scene into the next.
+The window is symmetric, so masks do not lag behind a moving eye. It ends at cuts, so scenes do not
+mix.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from cornea_stream.media.frame import Logits
 T = TypeVar("T")
 
 WEIGHTS = (1.0, 2.0, 3.0, 2.0, 1.0)
-"""Weights of the frames from two before to two after: a triangle, the least that hides flicker."""
+"""Weights of the five frames: a triangle, the smallest window that hides flicker."""
 # An eye under the microscope moves by a few percent of its size from frame to frame (IoU above
-# 0.9); another scene, or an eye that comes or goes, agrees far less.
+# 0.9); another scene, or an eye that appears or disappears, agrees far less.
 CUT_IOU = 0.5
 
 
@@ -28,7 +28,7 @@ def smoothed(
 ) -> Iterator[T]:
     """Yield `items` in order with smoothed logits, two items behind.
 
-    `logits_of` gives an item's (h, w) logits, `replaced` the item with other ones.
+    `logits_of` returns the (h, w) logits of an item, `replaced` the item with other logits.
     """
     reach = len(WEIGHTS) // 2
     window: deque[tuple[T, Logits, int]] = deque()  # with the number of the scene
@@ -49,7 +49,7 @@ def smoothed(
 
 
 def is_cut(before: Logits, after: Logits) -> bool:
-    """Whether two frames' corneas agree so little that they belong to different scenes."""
+    """Whether two frames agree so little that they belong to different scenes."""
     a, b = before > 0, after > 0
     union = np.count_nonzero(a | b)
     return bool(np.count_nonzero(a & b) < CUT_IOU * union)
