@@ -1,1 +1,1 @@
-"""Many sources: which, who works on them, and what came of each."""
+"""Many sources: finding them, distributing the work, collecting the results."""

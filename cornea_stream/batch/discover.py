@@ -1,4 +1,4 @@
-"""An archive on disk: which sources the arguments name, and where the outputs of each one go."""
+"""Finds the sources that arguments name, and chooses the output folder of each."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ VIDEO_SUFFIXES = frozenset({
     ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m",
 })
 # fmt: on
-"""What counts as a video in a folder that is searched; a file that is named may have any suffix."""
+"""Suffixes of videos in searched folders; files named directly can have any suffix."""
 
 Note: TypeAlias = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A source, and where its outputs go, relative to the output folder."""
+    """A source and its place relative to the output folder."""
 
     path: Path
     place: Path
@@ -48,7 +48,7 @@ def find_sources(
     outputs of earlier runs (folders with a run.json) are passed over.
     Sources that would share a place get longer ones, in whatever order they are given: `a.avi` and
     `a.mp4`, or `2023/a` and `2024/a`.
-    Raises SourceError for a pattern that names nothing, UsageError where places cannot differ.
+    Raises SourceError if a pattern matches nothing, and UsageError if places cannot be unique.
     """
     found: dict[Path, Found] = {}
     for pattern in patterns:
@@ -104,7 +104,7 @@ def _in_folder(
 
 def _search(folder: Path, output_dir: Path, seen: set[Path], on_note: Note) -> list[Path]:
     """Return the videos and the folders of images at or below `folder`, sorted."""
-    seen.add(folder.resolve())  # links may lead in circles
+    seen.add(folder.resolve())  # symbolic links can form cycles
     try:
         with os.scandir(folder) as entries:
             names = sorted(e.name for e in entries if not e.name.startswith("."))
@@ -136,7 +136,7 @@ def _is_video(path: Path) -> bool:
 
 
 def _stem(path: Path) -> str:
-    """Return the name of a file's outputs; "..mp4" must not lead out of the folder."""
+    """Return the output name of a file; "..mp4" must not lead out of the folder."""
     return path.name if path.stem in (".", "..") else path.stem
 
 
@@ -145,7 +145,7 @@ def _absolute(path: Path) -> Path:
 
 
 def _told_apart(found: list[Found]) -> list[Found]:
-    """Give sources that share a place, or whose place holds another's, places of their own."""
+    """Give sources unique places if they share one or one contains another."""
     for _ in range(2):
         groups: dict[Path, list[Found]] = defaultdict(list)
         for one in found:
@@ -176,7 +176,7 @@ def _longer_name(found: Found) -> Path:
 
 
 def _longer(group: list[Found]) -> list[Found]:
-    """Return the sources at places with their whole names, or from where their paths part."""
+    """Return the sources with full file names as places, or with the differing path parts."""
     names = [one.path.name for one in group]
     if len(set(names)) == len(names):
         return [replace(one, place=_longer_name(one)) for one in group]

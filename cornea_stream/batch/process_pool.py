@@ -1,4 +1,4 @@
-"""Several worker processes on this machine, each with its model, and its GPU or share of cores."""
+"""Worker processes on this machine, each with its own model and its GPU or share of cores."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ from cornea_stream.runs.options import RunResult
 _LOOK_FOR_STOP_S = 0.1
 _SAFE_PATH = "PYTHONSAFEPATH"
 _News: TypeAlias = Step | RunResult | str | CorneaStreamError | None
-"""How far a worker is, a task's result, the engine it loaded, why it cannot load; None: it died."""
+"""Progress, the result of a task, the loaded engine, a loading error, or None: it died."""
 
 
 def worker_devices(device: str, jobs: int | None) -> list[str]:
     """Return the device of each of `jobs` processes: GPUs in turn, or cpu.
 
-    `device`: auto or cuda for all GPUs of this machine, cpu, cuda:N, or several GPUs with commas.
-    Without `jobs` there is one process per GPU, or a single one.
-    Raises UsageError for a device that is not there.
+    `device` is auto or cuda for all GPUs, cpu, cuda:N, or several GPUs separated by commas.
+    Without `jobs`, there is one process per GPU, or a single one.
+    Raises UsageError if a device is not available.
     """
     chosen = choose_devices(device)
     if device in ("auto", "cuda") and chosen != ["cpu"]:
@@ -53,33 +53,33 @@ def worker_devices(device: str, jobs: int | None) -> list[str]:
 
 
 def executor_for(setup: Setup, jobs: int | None, tasks: int | None) -> Executor:
-    """Return who is to do so many tasks on this machine (None: many).
+    """Return the executor for this number of tasks on this machine (None: many).
 
-    Raises UsageError as `worker_devices`.
+    Raises UsageError like `worker_devices`.
     """
     devices = worker_devices(setup.device, jobs)[:tasks]
     return Processes(setup, devices) if len(devices) > 1 else Here(setup)
 
 
 class Processes:
-    """Does tasks in worker processes, one at a time each; a worker that dies costs its task only.
+    """Runs tasks in worker processes, one at a time each; a dead worker only fails its task.
 
-    Workers are spawned: the threads of FFmpeg and PyTorch do not survive a fork. Each is born with
-    its share of the cores, so that all libraries in all of them together start as many threads as
-    there are cores.
+    Workers are spawned, because the threads of FFmpeg and PyTorch do not survive a fork. Each
+    starts with its share of the cores, so that all libraries together use as many threads as there
+    are cores.
     """
 
     def __init__(self, setup: Setup, devices: Sequence[str]) -> None:
-        """Take the plan for the segmenters, and the device of each worker."""
+        """Store the setup of the segmenters and the device of each worker."""
         self._setups = [replace(setup, device=device) for device in devices]
         self._description = ""
 
     def run(
         self, tasks: Sequence[Task], *, stop: threading.Event, on_step: Callable[[Step], None]
     ) -> Results:
-        """Yield each task with its result as it is done.
+        """Yield each task with its result when it is done.
 
-        Raises what making a segmenter raises, and CorneaStreamError when no worker could start.
+        Raises the errors of building a segmenter, and CorneaStreamError if no worker could start.
         """
         waiting = deque(tasks)
         setups = self._setups[: len(tasks)]
@@ -101,7 +101,7 @@ class Processes:
                         self._description = f"{news}; {len(setups)} processes"
                     elif news is not None:
                         yield worker.done(), news
-                        if news.exit_code == EXIT_INTERNAL:  # a GPU that failed stays failed
+                        if news.exit_code == EXIT_INTERNAL:  # a failed GPU does not recover
                             worker.kill()
                     else:
                         workers.remove(worker)
@@ -122,12 +122,12 @@ class Processes:
                 worker.kill()
 
     def describe(self) -> str:
-        """Return the engine of a worker, and how many there are."""
+        """Return the engine of a worker and the number of workers."""
         return self._description
 
 
 class _Worker:
-    """A worker process as the driver sees it."""
+    """A worker process from the side of the driver."""
 
     def __init__(self, setup: Setup, cores: frozenset[int]) -> None:
         self._setup, self._cores = setup, cores
@@ -144,21 +144,21 @@ class _Worker:
 
     @property
     def is_idle(self) -> bool:
-        """Whether it has loaded its model and waits for a task."""
+        """Whether it has loaded its model and is waiting for a task."""
         return self.was_ready and self.task is None and not (self._stopped or self._killed)
 
     def again(self) -> _Worker:
-        """Return a new one of its kind."""
+        """Return a replacement."""
         return _Worker(self._setup, self._cores)
 
     def give(self, task: Task) -> None:
-        """Have it begin a task."""
+        """Start a task."""
         self.task = task
-        with suppress(OSError):  # it died: `receive` will tell
+        with suppress(OSError):  # it died: `receive` reports it
             self.connection.send(task)
 
     def receive(self) -> _News:
-        """Return what it sent, None at its end."""
+        """Return the received message, or None at its end."""
         try:
             news: _News = self.connection.recv()
         except (EOFError, OSError):
@@ -168,13 +168,13 @@ class _Worker:
         return news
 
     def done(self) -> Task:
-        """Take back the task that it was given."""
+        """Return the finished task."""
         task, self.task = self.task, None
         assert task is not None
         return task
 
     def death(self) -> CorneaStreamError:
-        """Return the error for the task that it died with."""
+        """Return the error for the task during which it died."""
         assert self.task is not None
         code = self._process.exitcode or 0
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
@@ -184,14 +184,14 @@ class _Worker:
         )
 
     def stop(self) -> None:
-        """Have it end its task early."""
+        """Make it end its task early."""
         if not self._stopped:
             self._stopped = True
             with suppress(OSError):
                 self.connection.send(None)
 
     def kill(self) -> None:
-        """End it at once; what it was writing stays under part names."""
+        """Kill it; its unfinished outputs remain as .part files."""
         self._killed = True
         self._process.kill()
         self._process.join()
@@ -203,7 +203,7 @@ def _with_news(workers: Sequence[_Worker]) -> list[_Worker]:
 
 
 def core_shares(count: int) -> list[frozenset[int]]:
-    """Deal this process's cores to `count` workers: apart, neighbors together, one at least."""
+    """Divide the cores among `count` workers: disjoint, adjacent, at least one each."""
     if hasattr(os, "sched_getaffinity"):
         cores = sorted(os.sched_getaffinity(0), key=_position)
     else:
@@ -215,7 +215,7 @@ def core_shares(count: int) -> list[frozenset[int]]:
 
 
 def _position(cpu: int) -> tuple[int, int, int]:
-    """Return (socket, core, thread): the two threads of a core must not go to two workers."""
+    """Return (socket, core, thread), so that threads of one core go to the same worker."""
     folder = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology")
     try:
         socket = int((folder / "physical_package_id").read_text())
@@ -226,16 +226,16 @@ def _position(cpu: int) -> tuple[int, int, int]:
 
 @contextmanager
 def born_with(cores: frozenset[int]) -> Iterator[None]:
-    """Let processes started meanwhile have these cores only, and not hear the terminal's Ctrl-C.
+    """Restrict processes started in this context to these cores, and hide Ctrl-C from them.
 
-    A process that sets its cores itself does so too late: libraries count them on import. Nor do
-    they import modules that lie in the current folder, as Python from 3.11 on can be told.
+    Setting the cores within a process is too late, because libraries count them on import. From
+    Python 3.11 on, the processes also do not import modules from the current folder.
     """
     path = os.environ.get(_SAFE_PATH)
     os.environ[_SAFE_PATH] = "1"
-    can_mask = hasattr(signal, "pthread_sigmask")  # not on Windows: there workers ignore Ctrl-C
+    can_mask = hasattr(signal, "pthread_sigmask")  # not on Windows, where workers ignore Ctrl-C
     if can_mask:
-        resource_tracker.ensure_running()  # starting it would lift the mask
+        resource_tracker.ensure_running()  # starting it would reset the mask
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     before = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
     try:
@@ -254,19 +254,19 @@ def born_with(cores: frozenset[int]) -> Iterator[None]:
 
 
 def _serve(connection: Connection, setup: Setup, cores: int) -> None:
-    """Be a worker: load the model, then do task after task until told to stop, or the driver ends.
+    """Run as a worker: load the model, then run tasks until stopped or the driver ends.
 
-    In both cases the frames in flight are finished and the files closed so that they play.
+    In both cases, frames in flight are finished and the files closed so that they play.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Read by torch when it is imported, by whichever engine needs it.
+    # torch reads it on import, in whichever engine needs it.
     os.environ.setdefault("OMP_NUM_THREADS", str(cores))
     tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
     stop = threading.Event()
     threading.Thread(target=_listen, args=(connection, tasks, stop), daemon=True).start()
 
     def say(news: _News) -> None:
-        with suppress(OSError):  # the driver is gone, and the listener has noticed
+        with suppress(OSError):  # the driver is gone; the listener ends the worker
             connection.send(news)
 
     try:

@@ -1,4 +1,4 @@
-"""Many tasks: skip what is done, have the rest done, keep account of all."""
+"""Runs many tasks: skips finished ones and collects all results."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def run_batch(
     on_result: Callable[[Task, RunResult], None],
     summary: Summary | None = None,
 ) -> tuple[list[RunResult], int]:
-    """Have `tasks` done; return the results of those that were begun, in order, and the exit code.
+    """Run `tasks`; return the results of started ones, in order, and the exit code.
 
-    Settled tasks are not given to the executor, so that for them alone no network is loaded. The
-    code is 0 if all are complete, 130 if `stop` left some undone, the failure's own code if none
-    succeeded, and 6 if only some did.
+    Settled tasks are not passed to the executor, so no network is loaded if all are settled. The
+    exit code is 0 if all are complete, 130 if `stop` left some unfinished, that of the failure if
+    none succeeded, and 6 if only some succeeded.
     """
     results: dict[Task, RunResult] = {}
 
@@ -33,7 +33,9 @@ def run_batch(
         results[task] = result
         on_result(task, result)
         if summary:
-            with contextlib.suppress(OutputError):  # the other sources go on; the last write tells
+            with contextlib.suppress(
+                OutputError
+            ):  # other sources continue; the last write reports it
                 summary.write(results)
 
     try:

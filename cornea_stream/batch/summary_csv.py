@@ -1,4 +1,4 @@
-"""summary.csv: one row per source of an archive, with what came of it."""
+"""summary.csv: one row per source of an archive, with its result."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _EVERY_S = 5.0
 
 
 class Summary:
-    """Keeps summary.csv up to date while results come in; the file is whole at any moment."""
+    """Keeps summary.csv up to date during a batch; the file is always complete."""
 
     def __init__(self, folder: Path, tasks: Sequence[Task]) -> None:
-        """Take the place of an earlier summary. Raises OutputError for a file that is none."""
+        """Replace an earlier summary. Raises OutputError if the file is something else."""
         self.path = folder / NAME
         self._tasks = tasks
         self._written = float("-inf")
@@ -35,7 +35,7 @@ class Summary:
             )
 
     def write(self, results: Mapping[Task, RunResult], *, last: bool = False) -> None:
-        """Write all rows, unless that was done a moment ago and this is not the last time.
+        """Write all rows, unless they were written recently and this is not the last call.
 
         Raises OutputError.
         """
@@ -52,7 +52,7 @@ class Summary:
 
 
 def read_failures(folder: Path) -> list[Failure]:
-    """Return the sources that the summary.csv in `folder` tells failures of; none without one."""
+    """Return the failed sources in the summary.csv of `folder`; none if it does not exist."""
     path = folder / NAME
     if not _is_summary(path):
         return []

@@ -1,4 +1,4 @@
-"""The unit of work, and what every executor does with it: in this process, in several, on Ray."""
+"""The unit of work, and the interface of executors: this process, several, or Ray."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ STEP_EVERY_S = 0.2
 
 
 class Task(Protocol):
-    """One piece of work, as plain data: a source, the folder of its outputs, how to do it."""
+    """A unit of work as plain data: a source, its output folder, and how to process it."""
 
     @property
     def source(self) -> Path | Address:
-        """What is read."""
+        """The source."""
         ...
 
     @property
     def folder(self) -> Path:
-        """Where the outputs go."""
+        """The output folder."""
         ...
 
     @property
     def is_watched(self) -> bool:
-        """Whether somebody follows the run, so that it stays in this process."""
+        """Whether the run is watched live and must stay in this process."""
         ...
 
     def run(
@@ -47,19 +47,19 @@ class Task(Protocol):
         stop: threading.Event,
         on_step: Callable[[Step], None],
     ) -> RunResult:
-        """Do the work. Raises CorneaStreamError, and whatever a defect raises."""
+        """Run the task. Raises CorneaStreamError, and any exception for a bug."""
         ...
 
     def again(self) -> Task:
-        """Return the task as it is to be done after whoever worked on it was lost."""
+        """Return the task to run after its worker was lost."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A task has begun (`progress` is None) or got further; `expected` frames in all, if known.
+    """A task has started (`progress` is None) or progressed; `expected` is its number of frames.
 
-    `note` is a sentence for the user: a live source went away, or is back.
+    `note` is a sentence for the user: a live source went away or returned.
     """
 
     task: Task
@@ -70,7 +70,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SourceTask:
-    """A whole source: its plan, or, if it could not be planned, the result that says why."""
+    """A whole source: its plan, or the failed result if it could not be planned."""
 
     source: Path | Address
     folder: Path
@@ -86,11 +86,11 @@ class SourceTask:
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing is to be done: it is complete already, or cannot be done."""
+        """Whether nothing is left to do: it is already complete, or failed."""
         return self.plan is None or self.plan.finished is not None
 
     def settle(self) -> RunResult:
-        """Return the result of a settled task, with its summary and report drawn if wanted."""
+        """Return the result of a settled task; write its summary and report if requested."""
         if self.failed is not None:
             return self.failed
         assert self.plan is not None
@@ -125,10 +125,10 @@ class SourceTask:
         )  # fmt: skip
 
     def again(self) -> SourceTask:
-        """Return the task planned anew; what the lost one left is replaced."""
+        """Return the task with a new plan that replaces leftovers of the lost one."""
         options = replace(self.options, resume=True)
         task = plan_source(self.source, self.folder, options, self.masks)
-        if task.plan and task.plan.finished:  # the lost one had just completed it
+        if task.plan and task.plan.finished:  # it was completed just before the loss
             done = replace(task.plan.finished, status="complete")
             return replace(task, plan=replace(task.plan, finished=done))
         return task
@@ -137,7 +137,7 @@ class SourceTask:
 def plan_source(
     source: Path | Address, folder: Path, options: RunOptions, masks: MaskSettings
 ) -> SourceTask:
-    """Return the task of a source; one that cannot be planned is a task that has failed."""
+    """Return the task of a source; if it cannot be planned, the task has failed."""
     task = SourceTask(source, folder, options, masks)
     try:
         return replace(task, plan=plan_run(source, folder, options, masks))
@@ -147,7 +147,7 @@ def plan_source(
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """How to make a `Segmenter`, as plain data; its arguments, which `Segmenter` explains."""
+    """The arguments of a `Segmenter` as plain data."""
 
     checkpoint: Path | None = None
     device: str = "auto"
@@ -160,7 +160,7 @@ class Setup:
     smooth: bool = False
 
     def absolute(self) -> Setup:
-        """Return the same with paths that mean the same everywhere."""
+        """Return the same with absolute paths."""
         return replace(
             self,
             checkpoint=self.checkpoint and self.checkpoint.absolute(),
@@ -168,7 +168,7 @@ class Setup:
         )
 
     def build(self) -> Segmenter:
-        """Load the weights onto the device. Raises as `Segmenter` does."""
+        """Load the weights onto the device. Raises the errors of `Segmenter`."""
         return Segmenter(**asdict(self))
 
     def mask_settings(self) -> MaskSettings:
@@ -187,7 +187,7 @@ Results: TypeAlias = Generator[tuple[Task, RunResult], None, None]
 
 
 class Executor(Protocol):
-    """Does tasks, in any order, any number at a time."""
+    """Runs tasks in any order, any number at a time."""
 
     def run(
         self,
@@ -196,23 +196,23 @@ class Executor(Protocol):
         stop: threading.Event,
         on_step: Callable[[Step], None],
     ) -> Results:
-        """Yield each task with its result as it is done; a failure is a result too.
+        """Yield each task with its result when it is done; a failure is also a result.
 
-        After `stop` tasks in hand are ended early and no more are begun. Closing the iterator
-        gives up what is in hand. Raises if nothing can be done at all, say without weights.
+        After `stop`, running tasks end early and no more are started. Closing the iterator
+        abandons running tasks. Raises if no task can run at all, for example without weights.
         """
         ...
 
     def describe(self) -> str:
-        """Return who did the work, in words, once it has begun."""
+        """Return a description of the engine once it is loaded."""
         ...
 
 
 class Here:
-    """Does tasks one after the other, in this process."""
+    """Runs tasks one after another in this process."""
 
     def __init__(self, setup: Setup) -> None:
-        """Take the plan for a segmenter; it is made when the first task comes."""
+        """Store the setup; the segmenter is built for the first task."""
         self._setup = setup
         self._engine = ""
 
@@ -223,7 +223,7 @@ class Here:
         stop: threading.Event,
         on_step: Callable[[Step], None],
     ) -> Results:
-        """Yield each task with its result. Raises what making the segmenter raises."""
+        """Yield each task with its result. Raises the errors of building the segmenter."""
         segmenter = self._setup.build()
         self._engine = describe_engine(segmenter)
         for task in tasks:
@@ -243,7 +243,7 @@ def run_task(
     stop: threading.Event,
     on_step: Callable[[Step], None],
 ) -> RunResult:
-    """Do one task; whatever goes wrong is a failed result."""
+    """Run one task; any error becomes a failed result."""
     try:
         return task.run(segmenter, stop=stop, on_step=on_step)
     except Exception as err:  # one video must not stop the others
@@ -251,7 +251,7 @@ def run_task(
 
 
 def seldom(on_step: Callable[[Step], None]) -> Callable[[Step], None]:
-    """Return `on_step` for a task's first step, and then for one every STEP_EVERY_S at most."""
+    """Return `on_step` limited to the first step and one per STEP_EVERY_S."""
     passed = float("-inf")
 
     def pass_on(step: Step) -> None:
@@ -264,7 +264,7 @@ def seldom(on_step: Callable[[Step], None]) -> Callable[[Step], None]:
 
 
 def failure(task: Task, err: Exception) -> RunResult:
-    """Return the result of a task that `err` ended."""
+    """Return the failed result of a task that ended with `err`."""
     result = RunResult(str(task.source), str(task.folder), exit_code=EXIT_INTERNAL)
     result.traceback = "".join(traceback.format_exception(err))
     if isinstance(err, CorneaStreamError):
