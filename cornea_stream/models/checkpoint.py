@@ -1,9 +1,9 @@
 """Read and write weights: plain state dicts, the project's own `.pth`, and `.safetensors`.
 
-Three kinds of file are read, always without running code from them:
+Three kinds of files are read, without executing code from them:
 
-- a plain `state_dict` of `smp.PSPNet` (`.pth`), as the published PSPNet-ResNet101 weights: the
-  encoder is inferred from the keys, the input is raw 0–255 RGB;
+- a plain `state_dict` of `smp.PSPNet` (`.pth`), such as the published PSPNet-ResNet101
+  weights: the encoder is inferred from the keys, and the input is raw 0–255 RGB;
 - the project's own `.pth` from training: `{"model": state_dict, "spec": {...}, ...}`;
 - `.safetensors` with the spec as JSON in the header.
 """
@@ -35,7 +35,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, and a cached network runs wi
     from torch import nn
 
 SPEC_KEY = "cornea_stream"
-# What torch.load raises on files with bytes changed, found by tests/fuzz.
+# Errors of torch.load on modified files, found by tests/fuzz.
 _DAMAGE = (
     RuntimeError, OSError, EOFError, ValueError, TypeError, LookupError, AttributeError,
 )  # fmt: skip
@@ -44,7 +44,7 @@ _DEAD_STAGES = {4: "encoder.layer3.", 5: "encoder.layer4."}
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Weights with what they mean: the spec of the network, free metadata and the file's hash."""
+    """Weights with the spec of their network, free metadata and the hash of the file."""
 
     state_dict: TensorsField = TensorsField()  # noqa: RUF009 # a dict of tensors by name
     spec: ModelSpec  # type: ignore[misc] # the field before has no default
@@ -55,14 +55,14 @@ class Checkpoint:
     def build(self) -> nn.Module:
         """Return the pruned `smp.PSPNet` in evaluation mode with these weights.
 
-        Raises CheckpointError when names or shapes do not fit the architecture of the spec.
+        Raises CheckpointError if names or shapes do not match the architecture of the spec.
         """
         return self._checked(self._smp_net)
 
     def build_for_inference(self) -> nn.Module:
-        """Return a network of the same output, bit for bit, without importing `smp` if possible.
+        """Return a network with identical output, without importing `smp` if possible.
 
-        Raises CheckpointError as `build` does.
+        Raises CheckpointError like `build`.
         """
         return self._checked(lambda: self._own_net() or self._smp_net())
 
@@ -103,7 +103,7 @@ def default_checkpoint_path() -> Path:
     Raises CheckpointError when the installation lacks them.
     """
     package = Path(__file__).parents[1]
-    # A wheel holds them inside the package, a checkout (editable install) beside it.
+    # A wheel contains them in the package, a checkout (editable install) next to it.
     for folder in (package / "model_weights", package.parent / "model_weights"):
         path = folder / "cornea_default.safetensors"
         if path.is_file():
@@ -115,9 +115,9 @@ def default_checkpoint_path() -> Path:
 
 
 def load_checkpoint(path: str | Path | None = None) -> Checkpoint:
-    """Read the weights at `path` (default: those of the package) without running code from it.
+    """Read the weights at `path` (default: the default weights) without executing code from it.
 
-    Raises CheckpointError, naming the file, what was found and what was expected.
+    Raises CheckpointError with the file, what was found and what was expected.
     """
     path = default_checkpoint_path() if path is None else Path(path)
     if not path.is_file():
@@ -140,9 +140,9 @@ def save_checkpoint(
     spec: ModelSpec,
     metadata: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write weights without dead stages, atomically; the suffix (.safetensors, .pth) is the format.
+    """Write weights without unused stages, atomically; the suffix sets the format.
 
-    Raises OutputError when the file cannot be written.
+    Raises OutputError if the file cannot be written.
     """
     import torch
     from safetensors.torch import save_file
@@ -222,7 +222,7 @@ def _read_pth(path: Path, stored: bytes) -> _Content:
 
 
 def _refuse_packed(path: Path) -> None:
-    """Refuse a zip bomb: torch stores tensors unpacked, so a file holds no more than its size."""
+    """Refuse a zip bomb: torch stores tensors uncompressed, so contents cannot exceed the file."""
     if not zipfile.is_zipfile(path):
         return
     try:
