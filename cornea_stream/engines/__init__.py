@@ -1,4 +1,4 @@
-"""Inference engines: batches of images in, logits out, several batches in flight."""
+"""Inference engines: batches of images in, logits out, with several batches in flight."""
 
 from cornea_stream.engines.base import Engine, Pending
 from cornea_stream.engines.factory import build_engine

@@ -1,4 +1,4 @@
-"""The one protocol that every engine speaks."""
+"""The interface of all engines."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from cornea_stream.media.frame import Frame
 
 Input = TypeVar("Input")
-"""What an engine makes of a frame and takes in batches; most take small RGB images."""
+"""The prepared input of an engine for one frame; usually a small RGB image."""
 
 
 class Pending(Protocol):
-    """A batch on its way."""
+    """A batch in flight."""
 
     def result(self) -> NDArray[np.float32]:
         """Wait for the batch; return its (n, h, w) float32 logits, before the final upsampling."""
@@ -25,25 +25,25 @@ class Pending(Protocol):
 class Engine(Protocol[Input]):
     """Runs the network on batches of frames, in the order in which they are submitted.
 
-    Several streams may share one, each in a thread of its own or by turns in one.
+    Several streams can share an engine, in separate threads or interleaved in one.
     """
 
     @property
     def batch_size(self) -> int:
-        """The most inputs that the next batch may hold."""
+        """Maximum number of inputs in the next batch."""
         ...
 
     @property
     def in_flight(self) -> int:
-        """How many batches of a stream may be pending: the oldest is taken before one more."""
+        """Maximum number of pending batches of a stream; take the oldest before submitting more."""
         ...
 
     def prepare(self, frame: Frame) -> Input:
-        """Return what `submit` takes for a frame; may run in another thread than `submit`."""
+        """Return the input of `submit` for a frame; can run in another thread than `submit`."""
         ...
 
     def submit(self, inputs: Sequence[Input]) -> Pending:
-        """Start on 1 to `batch_size` prepared inputs."""
+        """Start a batch of 1 to `batch_size` prepared inputs."""
         ...
 
     def describe(self) -> dict[str, str | int]:

@@ -1,4 +1,4 @@
-"""Choose and build the engine for a machine and what was asked for."""
+"""Chooses and builds the engine for the machine and the settings."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def build_engine(
     batch_size: int | None = None,
     calibration: Sequence[Image] | None = None,
 ) -> Engine[Any]:
-    """Return the engine: on a CPU OpenVINO where it is installed, else PyTorch.
+    """Return the engine: on a CPU, OpenVINO if it is installed, else PyTorch.
 
-    `device`: auto, cpu, cuda, cuda:N, or a list of GPUs with commas, which share the frames.
-    `calibration`: (h, w, 3) uint8 model inputs for int8; None generates frames.
-    Raises UsageError for what this machine cannot do.
+    `device` is auto, cpu, cuda, cuda:N, or a comma-separated list of GPUs that share the frames.
+    `calibration` are (h, w, 3) uint8 model inputs for int8; None generates frames.
+    Raises UsageError if this machine does not support the settings.
     """
     if backend not in BACKENDS:
         raise UsageError(f"unknown backend: {backend!r}: use {', '.join(BACKENDS)}")
