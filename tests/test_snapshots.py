@@ -49,7 +49,7 @@ def test_several_times_get_a_folder_each(video: Path, tmp_path: Path, segmenter:
 def test_times_that_would_share_a_folder_are_refused(
     video: Path, tmp_path: Path, segmenter: Segmenter
 ) -> None:
-    with pytest.raises(UsageError, match="closer than a millisecond"):
+    with pytest.raises(UsageError, match="less than a millisecond"):
         snapshot(video, [0.1, 0.1001], tmp_path / "out", segmenter)
     assert not (tmp_path / "out").exists()
 

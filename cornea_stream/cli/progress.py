@@ -1,4 +1,4 @@
-"""Progress on the terminal: of one source by its frames, of many by the bytes that are done."""
+"""Progress on the terminal: by frames for one source, by bytes for several."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _FPS, _NOTE = TextColumn("{task.fields[fps]:5.1f} fps"), TextColumn("[dim]{task.
 
 
 def progress_bar(tasks: Sequence[Task], console: Console, *, disable: bool) -> Bar:
-    """Return the bar for so many tasks; it is drawn on terminals only."""
+    """Return the progress bar for these tasks; it is only drawn on terminals."""
     disable = disable or not console.is_terminal
     return SourceBar(console, disable) if len(tasks) == 1 else ArchiveBar(tasks, console, disable)
 
 
 def lateness(live: LiveReport) -> str:
-    """Return what was dropped and how late masks are, in words."""
+    """Return dropped frames and latency in words."""
     return (
         f"{live.dropped} dropped, latency p50 {live.latency_p50_ms:.0f} ms, "
         f"p95 {live.latency_p95_ms:.0f} ms"
@@ -42,7 +42,7 @@ def lateness(live: LiveReport) -> str:
 
 
 class Bar(ABC):
-    """A line that is drawn anew while it is entered; frames per second are counted from then."""
+    """A progress line; frames per second are counted from its start."""
 
     def __init__(self, console: Console, disable: bool, *columns: ProgressColumn) -> None:
         self._progress = Progress(
@@ -60,7 +60,7 @@ class Bar(ABC):
 
     @abstractmethod
     def step(self, step: Step) -> None:
-        """Show how far a task is."""
+        """Show the progress of a task."""
 
     @abstractmethod
     def result(self, task: Task, result: RunResult) -> None:
@@ -73,14 +73,14 @@ class Bar(ABC):
 
 
 class SourceBar(Bar):
-    """One source: its frames, and the queue that is fullest, or how late a live source is."""
+    """One source: its frames and the fullest queue, or the latency of a live source."""
 
     def __init__(self, console: Console, disable: bool) -> None:
         super().__init__(console, disable, MofNCompleteColumn(), _FPS, TimeRemainingColumn(), _NOTE)
         self._bar: TaskID | None = None
 
     def step(self, step: Step) -> None:
-        """Show how far the source is."""
+        """Show the progress of the source."""
         state = step.progress
         if self._bar is None:
             name = escape(step.task.folder.name)
@@ -89,17 +89,17 @@ class SourceBar(Bar):
         if state:
             if state.live:
                 note = lateness(state.live)
-            else:  # the fullest queue stands before the slowest stage
+            else:  # the fullest queue is in front of the slowest stage
                 name, (fill, depth) = max(state.queues.items(), key=lambda item: item[1][0])
                 note = f"{name} {fill}/{depth}"
             self._progress.update(self._bar, completed=state.frames, fps=fps, note=note)
 
     def result(self, task: Task, result: RunResult) -> None:
-        """Leave the line as it is."""
+        """Keep the line."""
 
 
 class ArchiveBar(Bar):
-    """Many sources: how many are done, the speed of all together, the time left by their bytes."""
+    """Several sources: the number done, the total speed, and the remaining time by bytes."""
 
     def __init__(self, tasks: Sequence[Task], console: Console, disable: bool) -> None:
         super().__init__(console, disable, _FPS, TimeRemainingColumn(), _NOTE)
@@ -111,7 +111,7 @@ class ArchiveBar(Bar):
         self._show()
 
     def step(self, step: Step) -> None:
-        """Show how far all are, now that one got further."""
+        """Show the total progress after a step of one task."""
         if step.progress:
             self._frames[step.task] = step.progress.frames
             if step.expected:
@@ -119,7 +119,7 @@ class ArchiveBar(Bar):
         self._show()
 
     def result(self, task: Task, result: RunResult) -> None:
-        """Show that one more is done; skipped ones leave the reckoning."""
+        """Show that another task is done; skipped ones are not counted in the estimate."""
         self._results[task] = result
         self._share[task] = 1.0
         if result.status == "skipped":
@@ -141,7 +141,7 @@ class ArchiveBar(Bar):
 
 
 def _size(path: Path | Address) -> int:
-    """Return the bytes of a file, or of the files in a folder; 0 where there is nothing."""
+    """Return the bytes of a file or of the files in a folder; 0 if it does not exist."""
     if isinstance(path, Address):
         return 0
     try:

@@ -1,1 +1,1 @@
-"""Frames in, corneas out: the segmenter, sessions, calibration frames."""
+"""Inference: the segmenter, sessions and calibration frames."""

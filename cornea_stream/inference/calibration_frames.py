@@ -1,4 +1,4 @@
-"""Frames of the user's own video for calibrating int8, spread over its whole length."""
+"""Calibration frames for int8, spread over the whole length of a video."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from cornea_stream.sources import Source, VideoSource, open_source
 
 FRAMES = 64
 MIN_FRAMES = 8
-"""Fewer say too little about the range of activations, and leave nothing to compare on."""
+"""Fewer frames do not show the range of activations and leave none for the comparison."""
 
 
 def calibration_images(path: str | Path, image_size: tuple[int, int]) -> list[Image]:
     """Return up to FRAMES model inputs, (h, w, 3) uint8 RGB of `image_size`, spread over `path`.
 
-    `path`: a video, or a folder of images. Raises SourceError where nothing can be read, and
+    `path` is a video or a folder of images. Raises SourceError if nothing can be read, and
     UsageError for fewer than MIN_FRAMES different frames.
     """
     with open_source(path) as source:
@@ -31,14 +31,14 @@ def calibration_images(path: str | Path, image_size: tuple[int, int]) -> list[Im
 
 
 def _spread(source: Source) -> list[Frame]:
-    """Return frames at even distances: by seeking where the length is known, else by reading."""
+    """Return evenly spaced frames: by seeking if the length is known, else by reading."""
     seconds = source.info.duration_s
     if isinstance(source, VideoSource) and seconds:
         frames = []
         for number in range(FRAMES):
             try:
                 frames.append(source.frame_at(seconds * number / FRAMES))
-            except UsageError:  # the header promised more than there is
+            except UsageError:  # the header claims more than there is
                 break
         return frames
     kept: list[Frame] = []
