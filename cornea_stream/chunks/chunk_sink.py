@@ -1,4 +1,4 @@
-"""A sink that is given a chunk with its context, and writes the chunk alone."""
+"""A sink that drops the context of a chunk."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cornea_stream.sinks import SegmentationSink, SinkResult
 
 
 class Within(SegmentationSink):
-    """Passes a chunk's own frames on to `sink`; drops those that are context."""
+    """Passes the frames of a chunk to `sink` and drops its context."""
 
     def __init__(self, sink: SegmentationSink, chunk: Chunk) -> None:
         self.name = sink.name
@@ -18,16 +18,16 @@ class Within(SegmentationSink):
 
     @property
     def warnings(self) -> Sequence[str]:
-        """What the sink warns of."""
+        """The warnings of the sink."""
         return self._sink.warnings
 
     @property
     def result(self) -> SinkResult:
-        """What the sink says of itself."""
+        """The result of the sink."""
         return self._sink.result
 
     def write(self, segmentation: Segmentation) -> None:
-        """Write one frame, or drop it."""
+        """Write one frame, or drop it as context."""
         pts = segmentation.frame.video.pts
         if pts is not None and self._chunk.holds(pts):
             self._sink.write(segmentation)
@@ -37,5 +37,5 @@ class Within(SegmentationSink):
         self._sink.close()
 
     def abort(self) -> None:
-        """Give the output up."""
+        """Abandon the output."""
         self._sink.abort()

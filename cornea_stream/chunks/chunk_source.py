@@ -1,4 +1,4 @@
-"""The frames of one chunk of a video, with its context on both sides."""
+"""The frames of one chunk of a video, with context on both sides."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from cornea_stream.sources.video import VideoSource
 
 
 class ChunkSource(VideoSource):
-    """Reads `chunk` of a video; frames have the numbers that they have in the whole run.
+    """Reads `chunk` of a video; frames are numbered as in the whole run.
 
-    `evidence` tells what is needed to judge whether the chunk fits to its neighbors. `taken`
-    counts its own frames as they are yielded, `context` those before them.
+    `evidence` is what is needed to check whether the chunk matches its neighbors. `taken` counts
+    its own frames as they are yielded, `context` the frames before them.
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class ChunkSource(VideoSource):
         chunk: Chunk,
         reading: ReadOptions | None = None,
     ) -> None:
-        """Open the video for a run of the frames that `reading` selects."""
+        """Open the video for a run over the frames that `reading` selects."""
         self.chunk = chunk
         self.taken = self.context = 0
         self._before = self._after = 0
@@ -39,12 +39,12 @@ class ChunkSource(VideoSource):
 
     @property
     def evidence(self) -> dict[str, Any]:
-        """What was read, as plain values for JSON.
+        """The evidence as plain values for JSON.
 
-        `taken`: own frames yielded, the last at `last_time_s`. `mended`: packets that could not be
-        decoded and times that were not as in the file. `whole_context`: whether just the context
-        was there that was planned. `seen`: number and digest of the picture at each of the times
-        `head` and `foot`.
+        `taken` is the number of own frames yielded, the last at `last_time_s`. `mended` counts
+        packets that could not be decoded and times that differ from the file. `whole_context` is
+        whether exactly the planned context was read. `seen` has the number and digest of the
+        frame at each of the times `head` and `foot`.
         """
         planned = self.chunk.before, self.chunk.after
         return {
@@ -79,7 +79,7 @@ class ChunkSource(VideoSource):
     def _note(self, pts: int, index: int, taken: bool, frame: Frame) -> None:
         chunk = self.chunk
         if pts in chunk.head or pts in chunk.foot:
-            # Before it is handed on: sinks may paint.
+            # Before it is passed on, because sinks can paint on it.
             self._seen[pts] = index, hashlib.sha256(frame.rgb().tobytes()).hexdigest()
         if chunk.holds(pts):
             self.taken += taken

@@ -1,4 +1,4 @@
-"""Videos made piece by piece become one: packets are copied, not encoded."""
+"""Concatenates videos by copying packets, without encoding."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Stamps: TypeAlias = "tuple[Ticks, Ticks]"
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A video file whose time 0 is `start`, in ticks of the source's time base."""
+    """A video file whose time 0 is `start`, in ticks of the source time base."""
 
     path: Path
     start: int
@@ -44,9 +44,9 @@ def concatenate(
     offset_s: float = 0.0,
     end_s: float | None = None,
 ) -> list[str]:
-    """Write one video from pieces that follow each other in time; return warnings.
+    """Write one video from consecutive pieces; return warnings.
 
-    Times, tags and sound are those that a `VideoWriter` with these arguments gives to the frames
+    Times, tags and audio are the same as from a `VideoWriter` with these arguments for the frames
     of all pieces. `path` appears when it is complete. Raises OutputError.
     """
     options = {"movflags": "+faststart"} if path.suffix == ".mp4" else {}
@@ -72,10 +72,10 @@ def concatenate(
 
 
 class _CopyMuxer(Muxer):
-    """Takes encoded packets where its parent takes frames."""
+    """A muxer for encoded packets instead of frames."""
 
     def copy(self, packet: Packet, pts: int, dts: int) -> None:
-        """Add a packet, to be shown at `pts` of the source; the first one is shown first."""
+        """Add a packet at `pts` of the source; the first packet added must be shown first."""
         time_base = self._info.time_base
         stream = self._stream or self._start_copy(packet.stream, pts)
         if self._audio:
@@ -92,11 +92,11 @@ class _CopyMuxer(Muxer):
 
     def _start_copy(self, template: VideoStream, first: int) -> VideoStream:
         self._shift_to_zero(first)
-        # Opaque: else PyAV wants an encoder of the decoder's name, and libdav1d has none.
+        # Opaque: otherwise PyAV requires an encoder with the decoder's name; libdav1d has none.
         stream = self._container.add_stream_from_template(template, opaque=True)
         context = stream.codec_context
         stream.time_base = self._info.time_base
-        if template.container.format.name == "nut":  # which keeps neither tags nor turning
+        if template.container.format.name == "nut":  # which keeps neither tags nor rotation
             context.color_range = ColorRange.JPEG
             context.color_primaries = self._info.color_primaries
             context.color_trc = self._info.color_trc
@@ -117,7 +117,7 @@ def _packets(piece: Piece) -> Iterator[Iterator[Packet]]:
 
 
 def _stamps(piece: Piece, time_base: Fraction) -> Stamps:
-    """Return when the packets of a piece are shown and decoded, in ticks of the source."""
+    """Return pts and dts of the packets of a piece, in ticks of the source."""
     with _packets(piece) as packets:
         stamps = [
             (packet.pts * packet.time_base, packet.dts * packet.time_base)
@@ -134,9 +134,9 @@ def _stamps(piece: Piece, time_base: Fraction) -> Stamps:
 def _decode_times(pieces: Sequence[Stamps]) -> Ticks:
     """Return the decoding times that one encoder would have given to all pieces together.
 
-    Those of the pieces themselves may overlap where an encoder starts anew. A packet gets the time
-    at which the frame was shown that is as many frames back as the encoder runs ahead; before the
-    first frame x264 goes on with the distances of the first ones.
+    The times of the pieces can overlap, because the encoder restarts for each. A packet gets the
+    presentation time of the frame that lies back by the encoder's delay. Before the first frame,
+    the intervals of the first frames are continued, as x264 does.
     """
     shown: Ticks = np.concatenate([np.sort(times) for times, _ in pieces])
     ahead = min(max(_run_ahead(*stamps) for stamps in pieces), len(shown) - 1)
@@ -145,7 +145,7 @@ def _decode_times(pieces: Sequence[Stamps]) -> Ticks:
 
 
 def _run_ahead(shown: Ticks, decoded: Ticks) -> int:
-    """Return by how many frames decoding runs ahead, in order as in time."""
+    """Return the number of frames by which decoding runs ahead, in order and in time."""
     in_order = np.arange(len(shown)) - np.searchsorted(np.sort(shown), shown)
     in_time = np.count_nonzero(decoded < np.min(shown))
     return max(int(np.max(in_order)), int(in_time))

@@ -1,8 +1,8 @@
-"""Where a long video can be cut into chunks that are processed apart and joined again.
+"""Plans where to cut a long video into chunks.
 
-Only packet headers are read. A cut lies at a keyframe; each chunk also gets the frames around it
-that its masks depend on, and reading begins at a keyframe before those, so that pictures that refer
-back over the cut (open GOPs) are decoded as in one piece.
+Only packet headers are read. Cuts are at keyframes. Each chunk also gets the surrounding frames on
+which its masks depend, and reading begins at a keyframe before those, so that frames that refer
+back over the cut (open GOPs) are decoded correctly.
 """
 
 from __future__ import annotations
@@ -32,12 +32,11 @@ _WITNESSES = 2
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A stretch of a video: its frames have `start` <= pts < `end` (None: up to the run's end).
+    """A chunk of a video: the frames with `start` <= pts < `end` (None: the end of the run).
 
-    Times are ticks of the stream's time base, numbers count decoded frames. `index` is the number
-    of its first frame in the run. `before` frames, from `lead` on, and `after` frames, up to
-    `tail`, are read too, as context. `head` and `foot` are times around its two ends: both
-    neighbors must see the same pictures there.
+    Times are ticks of the stream's time base. `index` is the number of its first frame in the run.
+    `before` frames from `lead` on, and `after` frames up to `tail`, are read as context. `head` and
+    `foot` are times around its two ends, where both neighbors must decode the same frames.
     """
 
     start: int
@@ -56,11 +55,11 @@ class Chunk:
         return f"{self.start}-{'end' if self.end is None else self.end}"
 
     def holds(self, pts: int) -> bool:
-        """Whether a frame is its own, and not context."""
+        """Whether a frame belongs to the chunk and is not context."""
         return self.start <= pts and (self.end is None or pts < self.end)
 
     def with_next(self, following: Chunk) -> Chunk:
-        """Return this chunk and the one that follows as one."""
+        """Return this chunk merged with the next one."""
         return Chunk(
             self.start, following.end, self.index, self.lead, self.before,
             following.tail, following.after, self.head, following.foot,
@@ -69,7 +68,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The chunks of a run in order; `obstacle` says why a video that is long is left whole."""
+    """The chunks of a run in order; `obstacle` says why a long video cannot be cut."""
 
     chunks: tuple[Chunk, ...]
     obstacle: str | None = None
@@ -82,10 +81,10 @@ def plan_chunks(
     *,
     reach: int = 0,
 ) -> Plan:
-    """Return chunks of at least `length_s` seconds that together are a run of these frames.
+    """Return chunks of at least `length_s` seconds that together cover the selected frames.
 
-    `reach` tells how many of the frames taken (every `every`-th) before and after a frame its mask
-    depends on. Raises SourceError when the file cannot be read.
+    A mask depends on `reach` selected frames before and after its own. Raises SourceError if the
+    file cannot be read.
     """
     reading = reading or ReadOptions()
     every = reading.every
@@ -113,14 +112,14 @@ def plan_chunks(
 def _read_headers(
     packets: Iterator[Packet[VideoStream]],
 ) -> tuple[array[int], list[int], str | None]:
-    """Return the time of every packet, those of keyframes, and what makes cuts impossible."""
+    """Return all packet times, the keyframe times, and what makes cutting impossible."""
     times: array[int] = array("q")
     keys: list[int] = []
     latest: int | None = None
     while True:
         try:
             packet = next(packets)
-        except (StopIteration, av.error.FFmpegError):  # decoding ends there too
+        except (StopIteration, av.error.FFmpegError):  # decoding also ends there
             return times, keys, None
         if packet.size == 0 or packet.is_discard:
             continue
@@ -137,12 +136,12 @@ def _read_headers(
 
 
 def _position(ordered: Times, time_s: float, time_base: Fraction) -> int:
-    """Return how many of the frames begin before `time_s`, in the arithmetic of `Frame.time_s`."""
+    """Return the number of frames before `time_s`, computed like `Frame.time_s`."""
     return bisect.bisect_left(ordered, time_s, key=lambda pts: float(int(pts) * time_base))
 
 
 def _choose_cuts(times: Times, keys: Sequence[int], length: float, every: int) -> list[int]:
-    """Return the numbers of the frames that begin a chunk; each has a frame that is taken."""
+    """Return the first frame number of each chunk; each chunk has a selected frame."""
     cuts = [0]
     for key in keys:
         number = int(np.searchsorted(times, key))

@@ -1,4 +1,4 @@
-"""From the parts of a video to its outputs: one video, one table, one folder of PNGs."""
+"""Joins the parts of a video: one video, one table, one folder of PNGs."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def join(
     info: MediaInfo,
     options: RunOptions,
 ) -> None:
-    """Make the outputs that `result` names from parts whose frame numbers move by `moved`.
+    """Write the outputs of `result` from parts whose frame numbers are shifted by `moved`.
 
-    Adds warnings and scale to `result`. The parts stay, but for their PNGs, which are moved. What
-    was interrupted can be done again. Raises OutputError.
+    Adds warnings and scale to `result`. The parts are kept, except for their PNGs, which are moved.
+    An interrupted join can be repeated. Raises OutputError.
     """
     folder = Path(result.folder)
     warnings: list[str] = []
@@ -56,7 +56,7 @@ def join(
 def _join_rows(
     parts: Sequence[Part], moved: Sequence[int], tables: MetricsTables, every: int
 ) -> None:
-    """Write the rows of all parts, without those of their context, renumbered."""
+    """Write the rows of all parts, renumbered and without context."""
     try:
         for part, step in zip(parts, moved, strict=True):
             own = part.numbers(every)
@@ -80,7 +80,7 @@ def _join_polygons(parts: Sequence[Part], moved: Sequence[int], path: Path) -> N
 
 
 def _move_pngs(parts: Sequence[Part], moved: Sequence[int], folder: Path, every: int) -> None:
-    """Move the PNGs of all parts into `folder`, renumbered; an earlier try may have begun."""
+    """Move the PNGs of all parts into `folder`, renumbered; an earlier try may be unfinished."""
     written: set[str] = set()
     with output_errors(folder):
         folder.mkdir(exist_ok=True)

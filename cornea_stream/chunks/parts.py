@@ -1,4 +1,4 @@
-"""The outputs of chunks that are done: what they hold, and whether they fit to each other."""
+"""The outputs of finished chunks, and whether they match each other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import av
 from cornea_stream.chunks.cuts import Chunk
 
 WHOLE = "whole"
-"""File in there that says: do no more chunks, the source is to be done whole."""
+"""Marker file: process no more chunks, the source is processed in one piece."""
 ROWS = "rows.jsonl"
 _IN_PARTS = {
     "overlay.mp4": "overlay.mp4",
@@ -26,22 +26,22 @@ _IN_PARTS = {
 }
 VIDEOS = ("overlay.mp4", "mask.mkv")
 EMPTY: dict[str, Any] = {"taken": 0, "mended": 0, "whole_context": False, "seen": {}}
-"""The evidence of a chunk in which no picture could be decoded."""
+"""The evidence of a chunk without any decodable frame."""
 
 
 def can_be_joined(output: str) -> bool:
-    """Whether an output can be made from those of parts."""
+    """Whether an output can be joined from parts."""
     return output in _IN_PARTS
 
 
 def part_name(output: str) -> str:
-    """Return what an output is called in a part."""
+    """Return the name of an output in a part."""
     return _IN_PARTS[output]
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A processed chunk: its folder, and its run.json with the source's `evidence`."""
+    """A processed chunk: its folder, and its run.json with the `evidence` of the source."""
 
     chunk: Chunk
     folder: Path
@@ -49,38 +49,38 @@ class Part:
 
     @property
     def evidence(self) -> dict[str, Any]:
-        """What `ChunkSource.evidence` told."""
+        """The value of `ChunkSource.evidence`."""
         found: dict[str, Any] = self.record["evidence"]
         return found
 
     @property
     def frames(self) -> int:
-        """How many frames it holds."""
+        """Its number of frames."""
         return int(self.evidence["taken"])
 
     @property
     def mended(self) -> bool:
-        """Whether there was damage, or a time that had to be changed."""
+        """Whether there was damage or a changed time."""
         return bool(self.evidence["mended"])
 
     @property
     def warnings(self) -> list[str]:
-        """What its sinks warned of."""
+        """The warnings of its sinks."""
         found: list[str] = self.record["warnings"]
         return found
 
     def numbers(self, every: int) -> range:
-        """Return the numbers of its frames, as planned."""
+        """Return the planned numbers of its frames."""
         first = -(-self.chunk.index // every) * every
         return range(first, first + self.frames * every, every)
 
     def witnesses(self, times: Sequence[int]) -> dict[int, tuple[int, str]]:
-        """Return number and digest of the pictures that it saw at `times`."""
+        """Return number and digest of the frames at `times`."""
         seen = self.evidence["seen"]
         return {pts: tuple(seen[str(pts)]) for pts in times if str(pts) in seen}
 
     def streams(self) -> list[tuple[Any, ...]]:
-        """Return what must be equal in videos that are to become one."""
+        """Return the properties that must be equal in videos to be joined."""
         described = []
         for path in (self.folder / part_name(name) for name in VIDEOS):
             if path.exists():
@@ -95,18 +95,18 @@ class Part:
 
 
 def renumbering(parts: Sequence[Part], every: int) -> list[int | None]:
-    """Return what to add to the frame numbers of each part; None where it does not fit.
+    """Return the shift of the frame numbers of each part; None if a part does not match.
 
-    Neighbors fit when both decoded the same pictures with the same times around their cut, all
-    planned context was there, and source and outputs look alike. Frames that were planned but that
-    the decoder does not show move the numbers of later parts.
+    Neighbors match if both decoded the same frames with the same times around their cut, all
+    planned context was read, and source and outputs have the same properties. Planned frames that
+    the decoder does not output shift the numbers of later parts.
     """
     moved = 0
     found: list[int | None] = [0]
     for before, after in pairwise(parts):
         step = _step(before, after)
         moved += step or 0
-        # Which frames are taken follows from their numbers, so it cannot be moved.
+        # The selection depends on frame numbers, so they cannot be shifted.
         found.append(None if step is None or moved % every else moved)
     return found
 

@@ -1,4 +1,4 @@
-"""Rows of measurements as they were computed, to be made into tables later."""
+"""Unrounded rows of measurements, from which tables are written later."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cornea_stream.storage import complete, output_errors, part_path
 
 
 class RowsSink(SegmentationSink):
-    """Writes a line of JSON for every frame: the values of its row, unrounded, and its axis."""
+    """Writes a line of JSON for every frame: its unrounded row and its axis."""
 
     name = "metrics"
 
@@ -29,7 +29,7 @@ class RowsSink(SegmentationSink):
 
     @property
     def warnings(self) -> list[str]:
-        """What to bear in mind with the rows."""
+        """Limitations of the measurements."""
         return self._measuring.warnings
 
     def write(self, segmentation: Segmentation) -> None:
@@ -45,13 +45,13 @@ class RowsSink(SegmentationSink):
         complete(self.path)
 
     def abort(self) -> None:
-        """Close the part file; it stays beside the final name."""
+        """Close the .part file, which remains."""
         with contextlib.suppress(OSError):
             self._file.close()
 
 
 def read_rows(path: Path) -> Iterator[tuple[Row, float | None]]:
-    """Yield row and axis of every frame."""
+    """Yield the row and axis of every frame."""
     with path.open(encoding="utf-8") as file:
         for row, axis in map(json.loads, file):
             yield tuple(row), axis

@@ -1,4 +1,4 @@
-"""One chunk's work: as a source's, but with context around it, into the folder of a part."""
+"""Processes one chunk, with context around it, into the folder of a part."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from cornea_stream.storage import hold_folder, write_run
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChunkTask:
-    """One chunk of the video of `plan`, to be made a part in `folder`."""
+    """One chunk of the video of `plan`, to be processed into a part in `folder`."""
 
     plan: RunPlan
     chunk: Chunk
@@ -48,19 +48,19 @@ class ChunkTask:
 
     @property
     def is_watched(self) -> bool:
-        """No: what is watched is not cut."""
+        """False: watched runs are not cut."""
         return False
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The settings of the part, as JSON gives them back."""
+        """The settings of the part as JSON values."""
         plain: dict[str, Any] = json.loads(
             json.dumps({**self.plan.settings, "chunk": asdict(self.chunk)})
         )
         return plain
 
     def again(self) -> ChunkTask:
-        """Return itself: a part is done over until it is complete."""
+        """Return itself: a part is repeated until it is complete."""
         return self
 
     def run(
@@ -70,10 +70,10 @@ class ChunkTask:
         stop: threading.Event,
         on_step: Callable[[Step], None],
     ) -> RunResult:
-        """Make the part, unless it is complete already or no more needed.
+        """Process the part unless it is already complete or no longer needed.
 
-        Its run.json holds what `Part` needs. A chunk in which no frame can be decoded is complete,
-        and empty. Raises as `run_plan` does, and SourceError if the source has changed.
+        Its run.json contains what `Part` needs. A chunk without decodable frames is complete and
+        empty. Raises the errors of `run_plan`, and SourceError if the source has changed.
         """
         plan = self.plan
         skipped = RunResult(str(self.source), str(self.folder), "skipped")
@@ -131,7 +131,7 @@ class ChunkTask:
 
 
 def check_unchanged(plan: RunPlan) -> None:
-    """Raise SourceError if the video is no longer the one that was planned for."""
+    """Raise SourceError if the video has changed since it was planned."""
     assert isinstance(plan.source, Path)
     if fingerprint(plan.source) != plan.fingerprint:
         raise SourceError(
@@ -146,10 +146,10 @@ EMPTY_PART: dict[str, Any] = {
 
 
 def part_outputs(outputs: Sequence[Output], chunk: Chunk) -> list[Output]:
-    """Return the outputs of a part: rows in place of tables, and the chunk's own frames alone."""
+    """Return the outputs of a part: rows instead of tables, and only the chunk's own frames."""
     parts = []
     for output in outputs:
-        if part_name(output.files[0]) == ROWS:  # measurements look back over the cut
+        if part_name(output.files[0]) == ROWS:  # measurements depend on the row before the cut
             parts.append(Output((ROWS,), open_rows))
             continue
         opener = output.open
@@ -160,7 +160,7 @@ def part_outputs(outputs: Sequence[Output], chunk: Chunk) -> list[Output]:
 
 
 def open_rows(context: OutputContext) -> SegmentationSink:
-    """Open the rows of which a table is made once all parts are there."""
+    """Open the rows from which a table is written once all parts are complete."""
     options = context.options
     scale = choose_scale(options.white_to_white_mm, options.mm_per_px, context.info)
     return RowsSink(context.folder / ROWS, scale)
@@ -173,7 +173,7 @@ def _open_within(
 
 
 def _open(path: Path, options: RunOptions, chunk: Chunk) -> ChunkSource | None:
-    """Open the chunk; None if no frame in it can be decoded."""
+    """Open the chunk; return None if no frame in it can be decoded."""
     try:
         return ChunkSource(path, chunk, options.reading)
     except SourceError:

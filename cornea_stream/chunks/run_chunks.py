@@ -1,7 +1,7 @@
-"""Long videos in chunks: each is done apart and kept, by whatever executor, then all are joined.
+"""Long videos in chunks: each is processed separately by any executor, then all are joined.
 
-The outputs are those of one piece: masks, table, PNGs, sound and all times. What cannot be cut
-exactly is done in one piece, with a warning that says so.
+Masks, table, PNGs, audio and all times equal those of a run in one piece. A video that cannot be
+cut exactly is processed in one piece, with a warning.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ _DAMAGED = "damage or wrong times in the video"
 
 
 class ChunkingExecutor:
-    """Deals long videos to another executor in chunks, and joins each when all of it is done."""
+    """Passes long videos to another executor in chunks, and joins each when it is complete."""
 
     def __init__(self, executor: Executor, length_s: float, *, smooth: bool) -> None:
-        """Cut into chunks of at least `length_s` seconds; `smooth`: whether masks are."""
+        """Cut into chunks of at least `length_s` seconds; `smooth`: whether masks are smoothed."""
         self._executor = executor
         self._length_s = length_s
         self._reach = len(WEIGHTS) // 2 if smooth else 0
@@ -51,11 +51,10 @@ class ChunkingExecutor:
     def run(
         self, tasks: Sequence[Task], *, stop: threading.Event, on_step: Callable[[Step], None]
     ) -> Results:
-        """Yield each of the whole tasks with its result. Raises as the other executor does.
+        """Yield each task with its result. Raises the errors of the other executor.
 
-        Raises UsageError for what goes frame by frame: live sources, streams and previews.
-        Finished chunks of a video that does not come to its end are kept beside its outputs, for
-        `resume`.
+        Raises UsageError for live sources, streams and previews. Finished chunks of an incomplete
+        video are kept next to its outputs, for `resume`.
         """
         for task in tasks:
             if not isinstance(task.source, Path) or task.is_watched:
@@ -79,7 +78,7 @@ class ChunkingExecutor:
                 run.close()
 
     def describe(self) -> str:
-        """Return what the other executor says."""
+        """Return the description of the other executor."""
         return self._executor.describe()
 
     def _work(
@@ -103,9 +102,9 @@ class ChunkingExecutor:
 
 
 class ChunkedRun:
-    """One source on its way through its chunks; `waiting` are the tasks that are to be done.
+    """One source processed in chunks; `waiting` are the tasks to run.
 
-    While there are chunks it holds the folder of the outputs, so that no other run writes there.
+    While there are chunks, it locks the output folder, so that no other run writes there.
     """
 
     def __init__(self, task: SourceTask, length_s: float, reach: int) -> None:
@@ -134,11 +133,11 @@ class ChunkedRun:
             raise
 
     def close(self) -> None:
-        """Let others write into the folder of the outputs."""
+        """Unlock the output folder."""
         self._held.close()
 
     def step(self, step: Step) -> Step:
-        """Return how far the source is, when one of its tasks is as far as `step` says."""
+        """Return the progress of the source after a step of one of its tasks."""
         if step.task not in self._chunk_tasks or step.progress is None:
             return Step(self.task, step.expected or self._expected, step.progress)
         self._frames[step.task] = step.progress.frames
@@ -146,7 +145,7 @@ class ChunkedRun:
         return Step(self.task, self._expected, progress)
 
     def take(self, task: Task, result: RunResult) -> RunResult | None:
-        """Note what came of one of the tasks; return the result of the source once it is known."""
+        """Record the result of one task; return the result of the source once it is known."""
         if task not in self._chunk_tasks:
             self._end()
             return result
@@ -160,7 +159,7 @@ class ChunkedRun:
             return failure(self.task, err)
 
     def interrupted(self) -> RunResult | None:
-        """Return the result of a source that was begun and then stopped; None for any other."""
+        """Return the result of a source that was started and then stopped, else None."""
         if not self._results:
             return None
         return RunResult(
@@ -169,7 +168,7 @@ class ChunkedRun:
         )  # fmt: skip
 
     def _cut(self, reach: int) -> list[Chunk]:
-        """Return the chunks of a long video; none for anything else, or if a note says why."""
+        """Return the chunks of a long video; none if it is not cut, possibly with a note."""
         options, info = self._plan.options, self._info
         short = info.duration_s is not None and info.duration_s <= self._length_s
         if info.kind != "video" or short:
@@ -187,7 +186,7 @@ class ChunkedRun:
         return []
 
     def _deal(self, chunks: Sequence[Chunk]) -> None:
-        """Have these chunks done next, the whole source if there are not several."""
+        """Schedule these chunks next, or the whole source if there are not several."""
         self._results.clear()
         self._frames.clear()
         self._chunk_tasks = []
@@ -196,12 +195,12 @@ class ChunkedRun:
             self._chunk_tasks = [ChunkTask(self._plan, c, scratch / c.name) for c in chunks]
             self.waiting = list(self._chunk_tasks)
         else:
-            self.close()  # the run of the whole holds the folder itself
+            self.close()  # the run in one piece locks the folder itself
             plan = replace(self._plan, notes=(*self._plan.notes, *self._notes))
             self.waiting = [replace(self.task, plan=plan)]
 
     def _is_known_damaged(self) -> bool:
-        """Whether an earlier run found damage; what is not from this source is thrown away."""
+        """Whether an earlier run found damage; leftovers of other sources are discarded."""
         marker = self.task.folder / SCRATCH / WHOLE
         if marker.exists():
             if marker.read_text() == self._plan.fingerprint:
@@ -210,14 +209,14 @@ class ChunkedRun:
         return False
 
     def _note_damage(self, part: Part | None) -> None:
-        """Let all tasks that are still waiting know when a part shows that they are in vain."""
+        """Tell waiting tasks to stop if a part shows that the video cannot be cut."""
         if part and part.mended:
             marker = part.folder.parent / WHOLE
             with output_errors(marker):
                 marker.write_text(self._plan.fingerprint or "")
 
     def _conclude(self) -> RunResult | None:
-        """Join the parts of all chunks, or deal others if they do not fit."""
+        """Join the parts of all chunks, or schedule others if they do not match."""
         for result in self._results.values():
             if result.status == "interrupted":
                 return None
@@ -250,7 +249,7 @@ class ChunkedRun:
         return None
 
     def _without_cuts(self, parts: Sequence[Part], moved: Sequence[int | None]) -> list[Chunk]:
-        """Return the chunks of parts with those that do not fit added to the ones before."""
+        """Return the chunks of parts, with those that do not match merged into the previous one."""
         merged: list[Chunk] = []
         for part, step in zip(parts, moved, strict=True):
             if step is not None:
