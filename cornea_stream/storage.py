@@ -1,7 +1,7 @@
-"""Files of a run's folder: written atomically, told apart from the user's, and held by one run.
+"""The files of a run folder: atomic writes, ownership, and the lock of a run.
 
-A file appears under its final name only when it is complete. A folder is ours if it holds a
-run.json of this tool, or the marker that a run leaves there until its run.json is written.
+A file appears under its final name only when it is complete. A folder is ours if it contains a
+run.json of cornea-stream, or the marker of a run whose run.json is not written yet.
 """
 
 from __future__ import annotations
@@ -23,31 +23,31 @@ from cornea_stream.errors import OutputError
 TOOL = "cornea-stream"
 RUN_JSON = "run.json"
 MARKER = "run.part.json"
-"""Stands beside the outputs while a run works, and after one that was killed."""
+"""Marker next to the outputs during a run and after a killed one."""
 SCRATCH = ".chunks.part"
-"""Folder in which the parts of a run wait to be joined; of no use once a run is complete."""
+"""Folder of the parts of a run until they are joined; obsolete once a run is complete."""
 _LOCK = ".run.lock"
 _KEYS_BEFORE_TOOL = {"status", "fingerprint", "settings", "checkpoint", "versions"}
-"""What every run.json held before it named its tool."""
+"""Keys of every run.json from before it named its tool."""
 
 
 def part_path(path: Path) -> Path:
-    """Return the name beside `path` under which it grows until it is complete."""
+    """Return the .part name that `path` has until it is complete."""
     return path.with_name(f"{path.stem}.part{path.suffix}")
 
 
 def complete(path: Path) -> None:
-    """Move the finished part file to its final name. Raises OutputError."""
+    """Move the finished .part file to its final name. Raises OutputError."""
     with output_errors(path):
         part_path(path).replace(path)
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside `path`; move it there at the end, remove it after an error.
+    """Yield a temporary name next to `path`; move it there at the end, remove it on an error.
 
-    The name keeps the suffix and is unique, so that processes that write one file do not disturb
-    each other. Raises OutputError.
+    The name keeps the suffix and is unique, so that several processes can write the same file.
+    Raises OutputError.
     """
     temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part{path.suffix}")
     with output_errors(path):
@@ -79,7 +79,7 @@ def output_errors(path: Path) -> Iterator[None]:
 
 
 def read_run(folder: Path) -> dict[str, Any] | None:
-    """Return the run.json of this tool in `folder`, or None if there is none that can be read."""
+    """Return the run.json of cornea-stream in `folder`, or None if there is no readable one."""
     content = _read_json(folder / RUN_JSON)
     if content is None:
         return None
@@ -91,24 +91,24 @@ def read_run(folder: Path) -> dict[str, Any] | None:
 
 
 def is_ours(folder: Path) -> bool:
-    """Whether a run of this tool, complete or killed at any moment, wrote into `folder`."""
+    """Whether a run of cornea-stream, complete or killed, wrote to `folder`."""
     return read_run(folder) is not None or is_unfinished(folder)
 
 
 def is_unfinished(folder: Path) -> bool:
-    """Whether a run of this tool is at work in `folder`, or was killed there."""
+    """Whether a run is active in `folder` or was killed there."""
     marker = folder / MARKER
     if not marker.exists():
         return False
     content = _read_json(marker)
-    # An empty marker is one whose writer was killed at once; older versions did not name the tool.
+    # An empty marker is from a run killed immediately; older versions did not name the tool.
     return content is None or content.get("tool", TOOL) == TOOL
 
 
 def is_mixed(folder: Path) -> bool:
-    """Whether a later run, killed or at work, has replaced some outputs that run.json lists.
+    """Whether a later run, killed or active, has replaced some of the outputs in run.json.
 
-    A run writes its run.json last, so an output that is younger belongs to another run.
+    A run writes its run.json last, so a newer output belongs to another run.
     """
     run = read_run(folder)
     if run is None or not is_unfinished(folder):
@@ -120,11 +120,11 @@ def is_mixed(folder: Path) -> bool:
 
 @contextmanager
 def hold_folder(folder: Path) -> Iterator[None]:
-    """Create `folder`, mark it as being worked in, and keep other runs out until the end.
+    """Create `folder`, mark it as active, and lock it for other runs until the end.
 
-    The marker goes with `write_run`, or at the end if an earlier run's outputs all stand as they
-    were; else it stays and says that the folder is unfinished.
-    Raises OutputError, also if another run works there.
+    `write_run` removes the marker, and so does the end if all outputs of an earlier run are
+    unchanged. Otherwise it remains and marks the folder as unfinished.
+    Raises OutputError, also if another run has the lock.
     """
     lock = filelock.FileLock(folder / _LOCK, thread_local=False)
     with output_errors(folder):
@@ -157,12 +157,12 @@ def write_run(folder: Path, content: dict[str, Any]) -> None:
 
 
 def discard_scratch(folder: Path) -> None:
-    """Remove the parts that an unfinished run left in `folder`."""
+    """Remove the parts of an unfinished run from `folder`."""
     shutil.rmtree(folder / SCRATCH, ignore_errors=True)
 
 
 def _acquire(lock: filelock.BaseFileLock) -> bool:
-    """Lock without waiting; False if another process has it."""
+    """Lock without waiting; return False if another process has the lock."""
     try:
         lock.acquire(blocking=False)
     except filelock.Timeout:
