@@ -1,4 +1,4 @@
-"""From PyTorch to OpenVINO."""
+"""Converts PyTorch networks to OpenVINO."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def convert(openvino: Any, checkpoint: Checkpoint) -> Any:
     height, width = spec.image_size
     example = torch.zeros((1, height, width, 3), dtype=torch.uint8)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the tracer's remarks on shapes that are fixed here
+        warnings.simplefilter("ignore")  # the tracer warns about fixed shapes
         return openvino.convert_model(
             network, example_input=example, input=[(-1, height, width, 3)]
         )

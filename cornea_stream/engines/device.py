@@ -1,4 +1,4 @@
-"""Which device, and what it can do; torch takes seconds to import and is asked only if needed."""
+"""Device selection and capabilities; torch, which imports slowly, is only used if needed."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _NAME = re.compile(r"cpu|cuda(?::(\d+))?")
 
 
 def choose_devices(names: str) -> list[str]:
-    """Return the devices of a list with commas, as torch calls them: cpu, cuda, cuda:N.
+    """Return the devices of a comma-separated list, with torch's names: cpu, cuda, cuda:N.
 
-    Raises UsageError for an unknown name, for a GPU that this machine does not have, and for a
-    list that is not of GPUs or names one twice.
+    Raises UsageError for an unknown name, a missing GPU, and a list with duplicates or other
+    devices than GPUs.
     """
     devices = [choose_device(name.strip()) for name in names.split(",")]
     if len(devices) > 1:
@@ -28,7 +28,7 @@ def choose_devices(names: str) -> list[str]:
 
 
 def choose_device(name: str) -> str:
-    """Return cpu, cuda or cuda:N for one of these or auto.
+    """Return cpu, cuda or cuda:N for one of these names or auto.
 
     Raises UsageError for an unknown name, and if this machine has no such GPU.
     """
@@ -49,7 +49,7 @@ def choose_device(name: str) -> str:
 
 
 def gpu_count() -> int:
-    """Return how many GPUs torch can use; it is not asked if there is no driver for any."""
+    """Return the number of GPUs torch can use; without a driver, torch is not imported."""
     if not _gpu_driver():
         return 0
     import torch

@@ -1,4 +1,4 @@
-"""Several engines as one: batches are dealt in turn, and come back in order."""
+"""Several engines as one: batches are distributed in turn and returned in order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cornea_stream.media.frame import Frame
 
 
 class SeveralEngines(Generic[Input]):
-    """One engine made of several alike, say one on each GPU."""
+    """An engine that combines several equal ones, for example one per GPU."""
 
     def __init__(self, engines: Sequence[Engine[Input]]) -> None:
         """Take engines with the same weights and precision."""
@@ -21,18 +21,18 @@ class SeveralEngines(Generic[Input]):
 
     @property
     def batch_size(self) -> int:
-        """The most inputs that every one of them takes."""
+        """Maximum batch size of all engines."""
         return min(engine.batch_size for engine in self._engines)
 
     def prepare(self, frame: Frame) -> Input:
-        """Return what every one of them takes for a frame."""
+        """Return the input of all engines for a frame."""
         return self._engines[0].prepare(frame)
 
     def submit(self, inputs: Sequence[Input]) -> Pending:
-        """Start on 1 to `batch_size` prepared inputs, on the next engine."""
+        """Start a batch of 1 to `batch_size` prepared inputs on the next engine."""
         return next(self._turn).submit(inputs)
 
     def describe(self) -> dict[str, str | int]:
-        """Return what the first says of itself, and all devices."""
+        """Return the description of the first engine, with all devices."""
         devices = [str(engine.describe()["device"]) for engine in self._engines]
         return self._engines[0].describe() | {"device": " + ".join(devices)}

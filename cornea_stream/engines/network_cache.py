@@ -1,4 +1,4 @@
-"""OpenVINO networks on disk, made once and read by later runs; one file each, so never half one."""
+"""A cache of OpenVINO networks on disk; one file each, so none is ever incomplete."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ from cornea_stream.models.checkpoint import Checkpoint
 from cornea_stream.storage import write_file
 
 MOST_NETWORKS = 8
-"""So many of a kind are kept, those last used."""
+"""Number of recently used entries to keep per kind."""
 _XML, _BIN, _FACTS = "network.xml", "network.bin", "facts.json"
 log = logging.getLogger(__name__)
 
 
 def cache_folder() -> Path:
-    """Return where networks are kept: below $XDG_CACHE_HOME or ~/.cache.
+    """Return the cache folder: below $XDG_CACHE_HOME or ~/.cache.
 
-    Raises RuntimeError for a user without a home.
+    Raises RuntimeError for a user without a home folder.
     """
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "cornea-stream"
 
 
 def _source() -> bytes:
-    """Return the code that makes networks: after a change to it none of before may be found."""
+    """Return the code that creates networks: after a change, old entries must not be found."""
     package = Path(__file__).parents[1]
     makers = sorted([*package.glob("models/*.py"), *package.glob("engines/*.py")])
     return b"".join(path.read_bytes() for path in makers)
 
 
 class CachedNetwork:
-    """The place of one network, named after all that it is made from and by."""
+    """The cache entry of one network, keyed by everything it depends on."""
 
     def __init__(
         self, openvino: Any, kind: str, checkpoint: Checkpoint, images: Sequence[Image] = ()
     ) -> None:
-        """`kind` names the folder; `images` are what the network is calibrated on."""
+        """`kind` names the folder; `images` are the calibration images."""
         self._openvino = openvino
         digest = hashlib.sha256(_source())
         origin = (checkpoint.sha256, checkpoint.spec.to_dict(), openvino.get_version())
@@ -58,19 +58,19 @@ class CachedNetwork:
             digest.update(np.ascontiguousarray(image).data)
         key = digest.hexdigest()[:24]
         self._path: Path | None = None
-        if checkpoint.sha256:  # without one, weights in memory cannot be told from others
+        if checkpoint.sha256:  # without it, weights in memory cannot be identified
             with suppress(RuntimeError):
                 self._path = cache_folder() / kind / f"{key}.zip"
 
     def read(self) -> tuple[Any, dict[str, Any]] | None:
-        """Return the network and the facts kept with it, None if it must be made again."""
+        """Return the network and the facts stored with it, or None if it must be created."""
         if self._path is None or not self._path.exists():
             return None
         try:
-            with zipfile.ZipFile(self._path) as parts:  # it checks their sums
+            with zipfile.ZipFile(self._path) as parts:  # it verifies checksums
                 facts = dict(json.loads(parts.read(_FACTS)))
                 model = self._openvino.Core().read_model(parts.read(_XML), parts.read(_BIN))
-        except Exception as err:  # whatever is wrong with it, it can be made again
+        except Exception as err:  # whatever is wrong, it can be created again
             log.info("a cached network is unusable and is made again: %s: %s", self._path, err)
             return None
         with suppress(OSError):
@@ -78,9 +78,9 @@ class CachedNetwork:
         return model, facts
 
     def keep(self, model: Any, facts: dict[str, Any]) -> None:
-        """Write the network for later runs, and delete those unused for longest.
+        """Store the network for later runs, and delete the least recently used ones.
 
-        Raises OutputError when it cannot be written.
+        Raises OutputError if it cannot be written.
         """
         if self._path is None:
             return

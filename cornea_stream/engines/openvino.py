@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: the fastest engine for the same weights there."""
+"""OpenVINO on the CPU, where it is the fastest engine."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ log = logging.getLogger(__name__)
 
 
 class OpenVINOEngine:
-    """The network compiled by OpenVINO for this CPU, as many frames side by side as it advises.
+    """The network compiled by OpenVINO for this CPU, with as many parallel frames as it suggests.
 
-    On two cores one thread for each of two frames gives 1.12 times the end-to-end speed of two
-    threads for one frame.
+    On two cores, two frames with one thread each are 1.12 times as fast end to end as one frame
+    with two threads.
     """
 
     def __init__(
@@ -40,8 +40,8 @@ class OpenVINOEngine:
     ) -> None:
         """Convert and compile the network, or take a converted (quantized) `model` as it is.
 
-        `precision`: auto (bf16 where the CPU has it, else fp32), fp32 or bf16; int8 only names
-        what a quantized `model` is. Raises UsageError for another precision, and where OpenVINO
+        `precision` is auto (bf16 if the CPU supports it, else fp32), fp32 or bf16; int8 is only
+        the name for a quantized `model`. Raises UsageError for other precisions, and if OpenVINO
         is not installed.
         """
         openvino = import_openvino()
@@ -53,7 +53,7 @@ class OpenVINOEngine:
         self.batch_size = batch_size or 1  # larger batches are slower on a CPU
         self._image_size = checkpoint.spec.image_size
         network = (model if model is not None else converted(checkpoint)).clone()
-        if self.batch_size == 1:  # a network of fixed shape is a little faster
+        if self.batch_size == 1:  # a fixed input shape is slightly faster
             network.reshape([1, *checkpoint.spec.image_size, 3])
         compiled = openvino.Core().compile_model(
             network,
@@ -73,14 +73,14 @@ class OpenVINOEngine:
         return model_input(frame, self._image_size)
 
     def submit(self, inputs: Sequence[Image]) -> _Answer:
-        """Start on 1 to `batch_size` images; streams that share the engine do not meet."""
+        """Start a batch of 1 to `batch_size` images; can be called by several streams."""
         try:
             request = self._idle.popleft()
         except IndexError:
             request = _Request(self._compiled)
         request.start(np.stack(inputs))
         answer = _Answer(request)
-        # Nobody can ask for its result any longer, also where a stream was given up.
+        # Its result is no longer needed, also if a stream was abandoned.
         weakref.finalize(answer, self._idle.append, request)
         return answer
 
@@ -100,7 +100,7 @@ class _Request:
         self._images: NDArray[np.uint8] | None = None
 
     def start(self, images: NDArray[np.uint8]) -> None:
-        self._request.wait()  # a stream that was given up left it busy
+        self._request.wait()  # an abandoned stream left it busy
         self._images = images  # OpenVINO reads it in place: keep it alive
         self._request.start_async({0: images}, share_inputs=True)
 
@@ -110,7 +110,7 @@ class _Request:
 
 
 class _Answer:
-    """What a request is at work on for one batch; it is free for another when this is gone."""
+    """The pending batch of an inference request, which is free again when this is deleted."""
 
     def __init__(self, request: _Request) -> None:
         self._request = request
@@ -122,8 +122,8 @@ class _Answer:
 def converted(checkpoint: Checkpoint) -> Any:
     """Return the network as an OpenVINO model, from the cache on disk if it was converted before.
 
-    Takes (?, H, W, 3) uint8 RGB; gives (?, 1, h, w). Raises CheckpointError for weights that do
-    not fit, UsageError where OpenVINO is not installed.
+    It takes (?, H, W, 3) uint8 RGB and returns (?, 1, h, w). Raises CheckpointError for weights
+    that do not match, and UsageError if OpenVINO is not installed.
     """
     openvino = import_openvino()
     cached = CachedNetwork(openvino, "openvino", checkpoint)
@@ -140,8 +140,8 @@ def converted(checkpoint: Checkpoint) -> Any:
 
 
 def import_openvino() -> Any:
-    """Return the module, its usage reports switched off. Raises UsageError where it is missing."""
-    # OpenVINO's converter and NNCF report their use over the network unless told otherwise; a
+    """Return the module with telemetry turned off. Raises UsageError if it is missing."""
+    # OpenVINO's converter and NNCF send telemetry by default; a
     # module that is None counts as not installed, and both then do without it.
     if "openvino_telemetry" not in sys.modules:
         sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""In which precision torch computes on a device."""
+"""The precision of torch on a device."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def choose_precision(name: str, device: torch.device) -> str:
-    """Return fp32, bf16 or fp16; for auto the fastest that `device` computes natively.
+    """Return fp32, bf16 or fp16; for auto, the fastest native precision of `device`.
 
     Raises UsageError for an unknown name, and for fp16 on a CPU, which has no kernels for it.
     """

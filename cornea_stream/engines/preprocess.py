@@ -1,4 +1,4 @@
-"""Decoded frame -> model input, as the published steps make it."""
+"""Converts decoded frames to model input like the published pipeline."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from cornea_stream.media.frame import Frame, Image, upright
 def model_input(frame: Frame, image_size: tuple[int, int]) -> Image:
     """Return upright (h, w, 3) uint8 RGB of `image_size` (height, width), contiguous.
 
-    The whole picture is converted to RGB and that is resized with `cv2.resize` (bilinear, no
-    anti-aliasing): the network learned from such pictures.
+    The full frame is converted to RGB and resized with `cv2.resize` (bilinear, no anti-aliasing),
+    as in training.
     """
     height, width = image_size if frame.rotation % 180 == 0 else image_size[::-1]
     rgb = frame.video.to_ndarray(format="rgb24")

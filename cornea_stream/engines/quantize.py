@@ -1,4 +1,4 @@
-"""int8 by post-training quantization with NNCF: calibrate, compare with fp32, keep on disk."""
+"""int8 by post-training quantization with NNCF: calibrate, compare with fp32, cache."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cornea_stream.postprocess.mask import iou, raw_mask, upsample_logits
 from cornea_stream.synthetic import generate_frame
 
 MIN_AGREEMENT = 0.95
-"""Below this mean IoU with fp32 a quantized network is refused."""
+"""Minimum mean IoU with fp32 of a quantized network."""
 CALIBRATION_FRAMES, CHECK_FRAMES = 48, 16
 _CALIBRATION_SEED, _CHECK_SEED = 2**41, 2**42
 log = logging.getLogger(__name__)
@@ -32,11 +32,11 @@ def quantized_engine(
     batch_size: int | None = None,
     calibration: Sequence[Image] | None = None,
 ) -> OpenVINOEngine:
-    """Return an int8 engine, from the cache on disk where it was made before.
+    """Return an int8 engine, from the cache on disk if possible.
 
-    Calibrates on `calibration`, of which every fourth frame is kept back for the comparison with
-    fp32, or else on generated frames. The agreement is told in the engine's `describe()`.
-    Raises UsageError when NNCF is not installed or the agreement is below MIN_AGREEMENT.
+    It is calibrated on `calibration`, of which every fourth frame is held out for the comparison
+    with fp32, or else on generated frames. `describe()` of the engine shows the agreement.
+    Raises UsageError if NNCF is not installed or the agreement is below MIN_AGREEMENT.
     """
     openvino = import_openvino()
     used, kept_back = _frames(checkpoint, calibration)
@@ -108,13 +108,13 @@ def _quantize(model: Any, images: Sequence[Image]) -> Any:
             nncf.Dataset([image[None] for image in images]),
             subset_size=len(images),
             fast_bias_correction=False,
-            # The last makes the logits: cheap, and the threshold is sensitive to them.
+            # The last layer makes the logits: it is cheap, and the threshold is sensitive to them.
             ignored_scope=nncf.IgnoredScope(names=[convolutions[-1]]),
         )
 
 
 def _agreement(found: Engine[Image], exact: Engine[Image], images: Sequence[Image]) -> float:
-    """Return the mean IoU of the two engines' masks at the network's input size."""
+    """Return the mean IoU between the masks of two engines, at the network input size."""
 
     def masks(engine: Engine[Image]) -> list[Image]:
         logits = [engine.submit([image]).result()[0] for image in images]

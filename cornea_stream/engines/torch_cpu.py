@@ -1,4 +1,4 @@
-"""PyTorch on the CPU: several frames side by side, one thread each."""
+"""PyTorch on the CPU: several frames in parallel, one thread each."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from cornea_stream.models.cornea_net import CorneaNet
 from cornea_stream.models.fuse import fuse
 
 MOST_WORKERS = 8
-"""Frames side by side; beyond that each gets several threads, so that memory stays small."""
+"""Maximum of parallel frames; beyond it, frames get several threads, to limit memory."""
 
 
 class TorchCPUEngine:
     """The network in PyTorch, channels-last, in the chosen precision, on the cores of this machine.
 
-    A frame on one thread costs less than a frame on all of them, which would wait for each other
-    at every layer: 1.15 times the speed on two cores.
+    One thread per frame is 1.15 times as fast on two cores as all threads on one frame, which
+    would wait for each other at every layer.
     """
 
     def __init__(
         self, checkpoint: Checkpoint, *, precision: str = "auto", batch_size: int | None = None
     ) -> None:
-        """Load the network. `precision`: auto, fp32 or bf16. Raises UsageError for another one."""
+        """Load the network. `precision`: auto, fp32 or bf16. Raises UsageError for others."""
         self.precision = choose_precision(precision, torch.device("cpu"))
         self.batch_size = batch_size or 1  # larger batches are slower on a CPU
         cores = torch.get_num_threads()
@@ -52,7 +52,7 @@ class TorchCPUEngine:
         return model_input(frame, self._image_size)
 
     def submit(self, inputs: Sequence[Image]) -> _Answer:
-        """Start on 1 to `batch_size` images."""
+        """Start a batch of 1 to `batch_size` images."""
         return _Answer(self._workers.submit(self._run, np.stack(inputs)))
 
     def _run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
