@@ -1,4 +1,4 @@
-"""What runs on a node of a Ray cluster: a segmenter that is loaded once, and task after task."""
+"""The actor on a node of a Ray cluster: one segmenter that runs task after task."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from cornea_stream.inference.segmenter import MaskSettings
 from cornea_stream.runs.options import RunResult
 
 News: TypeAlias = Step | RunResult | str | CorneaStreamError | None
-"""How far an actor is, a task's result, the engine it loaded, why it cannot; None: it is lost."""
+"""Progress, the result of a task, the loaded engine, a loading error, or None: it is lost."""
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What an actor gets of a node: the `index`-th of `count` equal parts."""
+    """The share of a node for one actor: the `index`-th of `count` equal parts."""
 
     node: str
     index: int
@@ -35,14 +35,14 @@ class Share:
 
     @property
     def cores(self) -> int:
-        """How many cores that is."""
+        """The number of cores of the share."""
         return self.node_cores // self.count
 
 
 def shares(node: str, resources: dict[str, float], cores: int, on_gpus: bool) -> list[Share]:
-    """Deal a node out: one share per GPU, or one per `cores` cores, at least one; none of neither.
+    """Divide a node: one share per GPU, or one per `cores` cores and at least one, if it has any.
 
-    The shares take all cores, so that no other work lies on those that they are pinned to.
+    The shares claim all cores, so that no other work runs on the cores they are pinned to.
     """
     own = int(resources.get("CPU", 0))
     count = int(resources.get("GPU", 0)) if on_gpus else min(own, max(1, own // cores))
@@ -50,14 +50,14 @@ def shares(node: str, resources: dict[str, float], cores: int, on_gpus: bool) ->
 
 
 class Actor:
-    """What runs on the node: a segmenter, and one task at a time."""
+    """The process on the node: a segmenter that runs one task at a time."""
 
     def __init__(self, setup: Setup, masks: MaskSettings, share: Share) -> None:
         self._setup, self._masks, self._share = setup, masks, share
         self._stop = threading.Event()
 
     def load(self) -> Generator[News, None, None]:
-        """Yield the engine in words, or the error that keeps it from being made."""
+        """Yield the description of the engine, or the error from loading it."""
         try:
             _keep_to(self._share)
             self._segmenter = self._setup.build()
@@ -76,7 +76,7 @@ class Actor:
             )
 
     def work(self, task: Task) -> Generator[News, None, None]:
-        """Yield steps, and at last the result."""
+        """Yield steps and finally the result."""
         news: queue.SimpleQueue[News] = queue.SimpleQueue()
 
         def do() -> None:
@@ -88,15 +88,15 @@ class Actor:
         yield told
 
     def stop(self) -> None:
-        """End the task in hand early."""
+        """End the current task early."""
         self._stop.set()
 
 
 def _keep_to(share: Share) -> None:
-    """Let this process use its share of the cores only.
+    """Restrict this process to its share of the cores.
 
-    Pinned only where Ray deals all cores of the machine: a container that is given a part of their
-    time sees all of them, and others in its place would choose the same ones.
+    It is pinned only if Ray manages all cores of the machine. A container with a CPU quota sees all
+    cores, and other containers would choose the same ones.
     """
     if sys.platform == "linux" and share.node_cores == len(os.sched_getaffinity(0)):
         cores = core_shares(share.count)[share.index]

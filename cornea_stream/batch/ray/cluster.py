@@ -1,4 +1,4 @@
-"""Tasks of work on a Ray cluster: an actor per GPU, or per so many cores, that keeps its model."""
+"""Runs tasks on a Ray cluster, with one actor per GPU or group of cores."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from cornea_stream.inference.segmenter import MaskSettings
 from cornea_stream.runs.options import RunResult
 
 CORES = 8
-"""Cores of an actor where there is no GPU: about as many as one pipeline keeps busy."""
+"""Cores per actor without a GPU: about as many as one pipeline keeps busy."""
 TRIES = 3
-"""How often a task is begun before the loss of its actor counts as its failure."""
+"""Number of attempts before the loss of its actor fails a task."""
 _WAIT_S, _LOOK_AROUND_S, _PATIENCE_S = 0.2, 5.0, 60.0
 log = logging.getLogger(__name__)
 
 
 class RayCluster:
-    """Does tasks on the nodes of a Ray cluster, one at a time on each actor.
+    """Runs tasks on the nodes of a Ray cluster, one at a time per actor.
 
-    Sources, outputs and weights are read and written where the actors run, under the same absolute
-    paths; only paths, steps and results travel. A task whose actor or node is lost is begun anew
-    on another node, TRIES times in all. Nodes that join later are taken in.
+    Actors read and write sources, outputs and weights under the same absolute paths; only paths,
+    steps and results are transferred. If its actor or node is lost, a task is retried on another
+    node, TRIES times in total. Nodes that join later are used as well.
     """
 
     def __init__(
         self, setup: Setup, masks: MaskSettings, address: str, *, cores: int = CORES
     ) -> None:
-        """Take the plan for the segmenters, and what must decide the masks on every node.
+        """Store the setup of the segmenters and the mask settings required on every node.
 
-        `address`: HOST:PORT of a cluster, or "auto": the one of $RAY_ADDRESS or that this machine
-        belongs to, or else one of this machine alone. `cores`: of each actor where there is no GPU.
-        Raises UsageError for a device with a number, since Ray deals the GPUs.
+        `address` is HOST:PORT of a cluster, or "auto": the cluster in $RAY_ADDRESS or of this
+        machine, else a local one. `cores` is the number of cores per actor without a GPU.
+        Raises UsageError for a device with a number, because Ray assigns the GPUs.
         """
         if setup.device not in ("auto", "cpu", "cuda"):
             raise UsageError(f"Ray assigns the GPUs: {setup.device}: use device=auto, cpu or cuda")
@@ -52,10 +52,10 @@ class RayCluster:
     def run(
         self, tasks: Sequence[Task], *, stop: threading.Event, on_step: Callable[[Step], None]
     ) -> Results:
-        """Yield each task with its result as it is done. No output that stands may be in the way.
+        """Yield each task with its result when it is done.
 
-        Raises UsageError where Ray or the cluster is missing, what loading the weights raises when
-        no node can load them, and CorneaStreamError when no node is left.
+        Raises UsageError if Ray or the cluster is missing, the errors of loading the weights if no
+        node can load them, and CorneaStreamError if no node is left.
         """
         if any(not isinstance(task.source, Path) or task.is_watched for task in tasks):
             raise UsageError(
@@ -81,7 +81,7 @@ class RayCluster:
                         yield task, member.done(news)
                     elif isinstance(news, str):
                         engine = news
-                    else:  # it is lost, cannot load, or has a GPU that failed and stays so
+                    else:  # it is lost, cannot load, or its GPU has failed for good
                         crew.dismiss(member, news)
                         if task and tries[task] < TRIES and not stop.is_set():
                             waiting.append(task)
@@ -98,12 +98,12 @@ class RayCluster:
                 ray.shutdown()
 
     def describe(self) -> str:
-        """Return the engine of an actor, and how many there are."""
+        """Return the engine of an actor and the number of actors."""
         return self._description
 
 
 class _Crew:
-    """The actors as the driver sees them, and the shares of nodes that are free."""
+    """The actors from the side of the driver, and the free shares of nodes."""
 
     def __init__(self, ray: Any, setup: Setup, masks: MaskSettings, cores: int) -> None:
         self._ray, self._setup, self._masks, self._cores = ray, setup, masks, cores
@@ -123,9 +123,10 @@ class _Crew:
         return [member for member in self.members if member.stream is None]
 
     def hire(self, waiting: int) -> None:
-        """Have an actor for each of the waiting tasks, as far as there are shares of nodes.
+        """Start an actor for each waiting task, as long as there are free shares.
 
-        Raises what keeps the last of them from loading, CorneaStreamError when none comes for long.
+        Raises the loading error of the last actor, and CorneaStreamError if no actor is available
+        for too long.
         """
         now = time.monotonic()
         if now - self._looked_around > _LOOK_AROUND_S:
@@ -146,7 +147,7 @@ class _Crew:
             )
 
     def news(self) -> Iterator[tuple[_Member, News]]:
-        """Yield what has come from actors, waiting a moment for it."""
+        """Yield messages from actors, waiting briefly."""
         members = {member.stream: member for member in self.members if member.stream is not None}
         if not members:
             time.sleep(_WAIT_S)
@@ -157,7 +158,7 @@ class _Crew:
             yield members[stream], members[stream].receive()
 
     def dismiss(self, member: _Member, news: News) -> None:
-        """Part with an actor; its share is free again if it was of use before."""
+        """Remove an actor; its share is free again if it has worked before."""
         self.members.remove(member)
         member.kill()
         if member.was_ready:
@@ -175,7 +176,7 @@ class _Crew:
             member.kill()
 
     def _look_around(self) -> None:
-        """Take in the nodes that were not there before."""
+        """Add new nodes."""
         nodes = [node for node in self._ray.nodes() if node["Alive"]]
         if self._on_gpus is None:
             self._on_gpus = any(node["Resources"].get("GPU", 0) >= 1 for node in nodes)
@@ -184,11 +185,11 @@ class _Crew:
             if node["NodeID"] not in self._known:
                 self._known.add(node["NodeID"])
                 self._free += shares(node["NodeID"], node["Resources"], self._cores, self._on_gpus)
-        self._free.sort(key=lambda share: share.index)  # tasks spread over nodes first
+        self._free.sort(key=lambda share: share.index)  # spread tasks over nodes first
 
 
 class _Member:
-    """An actor as the driver sees it; `stream` is what comes from it, None when it is idle."""
+    """An actor from the side of the driver; `stream` is its output, or None if it is idle."""
 
     def __init__(self, ray: Any, share: Share, setup: Setup, masks: MaskSettings) -> None:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -202,7 +203,7 @@ class _Member:
             .options(
                 num_cpus=share.cores,
                 num_gpus=int(share.gpu),
-                max_concurrency=2,  # it hears `stop` while it works
+                max_concurrency=2,  # it can receive `stop` during a task
                 scheduling_strategy=NodeAffinitySchedulingStrategy(share.node, soft=False),
             )
             .remote(replace(setup, device="cuda" if share.gpu else "cpu"), masks, share)
@@ -210,13 +211,13 @@ class _Member:
         self.stream: Any = self._actor.load.options(num_returns="streaming").remote()
 
     def give(self, task: Task, *, again: bool) -> None:
-        """Have it begin a task; `again` after another, of which remains may stand, was lost."""
+        """Start a task; `again` if a lost actor may have left outputs of it."""
         self.task = task
         sent = task.again() if again else task
         self.stream = self._actor.work.options(num_returns="streaming").remote(sent)
 
     def receive(self) -> News:
-        """Return what it sent, None when it is lost."""
+        """Return the received message, or None if it is lost."""
         try:
             news: News = self._ray.get(next(self.stream))
         except (StopIteration, self._ray.exceptions.RayError):
@@ -227,18 +228,18 @@ class _Member:
         return news
 
     def done(self, result: RunResult) -> RunResult:
-        """Take back the task that it was given; return its result."""
+        """Return the finished task with its result."""
         self.task = None
         return result
 
     def stop(self) -> None:
-        """Have it end its task early."""
+        """Make it end its task early."""
         if not self._stopped:
             self._stopped = True
             self._actor.stop.remote()
 
     def kill(self) -> None:
-        """End it at once, if it lives; what it was writing stays under part names."""
+        """Kill it; its unfinished outputs remain as .part files."""
         self._ray.kill(self._actor)
 
 

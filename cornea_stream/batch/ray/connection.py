@@ -1,4 +1,4 @@
-"""Joining a Ray cluster: only one that answers, or one of this machine's own."""
+"""Connects to a Ray cluster that responds, or starts a local one."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import Any
 from cornea_stream.errors import UsageError
 
 _KNOCK_S, _JOIN_S = 5.0, 15.0
-# Joining what is half dead waits for minutes, or ends the process: another goes ahead.
+# Joining a broken cluster can block for minutes or end the process, so a subprocess tries first.
 _TRIAL = "import ray, sys; ray.init(sys.argv[1], log_to_driver=False, logging_level='CRITICAL')"
 log = logging.getLogger(__name__)
 
 
 def check_address(address: str) -> None:
-    """Raise UsageError where work cannot be sent to: another machine's client port."""
+    """Raise UsageError for a client address of another machine, which is not supported."""
     if "://" in address:
         raise UsageError(
             f"not a cluster's address: {address}: run on a machine of the cluster, and give "
@@ -28,15 +28,14 @@ def check_address(address: str) -> None:
 
 
 def connect(address: str) -> tuple[Any, bool]:
-    """Return the module ray, connected, and whether that was done here.
+    """Return the connected module ray, and whether this call connected it.
 
-    For "auto" that is the cluster of $RAY_ADDRESS, or else the one that `ray start` made this
-    machine part of, if it answers, or else one of this machine alone, started now. A Ray that
-    another program started for itself is never joined.
-    Raises UsageError where Ray is missing or the cluster that was named does not answer.
+    "auto" is the cluster in $RAY_ADDRESS, else the one that `ray start` connected this machine to
+    if it responds, else a new local cluster. A Ray instance of another program is never joined.
+    Raises UsageError if Ray is missing or a named cluster does not respond.
     """
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # it would report over the network
-    # Words about dead processes would go to standard output; losses are told in results.
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # it would send usage statistics
+    # Messages about dead processes would go to standard output; results report losses.
     os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".*")
     try:
         import ray
@@ -66,7 +65,7 @@ def connect(address: str) -> tuple[Any, bool]:
 
 
 def _standing_cluster(ray: Any) -> str | None:
-    """Return the cluster that `ray start` noted on this machine, if it still answers."""
+    """Return the cluster that `ray start` recorded on this machine, if it still responds."""
     noted: str | None = ray._private.utils.read_ray_address()
     if not noted:
         return None
@@ -80,13 +79,13 @@ def _standing_cluster(ray: Any) -> str | None:
 
 
 def _silence(address: str, ray: Any) -> str | None:
-    """Return why a cluster cannot be joined from this machine, None if it can be."""
+    """Return why this machine cannot join a cluster, or None if it can."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()
     except (OSError, ValueError) as err:
         return str(err)
-    here = Path(ray.__file__).parents[1]  # so that the same Ray is found there
+    here = Path(ray.__file__).parents[1]  # so that the same Ray is used there
     try:
         trial = subprocess.run(
             [sys.executable, "-c", _TRIAL, address],
