@@ -1,4 +1,4 @@
-"""Frames of a run with their masks as annotations, to be corrected by hand and trained on."""
+"""Extracts frames of a run with their masks as annotations, for correction and training."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from cornea_train import supervisely
 from cornea_train.coco import CocoFile
 
 COCO, META = "coco.json", "meta.json"
-# The table's times have six digits behind the point, a mask video's three.
+# Times have six decimals in the table and three in a mask video.
 _SLACK_S = 0.001
 
 
 @dataclass(frozen=True, slots=True)
 class Annotated:
-    """What was written for one run: its folder, how many images, how many without cornea."""
+    """The result for one run: its folder, the number of images, and those without a cornea."""
 
     folder: Path
     images: int
@@ -45,26 +45,27 @@ def annotate(
     uncertain: int = 20,
     polygons: bool = False,
 ) -> list[Annotated]:
-    """Write frames of runs and their masks as a Supervisely project and as COCO; return how many.
+    """Write frames of runs with their masks as a Supervisely project and as COCO.
 
-    For each run `case_<its folder's name>`/img/*.png and ann/*.png.json, as training reads them,
-    with `spread` frames evenly spread over it (all where it has fewer) and up to `uncertain` of
-    the least certain ones, half a second apart; besides meta.json and coco.json for all of them.
-    Masks are exact bitmaps or, with `polygons`, simplified outlines.
-    Raises UsageError, SourceError when a run or its source is not there or has changed, and
-    OutputError; nothing that exists is replaced, since it may hold corrections.
+    Each run gives `case_<folder name>`/img/*.png and ann/*.png.json, in the format that training
+    reads, with `spread` evenly spread frames (all if the run has fewer) and up to `uncertain` of
+    the least certain ones, half a second apart. meta.json and coco.json cover all runs. Masks are
+    exact bitmaps or, with `polygons`, simplified outlines.
+    Raises UsageError, SourceError if a run or its source is missing or has changed, and
+    OutputError. Nothing is overwritten, because it may contain corrections.
     """
     if spread < 0 or uncertain < 0 or spread + uncertain == 0:
-        raise UsageError("no frame to annotate: give --spread or --uncertain a number from 1 on")
+        raise UsageError("no frames to annotate: give spread or uncertain a positive number")
     root = Path(output_dir)
     opened = [_Annotatable(Path(run)) for run in runs]
     targets = [root / run.case for run in opened]
     if len(set(targets)) < len(targets):
-        raise UsageError("two runs have a folder of the same name: annotate them apart")
+        raise UsageError("two run folders have the same name: annotate them separately")
     for target in (*targets, root / COCO, root / META):
         if target.exists():
             raise OutputError(
-                f"output exists: {target}: choose another -o (it may hold corrections)"
+                f"output exists: {target}: choose another output folder (it may contain "
+                "corrections)"
             )
     coco = CocoFile(polygons=polygons)
     try:
@@ -83,7 +84,7 @@ def annotate(
 
 
 class _Annotatable:
-    """A run whose source and masks are there."""
+    """A run whose source and masks exist."""
 
     def __init__(self, folder: Path) -> None:
         self.run: Run = open_run(folder)
@@ -92,30 +93,33 @@ class _Annotatable:
         self.case = f"case_{self.name}"
         masks = self.run.find("mask.mkv", "mask.png")
         if masks is None:
-            raise SourceError(f"no masks in this run: {folder}: run again with --mask --metrics")
+            raise SourceError(
+                f"no masks in this run: {folder}: run again with mask=True and metrics=True"
+            )
         self.masks = masks
         if not self.run.source:
-            raise SourceError(f"the run did not end by itself: {folder}: run again with --resume")
+            raise SourceError(f"the run did not finish: {folder}: run again with resume=True")
         path = self.run.source.get("path")
         if not path:
             raise SourceError(f"a live source cannot be read again: {folder}: run a recording")
         self.source = Path(str(path))
         if not self.source.exists():
-            raise SourceError(f"the run's source is gone: {self.source}: put it back there")
+            raise SourceError(f"the source of the run is missing: {self.source}: put it back there")
         if fingerprint(self.source) != self.run.record.get("fingerprint"):
             raise SourceError(
-                f"the source has changed since the run: {self.source}: run again with --overwrite"
+                f"the source has changed since the run: {self.source}: run again with "
+                "overwrite=True"
             )
 
     def choose(self, spread: int, uncertain: int) -> set[int]:
-        """Return the rows of the frames to write. Raises SourceError where there are none."""
+        """Return the rows of the frames to write. Raises SourceError if there are none."""
         count = len(self.records)
         even = np.linspace(0, count - 1, min(spread, count)).round().astype(int)
         doubtful = least_certain(self.records, uncertain) if uncertain else []
         chosen = {*even.tolist(), *(moment.row for moment in doubtful)}
         if not chosen:
             raise SourceError(
-                f"no uncertain frame in this run: {self.run.folder}: choose evenly spread ones"
+                f"no uncertain frames in this run: {self.run.folder}: choose evenly spread ones"
             )
         return chosen
 
@@ -135,17 +139,17 @@ class _Annotatable:
                     shift_s = time_s - mask.time_s
                 if not mask or abs(mask.time_s + (shift_s or 0.0) - time_s) > 2 * _SLACK_S:
                     raise SourceError(
-                        f"table and masks are not of the same run: {self.masks}: no mask at "
-                        f"{time_s:.3f} s: run again with --overwrite"
+                        f"table and masks are from different runs: {self.masks}: no mask at "
+                        f"{time_s:.3f} s: run again with overwrite=True"
                     )
-                # Between them lie those that the run left out.
+                # Skip the frames in between that the run omitted.
                 frame = next((f for f in frames if f.time_s >= time_s - _SLACK_S), None)
                 gray = np.asarray(mask.video.to_ndarray(format="gray"), np.uint8)
                 found = upright(gray, mask.rotation)
                 if frame is None or frame.time_s > time_s + _SLACK_S or frame.size != found.shape:
                     raise SourceError(
-                        f"no frame like the run's at {time_s:.3f} s: {self.source}: run again with "
-                        "--overwrite; where the picture changes its size, in stretches of one size"
+                        f"no matching frame at {time_s:.3f} s: {self.source}: run again with "
+                        "overwrite=True, or separately for each frame size if the size changes"
                     )
                 yield frame, found
 

@@ -1,4 +1,4 @@
-"""Annotated frames in the layout of Cataract-1K, and the memory-mapped cache training reads."""
+"""Annotated frames in the layout of Cataract-1K, and the memory-mapped cache for training."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _PART = ".part"
 
 Image = NDArray[np.uint8]
 Stored: TypeAlias = "tuple[NDArray[np.uint8], NDArray[np.uint8], dict[int, str]]"
-"""Images, masks, and by position why the other pairs cannot be used."""
+"""Images, masks, and the reasons for unusable pairs by position."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """An image and its annotation; `case` is the surgery, `name` the path below the data folder."""
+    """An image and its annotation; `case` is the surgery, `name` the path in the data folder."""
 
     image: Path
     annotation: Path
@@ -45,7 +45,7 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A pair that cannot be used, and why."""
+    """An unusable pair and the reason."""
 
     name: str
     reason: str
@@ -54,11 +54,11 @@ class Problem:
 def find_pairs(data_dir: Path) -> tuple[list[Pair], list[Problem]]:
     """Return the pairs `case*/img/<image>` with `case*/ann/<image>.json` below a folder, sorted.
 
-    Images without annotation and annotations without image are the problems.
-    Raises SourceError when there is no such folder, or no image in it, or it cannot be read.
+    Images without an annotation and annotations without an image are reported as problems.
+    Raises SourceError if the folder does not exist, has no images or cannot be read.
     """
     if not data_dir.is_dir():
-        raise SourceError(f"data folder not found: {data_dir}: check --data-dir")
+        raise SourceError(f"data folder not found: {data_dir}: check data_dir")
     pairs: list[Pair] = []
     problems: list[Problem] = []
     for folder in sorted(data_dir.rglob("img")):
@@ -94,7 +94,7 @@ def find_pairs(data_dir: Path) -> tuple[list[Pair], list[Problem]]:
 def load_pair(pair: Pair, *, respect_holes: bool = False) -> tuple[Image, Image]:
     """Return the (H, W, 3) uint8 RGB image and its (H, W) uint8 mask, 0 or 255.
 
-    Raises BadAnnotationError when either cannot be used.
+    Raises BadAnnotationError if either cannot be used.
     """
     try:
         content = np.fromfile(pair.image, np.uint8)
@@ -110,7 +110,7 @@ def load_pair(pair: Pair, *, respect_holes: bool = False) -> tuple[Image, Image]
 
 @dataclass(frozen=True, slots=True)
 class Cache:
-    """Decoded and resized frames on disk, mapped into memory.
+    """Decoded and resized frames on disk, memory-mapped.
 
     `images` is (N, S, S, 3) uint8 RGB, `masks` (N, S, S) uint8, 0 or 255, in the order of `pairs`.
     """
@@ -124,11 +124,11 @@ class Cache:
 def open_cache(
     data_dir: Path, folder: Path, size: int, *, respect_holes: bool = False, max_bad: int = 0
 ) -> Cache:
-    """Return the cache of all usable pairs below `data_dir`, made in `folder` where it is missing.
+    """Return the cache of all usable pairs below `data_dir`, created in `folder` if missing.
 
     Its name follows from the files' names, sizes and times, so changed data make a new one.
-    Raises SourceError when more than `max_bad` pairs are unusable, naming them, or none is usable;
-    OutputError when the cache cannot be written.
+    Raises SourceError if more than `max_bad` pairs are unusable, with a list, or none is usable,
+    and OutputError if the cache cannot be written.
     """
     pairs, problems = find_pairs(data_dir)
     target = folder / _key(pairs, size, respect_holes)
@@ -136,7 +136,7 @@ def open_cache(
         stored = _read(target)
         if stored is None:
             folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(folder / ".lock"):  # of several processes one makes it
+            with FileLock(folder / ".lock"):  # only one process creates it
                 stored = _read(target) or _build(target, pairs, size, respect_holes)
     except OSError as err:
         raise OutputError(
@@ -149,13 +149,13 @@ def open_cache(
         listed = "\n".join(f"  {p.name}: {p.reason}" for p in problems[:20])
         more = f"\n  … and {len(problems) - 20} more" if len(problems) > 20 else ""
         raise SourceError(
-            f"{len(problems)} unusable pairs, {max_bad} allowed (--max-bad): {data_dir}:\n"
-            f"{listed}{more}"
+            f"{len(problems)} unusable pairs, more than max_bad={max_bad}: {data_dir}: correct "
+            f"them:\n{listed}{more}"
         )
     kept = [pair for position, pair in enumerate(pairs) if position not in bad]
     if not kept:
         raise SourceError(
-            f"no usable pair: {data_dir}: {problems[0].name}: {problems[0].reason}: correct the "
+            f"no usable pairs: {data_dir}: {problems[0].name}: {problems[0].reason}: correct the "
             "annotations"
         )
     return Cache(images, masks, kept, problems)
@@ -167,14 +167,14 @@ def _key(pairs: Sequence[Pair], size: int, respect_holes: bool) -> str:
         for path in (pair.image, pair.annotation):
             try:
                 stat = path.stat()
-            except OSError:  # a link to nothing: reading it will tell
+            except OSError:  # a broken link: reading it reports the error
                 continue
             facts.append((pair.name, path.name, stat.st_size, stat.st_mtime_ns))
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
 def _read(target: Path) -> Stored | None:
-    """Return what is stored in `target`, or None where it is not there or not whole."""
+    """Return the contents of `target`, or None if it is missing or incomplete."""
     try:
         index = json.loads((target / "index.json").read_text())
         images = np.load(target / "images.npy", mmap_mode="r")
@@ -185,8 +185,8 @@ def _read(target: Path) -> Stored | None:
 
 
 def _build(target: Path, pairs: Sequence[Pair], size: int, respect_holes: bool) -> Stored:
-    """Make the cache, whoever else may try being locked out. Raises OSError."""
-    for left in (target, *target.parent.glob(f"*{_PART}")):  # by processes that were killed
+    """Create the cache while holding the lock. Raises OSError."""
+    for left in (target, *target.parent.glob(f"*{_PART}")):  # left by killed processes
         shutil.rmtree(left, ignore_errors=True)
     part = target.with_name(target.name + _PART)
     try:
@@ -223,7 +223,7 @@ def _fill(part: Path, pairs: Sequence[Pair], size: int, respect_holes: bool) -> 
         if count:
             mapped[:] = np.memmap(raw, np.uint8, "r", shape=shape)
         mapped.flush()
-        del mapped  # on Windows no folder with open files can be renamed
+        del mapped  # Windows cannot rename folders with open files
         raw.unlink()
     (part / "index.json").write_text(json.dumps({"bad": bad}))
 
@@ -241,7 +241,7 @@ def _load_resized(pair: Pair, *, size: int, respect_holes: bool) -> tuple[Image,
 class CachedFrames(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     """Cached frames by position: (S, S, 3) uint8 RGB and (S, S) uint8, 0 or 255.
 
-    With `augment` they are varied; the variation follows from seed, epoch and position alone.
+    With `augment`, they are augmented; the result depends only on seed, epoch and position.
     """
 
     def __init__(self, cache: Cache, positions: Sequence[int], *, augment: bool, seed: int) -> None:

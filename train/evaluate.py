@@ -1,4 +1,4 @@
-"""How good a checkpoint is on annotated frames, per surgery and overall, and on a video."""
+"""Scores of a checkpoint on annotated frames, per surgery and overall, and on a video."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FILES = ("evaluation.json", "evaluation.csv", "worst_frames.png")
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One frame's agreement with its annotation; distances in pixels of the annotated image."""
+    """The agreement of one frame with its annotation; distances are in image pixels."""
 
     name: str
     case: str
@@ -41,9 +41,9 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Means over frames, with the 95 % bootstrap interval of the IoU; `case` is a surgery or all.
+    """Means over frames with the 95 % bootstrap interval of the IoU; `case` is a surgery or all.
 
-    `iou_pixels` and `dice_pixels` are taken over all pixels of all frames together.
+    `iou_pixels` and `dice_pixels` are computed over all pixels of all frames.
     """
 
     case: str
@@ -60,7 +60,7 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Scores of all frames, summaries per surgery and overall (the last), unusable pairs."""
+    """Scores of all frames, summaries per surgery and overall (last), and unusable pairs."""
 
     scores: list[Score]
     summaries: list[Summary]
@@ -69,11 +69,11 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class Stability:
-    """How steady the masks of a video are, without any truth.
+    """The stability of masks on a video, without ground truth.
 
-    `neighbour_iou` is the mean IoU of masks of neighboring frames, `neighbour_iou_low` its 5th
-    percentile; `centroid_step_px` and `area_step` are median changes from frame to frame, the
-    latter as a share of the area; `present` is the share of frames with a cornea.
+    `neighbour_iou` is the mean IoU of consecutive masks, `neighbour_iou_low` its 5th percentile.
+    `centroid_step_px` and `area_step` are median changes from frame to frame; the latter is
+    relative to the area. `present` is the share of frames with a cornea.
     """
 
     frames: int
@@ -94,11 +94,11 @@ def evaluate(
     sheet: Path | None = None,
     worst: int = 12,
 ) -> Evaluation:
-    """Compare masks with the annotation, at the annotated images' own size.
+    """Compare masks with annotations at the size of the annotated images.
 
-    `split_file`: score only its validation side. `sheet`: where to write the contact sheet of the
-    `worst` frames. Raises SourceError when there is nothing to score or more than `max_bad` pairs
-    are unusable, OutputError when the sheet cannot be written.
+    `split_file` restricts the scores to its validation frames. `sheet` is the path of the contact
+    sheet of the `worst` frames. Raises SourceError if there is nothing to score or more than
+    `max_bad` pairs are unusable, and OutputError if the sheet cannot be written.
     """
     pairs, problems = find_pairs(data_dir)
     if split_file is not None:
@@ -111,7 +111,8 @@ def evaluate(
     if len(problems) > max_bad or not scores:
         listed = "; ".join(f"{p.name}: {p.reason}" for p in problems[:5])
         raise SourceError(
-            f"{len(problems)} unusable pairs, {max_bad} allowed (--max-bad): {data_dir}: {listed}"
+            f"{len(problems)} unusable pairs, more than max_bad={max_bad}: {data_dir}: correct "
+            f"them: {listed}"
         )
     cases = sorted({s.case for s in scores})
     groups = [(c, [i for i, s in enumerate(scores) if s.case == c]) for c in cases]
@@ -128,7 +129,7 @@ def evaluate(
 
 
 def stability(video: Path, segmenter: Segmenter) -> Stability:
-    """Measure how steady the masks of a video are. Raises SourceError, UsageError."""
+    """Measure the stability of masks on a video. Raises SourceError, UsageError."""
     previous: Image | None = None
     ious: list[float] = []
     places: list[tuple[float, float, float]] = []
@@ -144,7 +145,7 @@ def stability(video: Path, segmenter: Segmenter) -> Stability:
             places.append((size.centroid_x, size.centroid_y, float(size.area_px)))
     if not ious:
         raise UsageError(
-            f"steadiness needs two frames or more: {video} has {frames}: give a longer one"
+            f"stability needs at least two frames: {video} has {frames}: give a longer one"
         )
     steps = np.abs(np.diff(np.array(places), axis=0)) if len(places) > 1 else np.zeros((1, 3))
     area = float(np.median([p[2] for p in places])) if places else 1.0
@@ -184,11 +185,11 @@ def write_evaluation(folder: Path, evaluation: Evaluation | None, about: dict[st
 
 
 def check_folder(folder: Path, overwrite: bool) -> None:
-    """Make the output folder. Raises OutputError when it holds an earlier evaluation."""
+    """Create the output folder. Raises OutputError if it contains an earlier evaluation."""
     for name in FILES:
         if (folder / name).exists() and not overwrite:
             raise OutputError(
-                f"output exists: {folder / name}: pass --overwrite or choose another -o"
+                f"output exists: {folder / name}: pass overwrite=True or another folder"
             )
     with output_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
