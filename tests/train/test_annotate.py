@@ -226,10 +226,10 @@ def test_nothing_is_replaced_and_mistakes_are_told(
     annotate([run_dir], tmp_path / "a", spread=2)
     corrected = tmp_path / "a" / "case_eye" / "ann" / "eye_000000.png.json"
     corrected.write_text("corrected")
-    with pytest.raises(OutputError, match="may hold corrections"):
+    with pytest.raises(OutputError, match="output exists"):
         annotate([run_dir], tmp_path / "a")
     assert corrected.read_text() == "corrected"
-    with pytest.raises(UsageError, match="--spread or --uncertain"):
+    with pytest.raises(UsageError, match="spread or uncertain"):
         annotate([run_dir], tmp_path / "b", spread=0, uncertain=0)
     with pytest.raises(UsageError, match="same name"):
         annotate([run_dir, run_dir], tmp_path / "b")

@@ -65,7 +65,7 @@ def test_stability_of_a_still_and_a_moving_eye(tmp_path: Path, segmenter: Segmen
     assert still.centroid_step_px < 0.2
     assert moving.centroid_step_px == pytest.approx(3, abs=0.5)
     assert still.present == 1
-    with pytest.raises(UsageError, match="two frames or more"):
+    with pytest.raises(UsageError, match="two frames"):
         stability(write_video(tmp_path / "one.mp4", moving_discs(1)), segmenter)
 
 
