@@ -1,4 +1,4 @@
-"""What every source is: described once it is open, iterated once, and closed."""
+"""The interface of all sources: described when open, iterated once, then closed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _Self = TypeVar("_Self", bound="Source")
 
 
 class Source(ABC):
-    """Frames in the order of their presentation, with times that always grow; one pass.
+    """Frames in presentation order with increasing times, for a single pass.
 
     A source is open once it is constructed: its first frame is decoded, so that what cannot be read
     fails there with a SourceError. `info` describes it. A `with` block closes it.
@@ -27,27 +27,27 @@ class Source(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Release what is open; safe to call twice."""
+        """Release resources; safe to call twice."""
 
     @property
     def decoder(self) -> str:
-        """Who decodes: CPU or NVDEC."""
+        """The decoder: CPU or NVDEC."""
         return "CPU"
 
     @property
     @abstractmethod
     def frame_estimate(self) -> int | None:
-        """About how many frames there will be; None if nobody knows."""
+        """Approximate number of frames, or None if unknown."""
 
     @property
     @abstractmethod
     def warnings(self) -> Sequence[str]:
-        """What was wrong with the source as far as it was read, one sentence each."""
+        """Problems of the source so far, one sentence each."""
 
     @property
     @abstractmethod
     def damaged_s(self) -> Sequence[tuple[float, float]]:
-        """First and last second of the stretches that could not be decoded, as far as read."""
+        """Begin and end in seconds of the stretches that could not be decoded so far."""
 
     def __enter__(self: _Self) -> _Self:
         return self
