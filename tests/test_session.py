@@ -17,6 +17,7 @@ from test_live_pipeline import GatedEngine
 
 from cornea_stream import Segmentation, Segmenter, Session
 from cornea_stream.errors import DeviceError, FrameDroppedError, UsageError
+from cornea_stream.pipeline.queues import Ahead
 from cornea_stream.postprocess.mask import iou
 
 
@@ -162,6 +163,38 @@ def test_a_failure_is_told_to_everyone_who_waits(
     segmenter.engine = good
     with Session(segmenter) as again:  # the segmenter is free
         assert again.submit(moving_discs(1)[0]).result(60).present
+
+
+def test_a_failure_is_told_to_whoever_submits_meanwhile(
+    segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = threading.Event()
+    join = Ahead.join
+
+    def join_late(ahead: Ahead[object]) -> None:
+        join(ahead)
+        assert refused.wait(60)  # the session takes no more, and does not know why yet
+
+    monkeypatch.setattr(Ahead, "join", join_late)
+    segmenter.engine = FailingEngine("submit")
+    session = Session(segmenter)
+    put = session._requests.put
+
+    def put_and_tell(request: Any) -> bool:
+        taken = put(request)
+        if not taken:
+            refused.set()
+        return taken
+
+    monkeypatch.setattr(session._requests, "put", put_and_tell)
+
+    def push() -> None:
+        for picture in moving_discs(1) * 100:
+            session.submit(picture)
+
+    with pytest.raises(DeviceError):
+        push()
+    session.close()
 
 
 def test_closing_answers_everything_and_twice_is_once(segmenter: Segmenter) -> None:

@@ -90,6 +90,7 @@ class Session:
             now_s = time.perf_counter()
             request = _Request(as_frame(self._count, picture, now_s - self._began_s, now_s))
             if not self._requests.put(request):
+                self._thread.join()  # the error that ended it may still be on its way
                 raise self._error or UsageError("the session is closed: start another")
             self._count += 1
         return request.future
