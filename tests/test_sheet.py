@@ -97,7 +97,7 @@ def test_a_long_run_is_told_by_medians_and_percentiles(tmp_path: Path) -> None:
     lines = [f"{i},{i / 25},1,{100 * f:.3f},{f:.5f},5,5,0.9,0.9" for i, f in enumerate(fraction)]
     lines[lost] = [f"{i},{i / 25},0,0,0,,,0,1" for i in range(lost.start, lost.stop)]
     (tmp_path / "metrics.csv").write_text("\n".join([head, *lines]))
-    (tmp_path / "run.json").write_text("{}")
+    (tmp_path / "run.json").write_text('{"tool": "cornea-stream"}')
     records = load_records(open_run(tmp_path))
     axes = Figure().subplots()
     summary_figure._draw_area(axes, open_run(tmp_path), records)

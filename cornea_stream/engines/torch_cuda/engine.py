@@ -39,12 +39,12 @@ CUDAInput: TypeAlias = Planes | Image
 class TorchCUDAEngine:
     """The network in PyTorch, channels-last, in the chosen precision, on one GPU.
 
-    Frames are uploaded as decoded, 1.5 bytes a pixel, on a stream for copies, and made the
-    network's input there; those that are not 8-bit 4:2:0 become small RGB images on the CPU first.
-    One stream computes, so all batches share one graph and its memory. When the memory of the GPU
-    runs out, the batch is halved and goes on.
+    Decoded frames are uploaded on a copy stream (1.5 bytes per pixel) and preprocessed on the GPU;
+    frames that are not 8-bit 4:2:0 are converted to small RGB images on the CPU first. One stream
+    computes, so all batches share one graph and its memory. If GPU memory runs out, the batch size
+    is halved.
 
-    Every step but the graph runs on a CPU too, which is how most of it is tested.
+    Every step except the graph also runs on a CPU, which is how most of it is tested.
     """
 
     def __init__(
@@ -57,8 +57,8 @@ class TorchCUDAEngine:
     ) -> None:
         """Load the network onto `device`. `precision`: auto, fp32, bf16 or fp16.
 
-        `batch_size`: None tries which one is fast. Raises UsageError for a precision that the
-        device does not have, DeviceError where the GPU fails.
+        `batch_size` is chosen by measurement if None. Raises UsageError for an unsupported
+        precision, and DeviceError if the GPU fails.
         """
         device = self.device = torch.device(device)
         self.precision = choose_precision(precision, device)
@@ -76,7 +76,7 @@ class TorchCUDAEngine:
         )
         self._record = cuda_recorder(self._computing) if on_gpu else None
         self._on_cpu: dict[str, None] = {}
-        self._one_by_one = threading.Lock()  # graph and buffers are the same for all streams
+        self._one_by_one = threading.Lock()  # all streams share the graph and buffers
         slots = [Staging(device, copying, self._computing) for _ in range(IN_FLIGHT)]
         self._slots = cycle(slots)
         with self._at_work():
@@ -84,7 +84,7 @@ class TorchCUDAEngine:
             self._graphed = self._graph()
 
     def prepare(self, frame: Frame) -> CUDAInput:
-        """Return the planes of a frame as they are, or a small RGB image of it."""
+        """Return the native planes of a frame, or a small RGB image of it."""
         planes = native_planes(frame)
         if planes is None:
             video = frame.video
@@ -93,9 +93,9 @@ class TorchCUDAEngine:
         return planes
 
     def submit(self, inputs: Sequence[CUDAInput]) -> Pending:
-        """Start on 1 to `batch_size` prepared inputs; those of different layouts go apart.
+        """Start a batch of 1 to `batch_size` prepared inputs; different layouts go separately.
 
-        Raises DeviceError when the GPU fails, or has no room for a single frame.
+        Raises DeviceError if the GPU fails or has no memory for a single frame.
         """
         with self._one_by_one:
             parts = [self._submit_alike(list(part)) for _, part in groupby(inputs, _layout)]
@@ -152,7 +152,7 @@ class TorchCUDAEngine:
         self.batch_size = size
         log.warning("out of memory on %s: the batch size is now %d", self.device, size)
         with self._at_work():
-            self._streams.synchronize(self.device)  # the graph may still be at work
+            self._streams.synchronize(self.device)  # the graph may still be running
             del self._graphed
             torch.cuda.empty_cache()
             self._graphed = self._graph()
@@ -174,7 +174,7 @@ class TorchCUDAEngine:
 
     @contextmanager
     def _at_work(self) -> Iterator[None]:
-        """Compute on the engine's stream; a GPU that fails is a DeviceError."""
+        """Compute on the engine's stream; turn GPU failures into DeviceError."""
         try:
             with torch.inference_mode(), self._streams.stream(self._computing):
                 yield
@@ -198,7 +198,7 @@ class _OnItsWay:
 
 
 class Joined:
-    """Parts of one batch that went separately."""
+    """The parts of a batch that were submitted separately."""
 
     def __init__(self, parts: list[Pending]) -> None:
         """Take the parts in order."""
@@ -210,7 +210,7 @@ class Joined:
 
 
 def lost(device: torch.device, cause: Exception) -> DeviceError:
-    """Return the error for a GPU that failed in the middle of the work."""
+    """Return the error for a GPU that failed during a run."""
     reason = str(cause).splitlines()[0]
     return DeviceError(
         f"the GPU failed: {device}: {reason}: look at nvidia-smi and the system's log; then run "

@@ -1,4 +1,4 @@
-"""A network at one fixed batch size, replayed as a CUDA graph: one launch instead of hundreds."""
+"""A network with a fixed batch size as a CUDA graph: one launch instead of hundreds."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Recorder = Callable[[Callable[[], torch.Tensor]], tuple[Callable[[], None], torc
 
 
 class GraphedNetwork:
-    """Images in, logits out, as a recorded graph where recording works, else as ordinary calls.
+    """Runs the network as a recorded graph if recording works, else with ordinary calls.
 
-    `path` says in words which of the two it is.
+    `path` says which of the two is used.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class GraphedNetwork:
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
         """Return (n, h, w) float32 logits of (n, H, W, 3) uint8 RGB images with n <= N.
 
-        They are good until the next call.
+        They are valid until the next call.
         """
         if self._replay is None or 2 * len(images) <= len(self._images):
             return self._logits_of(images)  # a graph would compute mostly what nobody looks at
