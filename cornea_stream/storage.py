@@ -122,12 +122,13 @@ def is_mixed(folder: Path) -> bool:
 def hold_folder(folder: Path) -> Iterator[None]:
     """Create `folder`, mark it as active, and lock it for other runs until the end.
 
-    `write_run` removes the marker, and so does the end if all outputs of an earlier run are
-    unchanged. Otherwise it remains and marks the folder as unfinished.
+    `write_run` removes the marker, and so does the end if nothing was written, or if all outputs of
+    an earlier run are unchanged. Otherwise it remains and marks the folder as unfinished.
     Raises OutputError, also if another run has the lock.
     """
     lock = filelock.FileLock(folder / _LOCK, thread_local=False)
     with output_errors(folder):
+        is_new = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
         if not _acquire(lock):
             raise OutputError(
@@ -139,12 +140,16 @@ def hold_folder(folder: Path) -> Iterator[None]:
             (folder / MARKER).write_text(json.dumps({"tool": TOOL, "status": "running"}) + "\n")
         yield
     finally:
-        if read_run(folder) and not is_mixed(folder):
-            with contextlib.suppress(OSError):
+        nothing_made = {path.name for path in folder.iterdir()} <= {MARKER, _LOCK}
+        with contextlib.suppress(OSError):
+            if nothing_made or (read_run(folder) and not is_mixed(folder)):
                 (folder / MARKER).unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # Windows removes it on release
             Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
+        if is_new and nothing_made:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
 
 def write_run(folder: Path, content: dict[str, Any]) -> None:

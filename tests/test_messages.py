@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import doctest
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from cornea_stream import errors
+from cornea_stream.cli import messages
+from cornea_stream.cli.messages import as_options
 
 ROOT = Path(__file__).parents[1]
 KINDS = {
@@ -132,3 +135,12 @@ def test_the_messages_in_the_troubleshooting_table_are_real() -> None:
         and not any(re.fullmatch(p, words) for p in patterns if re.search("[a-z]", p))
     ]
     assert unknown == []
+
+
+def test_parameters_become_options_and_paths_stay() -> None:
+    failed, tried = doctest.testmod(messages)
+    assert (failed, tried) == (0, 2)
+    assert as_options("try every=2, precision=int8") == "try --every 2, --precision int8"
+    assert (
+        as_options("/data/every=2/device=cpu.mp4: broken") == "/data/every=2/device=cpu.mp4: broken"
+    )

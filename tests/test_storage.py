@@ -87,6 +87,9 @@ def test_a_held_folder_is_marked_until_its_run_is_written(tmp_path: Path) -> Non
 
 def test_the_marker_stays_only_where_outputs_were_replaced(tmp_path: Path) -> None:
     folder = tmp_path / "eye"
+    with pytest.raises(ZeroDivisionError), hold_folder(folder):
+        raise ZeroDivisionError
+    assert not folder.exists()
     with hold_folder(folder):
         (folder / "overlay.mp4").write_text("first")
         write_run(folder, {"status": "complete", "outputs": ["overlay.mp4"]})

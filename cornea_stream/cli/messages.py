@@ -4,15 +4,36 @@ from __future__ import annotations
 
 import re
 
-_SWITCH = re.compile(r"\b([a-z][a-z_]+)=True\b")
-_VALUE = re.compile(r"(?<![?&\w])([a-z][a-z_]+)=(\w[\w.#]*)")
+_RENAMED = {
+    "calibration": "calibrate",
+    "end_s": "end",
+    "raw": "raw-mask",
+    "reconnect_s": "reconnect-timeout",
+    "start_s": "start",
+    "white_to_white_mm": "white-to-white",
+}
+_SAME = (
+    "backend", "batch_size", "codec", "crf", "decoder", "device", "every", "frames", "jobs",
+    "live", "mask", "max_bad", "max_megapixels", "metrics", "mm_per_px", "opacity", "overwrite",
+    "parquet", "precision", "preset", "report", "resume", "smooth", "strict", "threshold",
+)  # fmt: skip
+_NAME = "|".join((*_RENAMED, *_SAME))
+# A parameter with a value, or at the beginning of a message; not a part of a path.
+_MENTIONED = re.compile(rf"(?<![^\s(])({_NAME})=(\w[\w.#]*)|^({_NAME})(?= must )")
 
 
 def as_options(message: str) -> str:
     """Return `message` with parameters such as `resume=True`, `codec=libx264` spelled as options.
 
-    >>> as_options("output exists: a.mp4: pass overwrite=True or precision=fp32")
-    'output exists: a.mp4: pass --overwrite or --precision fp32'
+    >>> as_options("output exists: a=1/b.mp4: pass overwrite=True or precision=fp32")
+    'output exists: a=1/b.mp4: pass --overwrite or --precision fp32'
+    >>> as_options("reconnect_s must be 0 or more: -1: try 30")
+    '--reconnect-timeout must be 0 or more: -1: try 30'
     """
-    message = _SWITCH.sub(lambda match: "--" + match[1].replace("_", "-"), message)
-    return _VALUE.sub(lambda match: f"--{match[1].replace('_', '-')} {match[2]}", message)
+    return _MENTIONED.sub(_as_option, message)
+
+
+def _as_option(match: re.Match[str]) -> str:
+    name = match[1] or match[3]
+    option = "--" + _RENAMED.get(name, name.replace("_", "-"))
+    return option if match[2] in (None, "True") else f"{option} {match[2]}"

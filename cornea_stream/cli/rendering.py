@@ -154,7 +154,7 @@ def _print_summary(
             console.print(f"Estimated: 1 px is {scale.mm_per_px:.4f} mm ({scale.basis})")
         shown = result.warnings if verbose else result.warnings[:5]
         for warning in shown:
-            console.print(f"[yellow]Warning: {escape(warning)}[/]", soft_wrap=True)
+            console.print(f"[yellow]Warning: {escape(as_options(warning))}[/]", soft_wrap=True)
         if len(shown) < len(result.warnings):
             console.print(f"… and {len(result.warnings) - len(shown)} more warnings (--verbose)")
 
