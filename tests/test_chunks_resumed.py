@@ -27,7 +27,7 @@ from cornea_stream import storage
 from cornea_stream.batch.run_batch import run_batch
 from cornea_stream.batch.task import Here, Step, plan_source
 from cornea_stream.chunks import join_parts
-from cornea_stream.chunks.run_chunks import ChunkingExecutor
+from cornea_stream.chunks.executor import ChunkingExecutor
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.runs.run import run_source
 from cornea_stream.storage import SCRATCH

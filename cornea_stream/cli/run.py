@@ -179,7 +179,7 @@ def run(
     from cornea_stream.batch.discover import find_sources
     from cornea_stream.batch.process_pool import executor_for
     from cornea_stream.batch.task import Executor, Setup, plan_source
-    from cornea_stream.chunks.run_chunks import ChunkingExecutor
+    from cornea_stream.chunks.executor import ChunkingExecutor
     from cornea_stream.cli.rendering import run_and_report
     from cornea_stream.media.address import lone_address
     from cornea_stream.media.times import parse_duration, parse_time
