@@ -49,7 +49,7 @@ def test_a_folder_of_many_images_is_thinned_evenly(tmp_path: Path) -> None:
 
 
 def test_calibration_without_int8_is_a_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="add --precision int8"):
+    with pytest.raises(UsageError, match="precision=int8"):
         Segmenter(calibration=tmp_path, precision="bf16")
 
 

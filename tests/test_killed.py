@@ -56,7 +56,8 @@ def test_a_killed_run_leaves_videos_that_play(
     done = kill_after(process, folder, random.Random(seed).randint(80, 600))
     left = {path.name for path in folder.iterdir()}
     assert left == {
-        "frames", "metrics.part.csv", "mask.part.mkv", "overlay.part.mp4", "run.part.json"
+        ".run.lock", "frames", "mask.part.mkv", "metrics.part.csv", "overlay.part.mp4",
+        "run.part.json",
     }  # fmt: skip
     for name in ("overlay.part.mp4", "mask.part.mkv"):
         played = [round(time_s * RATE) for time_s, _ in read_video(folder / name)]

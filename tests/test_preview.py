@@ -228,7 +228,7 @@ def test_a_port_that_is_taken(tmp_path: Path, segmenter: Segmenter) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as other:
         port = other.getsockname()[1]
         options = RunOptions(preview=PreviewSettings(port=port))
-        with pytest.raises(OutputError, match=rf"127.0.0.1:{port}: .*: choose another --preview-"):
+        with pytest.raises(OutputError, match=rf"127.0.0.1:{port}: .*: choose another port"):
             run_source(path, tmp_path / "out", segmenter, options)
     assert not (tmp_path / "out" / "v" / "overlay.mp4").exists()
 

@@ -91,7 +91,7 @@ def test_without_a_whole_cornea_the_columns_are_empty(tmp_path: Path, segmenter:
     pictures = [disc(160, 120, 10, 60, 40)[0]] * 3
     result, rows = run(write_video(tmp_path / "v.mp4", pictures), segmenter, white_to_white_mm=11.7)
     assert [[row[name] for name in MM] for row in rows] == [[""] * 4] * 3
-    assert any("give --mm-per-px" in warning for warning in result.warnings)
+    assert any("mm_per_px" in warning for warning in result.warnings)
     assert column(rows, "area_px")[0] > 1000
 
 

@@ -118,7 +118,7 @@ def test_a_picture_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None
 
 def test_the_size_limit_holds_for_video_and_can_be_raised(tmp_path: Path) -> None:
     video = write_video(tmp_path / "v.mp4", moving_discs(3, width=320, height=240))
-    with pytest.raises(SourceError, match=r"320x240 is more than 0.05 megapixels.*max-megapixels"):
+    with pytest.raises(SourceError, match=r"320x240 is more than 0.05 megapixels.*max_megapixels"):
         open_source(video, max_megapixels=0.05)
     (tmp_path / "small.png").write_bytes(png(300, 300))
     with pytest.raises(SourceError, match=r"perhaps larger than 0\.05 megapixels"):
@@ -137,7 +137,7 @@ def test_a_packed_checkpoint_may_not_grow(tmp_path: Path) -> None:
         for name in plain.namelist():
             bomb.writestr(name, plain.read(name))
     assert (tmp_path / "bomb.pth").stat().st_size < 1_000_000
-    with pytest.raises(CheckpointError, match="unpacks to more than its own size"):
+    with pytest.raises(CheckpointError, match="to more than its own size"):
         load_checkpoint(tmp_path / "bomb.pth")
 
 

@@ -223,7 +223,7 @@ def test_a_reader_that_pauses_is_waited_for_until_ctrl_c_twice(
         fcntl.fcntl(run.stdout, fcntl.F_SETPIPE_SZ, 4096)  # far less than what is in flight
         run.stdout.read(1000)
         wait_until(lambda: waiting(run.stdout) > 0, "more than is read")
-        for answer in (b"Ctrl-C again to give up", b""):
+        for answer in (b"Ctrl-C again", b""):
             assert run.poll() is None
             run.send_signal(signal.SIGINT)
             while answer and answer not in run.stderr.readline():
@@ -265,10 +265,10 @@ def test_files_beside_a_stream(tmp_path: Path, segmenter: Segmenter, pipe: Reade
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-o", "-", "--mask"], "one picture and no files"),
-        (["-o", "-", "--metrics"], "one picture and no files"),
+        (["-o", "-", "--mask"], "carries one"),
+        (["-o", "-", "--metrics"], "carries one"),
         (["-o", "-", "--stream-format", "mp4"], "unknown stream format"),
-        (["-o", "udp://127.0.0.1:9", "--mask", "--no-overlay"], "masks are streamed lossless"),
+        (["-o", "udp://127.0.0.1:9", "--mask", "--no-overlay"], "masks can only be streamed"),
         (["-o", "gopher://host/x"], "gopher:// cannot be written to"),
         (["-o", "udp://host"], "not a usable udp:// address"),
         (["-o", "a", "-o", "b"], "-o takes one folder"),

@@ -206,7 +206,7 @@ def test_weights_that_cannot_be_fetched_say_what_to_do(
         raise ConnectionError("no route to host")
 
     monkeypatch.setattr("cornea_train.network.build_pspnet", offline)
-    with pytest.raises(CheckpointError, match=r"imagenet for resnet18 .*--encoder-weights none"):
+    with pytest.raises(CheckpointError, match=r"imagenet for resnet18 .*encoder_weights=none"):
         build_network(replace(config, encoder_weights="imagenet"))
     with pytest.raises(CheckpointError, match="encoder weights not found"):
         build_network(replace(config, encoder_weights="some/file.pth"))
