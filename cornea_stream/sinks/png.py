@@ -16,7 +16,7 @@ from cornea_stream.media.overlay import paint_rgb
 from cornea_stream.sinks.base import SegmentationSink
 from cornea_stream.storage import output_errors, write_file
 
-_OWN_NAME = re.compile(r"\d{6,}_(mask|overlay)\.png")
+_OWN_NAME = re.compile(r"([0-9]{6}|[1-9][0-9]{6,})_(mask|overlay)\.png")
 
 
 def write_png(path: Path, image: Image) -> None:
@@ -38,12 +38,33 @@ def frame_files(index: int) -> tuple[str, str]:
     return f"{index:06d}_mask.png", f"{index:06d}_overlay.png"
 
 
-def remove_others(folder: Path, written: Container[str]) -> None:
-    """Remove files with such names that are not in `written`. Raises OutputError."""
+def remove_others(folder: Path, written: Container[int]) -> None:
+    """Remove the files of all frames that are not in `written`. Raises OutputError."""
     with output_errors(folder):
         for path in folder.iterdir():
-            if _OWN_NAME.fullmatch(path.name) and path.name not in written:
+            own = _OWN_NAME.fullmatch(path.name)
+            if own and int(own[1]) not in written:
                 path.unlink()
+
+
+class FrameNumbers(Container[int]):
+    """A set of frame numbers that takes one byte per frame of the source.
+
+    A set of two file names per frame would take 200.
+    """
+
+    def __init__(self) -> None:
+        self._marks = bytearray()
+
+    def add(self, number: int) -> None:
+        """Add a number."""
+        self._marks.extend(bytes(max(0, number + 1 - len(self._marks))))
+        self._marks[number] = 1
+
+    def __contains__(self, number: object) -> bool:
+        if not isinstance(number, int) or not 0 <= number < len(self._marks):
+            return False
+        return bool(self._marks[number])
 
 
 class PngSequenceSink(SegmentationSink):
@@ -59,17 +80,17 @@ class PngSequenceSink(SegmentationSink):
         """Create the folder. Raises OutputError."""
         self.folder = folder
         self._color, self._opacity = color, opacity
-        self._written: set[str] = set()
+        self._written = FrameNumbers()
         with output_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
 
     def write(self, segmentation: Segmentation) -> None:
         """Write the two files of one frame."""
         overlay = paint_rgb(segmentation, self._color, self._opacity)
-        names = frame_files(segmentation.frame.index)
-        for name, image in zip(names, (segmentation.mask, overlay), strict=True):
+        number = segmentation.frame.index
+        for name, image in zip(frame_files(number), (segmentation.mask, overlay), strict=True):
             write_png(self.folder / name, image)
-            self._written.add(name)
+        self._written.add(number)
 
     def close(self) -> None:
         """Remove leftover files of an earlier run."""
