@@ -20,10 +20,11 @@ from cornea_stream.sinks.remux import make_ordinary
 from cornea_stream.storage import complete, output_errors, part_path
 
 # Twice a second, muxed packets are flushed to disk as self-contained fragments, so that the .part
-# file of a killed process plays.
+# file of a killed process plays. Its index of fragments (the trailer) would grow in memory, and
+# `make_ordinary` does not need it.
 _SURVIVING = {
     ".mp4": {
-        "movflags": "+frag_keyframe+delay_moov+default_base_moof",
+        "movflags": "+frag_keyframe+delay_moov+default_base_moof+skip_trailer",
         "frag_duration": "500000",  # microseconds
         "flush_packets": "1",
     },
