@@ -1,0 +1,97 @@
+"""Memory that must not grow with the length of a video; counted in bytes, never timed."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import av
+import numpy as np
+import pytest
+from conftest import moving_discs, write_video
+
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.media.frame import Frame, Segmentation
+from cornea_stream.report.records import load_records
+from cornea_stream.report.runs import open_run
+from cornea_stream.runs.options import RunOptions
+from cornea_stream.runs.run import run_source
+from cornea_stream.sinks import EncoderSettings, VideoWriter, png
+from cornea_stream.sources import open_source
+from cornea_stream.storage import part_path
+
+
+def held_by(module: ModuleType, work: Callable[[], object]) -> int:
+    """Return the bytes that lines of `module` allocate in `work` and that stay allocated."""
+    tracemalloc.start()
+    try:
+        work()
+        only = tracemalloc.Filter(True, str(module.__file__))
+        found = tracemalloc.take_snapshot().filter_traces([only])
+        return sum(statistic.size for statistic in found.statistics("filename"))
+    finally:
+        tracemalloc.stop()
+
+
+def peak_of(work: Callable[[], object]) -> int:
+    """Return the most bytes that are allocated at a time in `work`."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_frames_are_remembered_in_a_few_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(png, "write_png", lambda path, image: None)
+    sink = png.PngSequenceSink(tmp_path, (0, 255, 0), 0.5)
+    video = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), format="rgb24")
+    mask = np.zeros((16, 16), np.uint8)
+
+    def write(numbers: range) -> None:
+        for number in numbers:
+            sink.write(Segmentation(Frame(number, number / 25, video), mask, 0.0))
+
+    write(range(100))
+    assert held_by(png, lambda: write(range(100, 5100))) < 5000 * 4
+
+
+def test_frames_that_were_not_written_are_removed(tmp_path: Path) -> None:
+    written = png.FrameNumbers()
+    for number in (0, 4, 1000000):
+        written.add(number)
+    assert [n for n in (-1, 0, 1, 4, 5, 1000000, 1000001) if n in written] == [0, 4, 1000000]
+    for name in ("000004_mask.png", "000005_mask.png", "1000000_overlay.png", "0000005_mask.png"):
+        (tmp_path / name).touch()
+    png.remove_others(tmp_path, written)
+    kept = {path.name for path in tmp_path.iterdir()}
+    assert kept == {"000004_mask.png", "1000000_overlay.png", "0000005_mask.png"}
+
+
+def test_an_mp4_that_grows_keeps_no_index_of_its_fragments(tmp_path: Path) -> None:
+    settings = EncoderSettings(options={"tune": "zerolatency"})
+    with open_source(write_video(tmp_path / "v.mp4", moving_discs(60))) as source:
+        writer = VideoWriter(tmp_path / "out.mp4", source.info, settings)
+        for frame in source:
+            writer.encode(frame.video)
+        writer.abort()  # writes the index, if there is one
+    content = part_path(tmp_path / "out.mp4").read_bytes()
+    assert content.count(b"moof") >= 2
+    assert b"mfra" not in content
+
+
+def test_measurements_are_read_in_a_few_numbers_per_row(
+    tmp_path: Path, segmenter: Segmenter
+) -> None:
+    video = write_video(tmp_path / "v.mp4", moving_discs(10))
+    options = RunOptions(overlay=False, metrics=True)
+    run = open_run(Path(run_source(video, tmp_path / "out", segmenter, options).folder))
+    load_records(run)
+    heading, *rows = (run.folder / "metrics.csv").read_text().splitlines()
+    (run.folder / "metrics.csv").write_text("\n".join([heading, *rows * 500]) + "\n")
+    assert peak_of(lambda: load_records(run)) < 5000 * 200
