@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from types import ModuleType
 import av
 import numpy as np
 import pytest
-from conftest import moving_discs, write_video
+from conftest import moving_discs, read_video, write_video
 
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.media.frame import Frame, Segmentation
@@ -18,9 +19,14 @@ from cornea_stream.report.records import load_records
 from cornea_stream.report.runs import open_run
 from cornea_stream.runs.options import RunOptions
 from cornea_stream.runs.run import run_source
-from cornea_stream.sinks import EncoderSettings, VideoWriter, png
+from cornea_stream.sinks import EncoderSettings, MaskVideoSink, VideoWriter, mask_frame, png
+from cornea_stream.sinks.stream import stream
+from cornea_stream.sinks.stream.target import parse_target
 from cornea_stream.sources import open_source
 from cornea_stream.storage import part_path
+
+INDEX_OF_NUT = bytes.fromhex("4e58dd672f23e64e")
+"""The code with which an index begins in a NUT file."""
 
 
 def held_by(module: ModuleType, work: Callable[[], object]) -> int:
@@ -83,6 +89,29 @@ def test_an_mp4_that_grows_keeps_no_index_of_its_fragments(tmp_path: Path) -> No
     content = part_path(tmp_path / "out.mp4").read_bytes()
     assert content.count(b"moof") >= 2
     assert b"mfra" not in content
+
+
+class Recorder:
+    """In place of a relay: keeps what it would send."""
+
+    def __init__(self, path: Path) -> None:
+        self.fd = os.open(path, os.O_WRONLY | os.O_CREAT)
+
+    def failure(self) -> None:
+        """Nothing fails."""
+
+
+def test_a_published_stream_keeps_no_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = tmp_path / "sent.nut"
+    monkeypatch.setattr(stream, "Relay", lambda *_: Recorder(sent))
+    target = parse_target("udp://127.0.0.1:9")
+    with open_source(write_video(tmp_path / "v.mp4", moving_discs(10))) as source:
+        sink = stream.StreamSink(target, source.info, MaskVideoSink.SETTINGS, mask_frame)
+        for frame in source:
+            sink.write(Segmentation(frame, np.zeros((120, 160), np.uint8), 0.0))
+        sink.close()
+    assert len(read_video(sent)) == 10
+    assert INDEX_OF_NUT not in sent.read_bytes()
 
 
 def test_measurements_are_read_in_a_few_numbers_per_row(

@@ -24,7 +24,11 @@ from cornea_stream.sinks.stream.target import StreamTarget
 PATIENCE_S = 10.0
 """Seconds after which a network receiver that accepts nothing counts as gone."""
 _KEY_FRAME_EVERY_S = 2
-_OPTIONS = {"matroska": {"cluster_time_limit": "0", "live": "1"}}
+# No indexes, which would grow in memory as long as the stream lasts.
+_OPTIONS = {
+    "matroska": {"cluster_time_limit": "0", "live": "1"},
+    BETWEEN: {"write_index": "0"},
+}
 _NO_DELAY = {
     "libx264": {"tune": "zerolatency"},
     "libx265": {"tune": "zerolatency"},
