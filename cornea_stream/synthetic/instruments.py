@@ -1,18 +1,17 @@
-"""What the surgeon's hands bring into view: metal instruments, blades, swabs, gloved fingers."""
+"""What the surgeon holds in focus: metal instruments, forceps, blades, swabs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cornea_stream.synthetic.shapes import Ellipse, Image, chance, color
+from cornea_stream.synthetic.shapes import Ellipse, Image, chance, color, triple
 
 _METAL = [(150, 155, 155), (90, 105, 100), (60, 80, 72), (190, 190, 190), (120, 100, 80)]
 _PLASTIC = [(170, 140, 200), (60, 110, 190), (220, 220, 225), (230, 190, 60), (150, 200, 190)]
-_GLOVE = [(205, 205, 215), (190, 180, 160), (225, 220, 210), (110, 130, 170), (160, 130, 105)]
 Vector = npt.NDArray[np.float64]
 
 
@@ -34,10 +33,15 @@ class Instrument:
 
     def moved(self, offset: Vector) -> Instrument:
         """Return the instrument shifted by (2,) `offset` in pixels."""
-        return Instrument(
-            self.tip + offset, self.direction, self.tip_width, self.width, self.neck, self.tint,
-            self.shine, self.round_tip,
-        )  # fmt: skip
+        return replace(self, tip=self.tip + offset)
+
+    def opened(self, angle: float) -> Instrument:
+        """Return the instrument turned by `angle` in radians about where it leaves the eye."""
+        hinge = self.tip + self.direction * 3 * self.neck
+        cos, sin = np.cos(angle), np.sin(angle)
+        turn = np.array([[cos, -sin], [sin, cos]])
+        direction = turn @ self.direction
+        return replace(self, tip=hinge - direction * 3 * self.neck, direction=direction)
 
     def draw(self, image: Image) -> None:
         """Draw on the (H, W, 3) uint8 image, in place: body, dark flank, bright streak."""
@@ -95,26 +99,19 @@ def make_instrument(rng: np.random.Generator, limbus: Ellipse) -> Instrument:
     tint = color(rng, tints, 15)
     return Instrument(
         tip, direction, tip_width, width, neck,
-        (float(tint[0]), float(tint[1]), float(tint[2])), float(rng.uniform(20, 150)),
+        triple(tint), float(rng.uniform(20, 150)),
         kind > 0.88 or chance(rng, 0.2),
     )  # fmt: skip
 
 
-def paint_fingers(rng: np.random.Generator, image: Image) -> None:
-    """Draw one to three blurred gloved fingers reaching in from a side, in place."""
-    height, width = image.shape[:2]
-    start = np.array([rng.choice([0.0, 1.0]) * width, rng.uniform(0.1, 1) * height])
-    tint = color(rng, _GLOVE, 15)
-    layer = image.copy()
-    for index in range(int(rng.integers(1, 4))):
-        reach = np.array([width / 2, height / 2]) - start
-        tip = start + reach * rng.uniform(0.2, 0.8) + rng.normal(0, 0.05, 2) * height
-        begin = start + np.array([0, index * 0.14 * height])
-        shade = tuple(float(v) for v in np.minimum(tint * rng.uniform(0.7, 1.1), 255))
-        points = np.stack([begin, tip]).astype(np.int32)
-        cv2.polylines(layer, [points], False, shade, max(3, round(height * rng.uniform(0.08, 0.2))))
-    blurred = cv2.blur(layer, (max(3, height // 40),) * 2)
-    changed = cv2.blur(
-        np.any(layer != image, axis=2).astype(np.float32), (max(3, height // 40),) * 2
-    )
-    image[:] = (image + (blurred.astype(np.float32) - image) * changed[..., None]).astype(np.uint8)
+def paint_instruments(
+    rng: np.random.Generator, image: Image, limbus: Ellipse, count: int
+) -> None:
+    """Draw `count` instruments with their shadows on the (H, W, 3) uint8 image, in place."""
+    for _ in range(count):
+        tool = make_instrument(rng, limbus)
+        if chance(rng, 0.4):
+            tool.draw_shadow(image, rng.uniform(0.2, 0.6))
+        tool.draw(image)
+        if chance(rng, 0.15):  # the other jaw of a forceps
+            tool.opened(float(rng.uniform(0.04, 0.2))).draw(image)

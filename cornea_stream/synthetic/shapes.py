@@ -57,6 +57,29 @@ class Ellipse:
         x, y = self.x + u * cos - v * sin, self.y + u * sin + v * cos
         return np.rint(x).astype(np.intp), np.rint(y).astype(np.intp)
 
+    def point(self, angle: float, reach: float = 1.0) -> npt.NDArray[np.float64]:
+        """Return the (2,) x and y in pixels at `angle` from the first axis, `reach` radii out."""
+        u, v = reach * self.a * np.cos(angle), reach * self.b * np.sin(angle)
+        cos, sin = np.cos(self.angle), np.sin(self.angle)
+        return np.array([self.x + u * cos - v * sin, self.y + u * sin + v * cos])
+
+    def scaled(self, factor: float) -> Ellipse:
+        """Return the ellipse with its axes times `factor`."""
+        return Ellipse(self.x, self.y, self.a * factor, self.b * factor, self.angle)
+
+    def crop(self, height: int, width: int, reach: float) -> tuple[tuple[slice, slice], Ellipse]:
+        """Return the part of a (height, width) picture within `reach` radii, and the ellipse there.
+
+        The part is never empty, even where the ellipse lies outside of the picture.
+        """
+        far = reach * max(self.a, self.b) + 1
+        left = int(np.clip(self.x - far, 0, width - 2))
+        top = int(np.clip(self.y - far, 0, height - 2))
+        right = int(np.clip(self.x + far + 1, left + 2, width))
+        bottom = int(np.clip(self.y + far + 1, top + 2, height))
+        moved = Ellipse(self.x - left, self.y - top, self.a, self.b, self.angle)
+        return np.s_[top:bottom, left:right], moved
+
     def moved(self, matrix: npt.NDArray[np.float64]) -> Ellipse:
         """Return the ellipse under a (2, 3) similarity transform."""
         x, y = matrix @ np.array([self.x, self.y, 1.0])
@@ -110,3 +133,43 @@ def blend(canvas: Plane, alpha: Plane, over: Plane | Color) -> None:
     share = cv2.merge([alpha[box]] * 3)
     change = np.subtract(over[box] if over.ndim == 3 else over, part)
     part += cv2.multiply(change, share, change)
+
+
+def stain(
+    rng: np.random.Generator, canvas: Plane, spot: Ellipse, tint: Color, strength: float
+) -> None:
+    """Lay a ragged stain with soft edges about as large as `spot` on the canvas, in place."""
+    box, local = spot.crop(*canvas.shape[:2], 1.8)
+    part = canvas[box]
+    height, width = part.shape[:2]
+    radius, _ = local.polar(height, width)
+    ragged = smooth_noise(rng, height, width, 4) + np.float32(0.6) * smooth_noise(
+        rng, height, width, rng.uniform(8, 16)
+    )
+    # The noise fades towards the box's border, where nothing may be left of the stain.
+    fade = np.clip(radius, 0, 1) * np.clip(np.float32(1.7) - radius, 0, 1)
+    edge = 1 - radius + np.float32(rng.uniform(0.2, 0.7)) * ragged * fade
+    blend(part, step(edge, rng.uniform(0.1, 0.8)) * np.float32(strength), tint)
+
+
+def triple(values: npt.ArrayLike) -> tuple[float, float, float]:
+    """Return three numbers as the plain floats that OpenCV takes for a color."""
+    red, green, blue = np.asarray(values, np.float64)
+    return float(red), float(green), float(blue)
+
+
+def pixel(xy: npt.ArrayLike) -> tuple[int, int]:
+    """Return a point as whole numbers."""
+    x, y = np.rint(np.asarray(xy, np.float64))
+    return int(x), int(y)
+
+
+def spokes(rng: np.random.Generator, radius: Plane, angle: Plane) -> Plane:
+    """Return (H, W) float32 noise along rays from the center, as the fibers of an iris."""
+    texture = rng.normal(size=(6, int(rng.integers(24, 110)))).astype(np.float32)
+    columns = (angle / (2 * np.pi) + 0.5) * (texture.shape[1] - 1)
+    rows = np.clip(radius, 0, 1) * 5
+    return np.asarray(
+        cv2.remap(texture, columns.astype(np.float32), rows.astype(np.float32), cv2.INTER_LINEAR),
+        np.float32,
+    )

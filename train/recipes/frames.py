@@ -1,0 +1,112 @@
+"""What the default weights are trained on: generated frames, frames without an eye, real ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from torch.utils.data import Dataset
+
+from cornea_stream.synthetic import generate_empty, generate_frame
+from cornea_stream.synthetic.camera import develop
+from cornea_stream.synthetic.display import paint_display
+from cornea_stream.synthetic.instruments import paint_instruments
+from cornea_stream.synthetic.occluders import paint_occluders
+from cornea_stream.synthetic.shapes import Ellipse
+from cornea_train.dataset import find_pairs, load_pair
+
+EMPTY_SHARE, REAL_SHARE = 0.08, 0.2
+HELD_OUT = ("case_5014", "case_fig08", "case_fig10", "case_more05", "case_more10")
+"""Surgeries that the weights are chosen by, and not trained on."""
+VALIDATION_SEED = 2**40
+"""Where the seeds of generated frames begin that training never draws."""
+
+Image = npt.NDArray[np.uint8]
+Sample = tuple[Image, Image]
+
+
+class TrainingFrames(Dataset[Sample]):
+    """Endless samples: (S, S, 3) uint8 RGB and (S, S) uint8 0 or 255, decided by the index."""
+
+    def __init__(self, size: int, seed: int, real: Sequence[Sample], first: int = 0) -> None:
+        self.size, self.seed, self.real, self.first = size, seed, real, first
+
+    def __len__(self) -> int:
+        return 2**31
+
+    def __getitem__(self, index: int) -> Sample:
+        cv2.setNumThreads(1)
+        rng = np.random.default_rng((self.seed, self.size, self.first + index))
+        kind, seed = rng.random(), int(rng.integers(2**39))
+        if kind < EMPTY_SHARE:
+            empty = generate_empty(seed, self.size, self.size)
+            return empty, np.zeros((self.size, self.size), np.uint8)
+        if self.real and kind < EMPTY_SHARE + REAL_SHARE:
+            return vary(rng, self.real[rng.integers(len(self.real))], self.size)
+        return generate_frame(seed, self.size, self.size)
+
+
+def read_real(folder: Path, held_out: Sequence[str]) -> tuple[list[Sample], list[Sample]]:
+    """Return the samples to train on and those held out, below a folder as Cataract-1K's."""
+    training: list[Sample] = []
+    left_out: list[Sample] = []
+    for pair in find_pairs(folder)[0]:
+        image, mask = load_pair(pair)
+        (left_out if pair.case in held_out else training).append((image, mask))
+    return training, left_out
+
+
+def vary(rng: np.random.Generator, sample: Sample, size: int) -> Sample:
+    """Return a real frame (size, size, 3) and its mask turned, zoomed, squeezed and recolored.
+
+    Instruments and things out of focus are laid over it, and now and then a display.
+    """
+    image, mask = _moved(rng, sample, size)
+    limbus = _ellipse(mask)
+    if limbus is not None:
+        paint_instruments(rng, image, limbus, int(rng.choice([0, 1, 2], p=[0.5, 0.3, 0.2])))
+        if rng.random() < 0.2:
+            paint_occluders(rng, image, limbus)
+    if rng.random() < 0.85:
+        image = develop(rng, image, cast=rng.random() < 0.3, flat=rng.random() < 0.3)
+    if rng.random() < 0.1:
+        paint_display(rng, image)
+    return image, mask
+
+
+def _moved(rng: np.random.Generator, sample: Sample, size: int) -> Sample:
+    image, mask = sample
+    height, width = mask.shape
+    angle = rng.normal(0, 0.25) + (math.pi if rng.random() < 0.3 else 0)
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    zoom = np.exp(rng.normal(0.05, 0.28) + rng.normal(0, 0.08, 2))
+    flip = np.array([rng.choice([-1, 1]), 1])
+    linear = turn @ np.diag(zoom * flip * size / np.array([width, height]))
+    center = np.array([width, height]) / 2
+    shift = size / 2 + rng.normal(0, 0.08, 2) * size - linear @ center
+    # Pixel centers lie half a pixel inside of their edges, in both pictures.
+    shift += linear @ np.array([0.5, 0.5]) - 0.5
+    matrix = np.column_stack([linear, shift])
+    border = cv2.BORDER_REFLECT if rng.random() < 0.3 else cv2.BORDER_CONSTANT
+    smaller = abs(float(np.linalg.det(linear))) < 0.3
+    if smaller:  # linear interpolation would skip pixels
+        image = np.asarray(cv2.blur(image, (2, 2)), np.uint8)
+    found = np.asarray(cv2.warpAffine(image, matrix, (size, size), borderMode=border), np.uint8)
+    soft = cv2.warpAffine(mask, matrix, (size, size), flags=cv2.INTER_LINEAR)
+    return found, np.where(soft > 127, 255, 0).astype(np.uint8)
+
+
+def _ellipse(mask: Image) -> Ellipse | None:
+    """Return the ellipse around a mask, None where too little of it is left."""
+    contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    outline = max(contours, key=len, default=None)
+    if outline is None or len(outline) < 40:
+        return None
+    (x, y), (first, second), angle = cv2.fitEllipse(outline)
+    if not 4 < min(first, second) <= max(first, second) < 2 * max(mask.shape):
+        return None
+    return Ellipse(x, y, first / 2, second / 2, math.radians(angle))
