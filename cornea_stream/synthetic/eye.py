@@ -35,19 +35,18 @@ def place_eye(rng: np.random.Generator, height: int, width: int, traits: Traits)
     picture, unless it is itself wider than high.
     """
     if traits.heads_up:
-        radius = height * rng.uniform(0.11, 0.36)
-        aspect, spread = 0.5625, 0.09
+        tall, aspect, spread = rng.uniform(0.11, 0.36), 0.5625, 0.09
     else:
-        radius = height * float(np.clip(rng.gamma(7.0, 0.034), 0.09, 0.5))
+        tall = float(np.clip(rng.gamma(7.0, 0.036), 0.09, 0.55))
         aspect = float(rng.choice(_ASPECTS))
         spread = 0.11 if chance(rng, 0.8) else 0.28
     if width > 1.2 * height:
         aspect = 1.0
-    squeeze = float(np.sqrt(aspect) * np.exp(rng.normal(0, 0.04)))
-    radius = min(radius, 0.55 * height)
+    b = height * tall
+    a = b * aspect * float(np.exp(rng.normal(0, 0.08)))
     x = width * float(np.clip(rng.normal(0.5, spread), 0, 1))
     y = height * float(np.clip(rng.normal(0.5, spread), 0, 1))
-    return Ellipse(x, y, radius * squeeze, radius / squeeze**0.4, float(rng.normal(0, 0.12)))
+    return Ellipse(x, y, a, b, float(rng.normal(0, 0.12)))
 
 
 def paint_cornea(
@@ -111,9 +110,7 @@ def _paint_arcus(
     blend(disc, alpha, pale.astype(np.float32))
 
 
-def _paint_limbal_ring(
-    rng: np.random.Generator, disc: Plane, radius: Plane, sclera: Color
-) -> None:
+def _paint_limbal_ring(rng: np.random.Generator, disc: Plane, radius: Plane, sclera: Color) -> None:
     start = rng.uniform(0.82, 0.97)
     ring = step(radius - start, rng.uniform(0.04, 0.2))
     if chance(rng, 0.45):

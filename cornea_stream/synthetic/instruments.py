@@ -104,9 +104,7 @@ def make_instrument(rng: np.random.Generator, limbus: Ellipse) -> Instrument:
     )  # fmt: skip
 
 
-def paint_instruments(
-    rng: np.random.Generator, image: Image, limbus: Ellipse, count: int
-) -> None:
+def paint_instruments(rng: np.random.Generator, image: Image, limbus: Ellipse, count: int) -> None:
     """Draw `count` instruments with their shadows on the (H, W, 3) uint8 image, in place."""
     for _ in range(count):
         tool = make_instrument(rng, limbus)

@@ -83,9 +83,7 @@ def _pick(rng: np.random.Generator) -> list[tuple[int, int, int]]:
     return _RED if kind < 0.65 else _CLOUDY
 
 
-def _paint_gradient(
-    rng: np.random.Generator, content: Plane, radius: Plane, angle: Plane
-) -> None:
+def _paint_gradient(rng: np.random.Generator, content: Plane, radius: Plane, angle: Plane) -> None:
     # A red reflex falls on one side of the pupil, mostly the upper one.
     direction = rng.normal(np.pi / 2, 0.8)
     along = np.cos(angle + np.float32(direction)) * radius

@@ -85,9 +85,11 @@ def slow_convolutions_in_float32(model: nn.Module) -> None:
     the time of a step.
     """
     for module in model.modules():
-        if isinstance(module, nn.Conv2d) and module.groups > 1:
-            if module.kernel_size[0] > 3 or module.stride[0] > 1:
-                module.forward = functools.partial(_in_float32, module.forward)  # type: ignore[method-assign]
+        if not isinstance(module, nn.Conv2d) or module.groups == 1:
+            continue
+        if module.kernel_size[0] > 3 or module.stride[0] > 1:
+            plain = module.forward
+            module.forward = functools.partial(_in_float32, plain)  # type: ignore[method-assign]
 
 
 def _in_float32(forward: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> torch.Tensor:
