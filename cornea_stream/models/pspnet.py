@@ -112,11 +112,14 @@ def prune_dead_layers(model: nn.Module) -> nn.Module:
     """Delete the encoder stages that lie beyond its depth; the output stays bit-identical.
 
     A ResNet encoder of depth 3 runs the stem, `layer1` and `layer2` only: of the 43.3 million
-    parameters of PSPNet-ResNet101 41.1 million are never touched. Works in place; encoders of
-    other families are returned as they are.
+    parameters of PSPNet-ResNet101 41.1 million are never touched. timm's EfficientNets run theirs
+    and throw the result away. Works in place; encoders of other families are returned as they are.
     """
     encoder: Any = model.encoder
     for depth, name in ((5, "layer4"), (4, "layer3")):
         if encoder._depth < depth and hasattr(encoder, name):
             delattr(encoder, name)
+    stages = getattr(getattr(encoder, "model", None), "_stage_out_idx", None)
+    if stages and hasattr(encoder.model, "blocks"):
+        del encoder.model.blocks[max(stages) :]
     return model

@@ -258,7 +258,7 @@ def train(run: Run, real: list[Sample], held_out: list[Sample]) -> None:
             if run.progress >= phase.until:
                 break
             losses.append(run.step(images, masks))
-            if run.steps % 50 == 0:
+            if run.steps % 25 == 0:
                 log.info("%.1f%% step %d size %d loss %.4f images %d %.1f/s", 100 * run.progress,
                          run.steps, size, float(np.mean(losses[-50:])), run.images,
                          run.images / run.seconds)  # fmt: skip
