@@ -29,6 +29,7 @@ from cornea_stream import Segmenter, Session
 from cornea_stream.cli import app
 from cornea_stream.engines import factory
 from cornea_stream.models import checkpoint as weights
+from cornea_stream.models import shipped
 from cornea_stream.postprocess.mask import iou
 from cornea_stream.runs.options import RunOptions
 from cornea_stream.runs.plan import plan_run
@@ -156,7 +157,7 @@ def somewhere(
     root = tmp_path / "somewhere"
     shutil.copytree(made, root)
     monkeypatch.chdir(root)
-    monkeypatch.setattr(weights, "default_checkpoint_path", lambda: tiny_checkpoint)
+    monkeypatch.setattr(shipped, "default_checkpoint_path", lambda: tiny_checkpoint)
     monkeypatch.setattr(factory, "find_spec", lambda name: None)
     return root
 

@@ -18,9 +18,9 @@ class TrainConfig:
 
     `image_size` is the side length of the square input in pixels. `batch_size` is the number of
     images per forward pass, in total over all processes; an optimizer step takes `accumulate`
-    batches. `encoder_weights` is imagenet, none or a file. `init` is a checkpoint to fine-tune.
-    The weights of the loss terms need not sum to one. `clip_norm` 0 turns clipping off.
-    `dropout` applies to the pyramid features.
+    batches. `encoder_weights` is imagenet, lite0 to lite2, none or a file. `init` is a checkpoint
+    to fine-tune. The weights of the loss terms need not sum to one. `clip_norm` 0 turns clipping
+    off. `dropout` applies to the pyramid features.
     """
 
     data_dir: Path

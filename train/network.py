@@ -18,6 +18,7 @@ from cornea_stream.models.pspnet import (
     prune_dead_layers,
 )
 from cornea_train.config import TrainConfig
+from cornea_train.pretrained import LITE, LITE_MEAN, LITE_STD, lite_encoder_name, load_lite
 
 
 class TrainNet(nn.Module):
@@ -52,9 +53,9 @@ def build_network(config: TrainConfig) -> tuple[TrainNet, ModelSpec]:
         values = {**checkpoint.spec.to_dict(), "image_size": size}
         spec = ModelSpec.from_dict(values)
         return TrainNet(_with_dropout(checkpoint.build(), config.dropout), spec), spec
-    spec = ModelSpec(
-        config.encoder_name, config.encoder_depth, 512, size, IMAGENET_MEAN, IMAGENET_STD
-    )
+    lite = config.encoder_weights in LITE
+    mean, std = (LITE_MEAN, LITE_STD) if lite else (IMAGENET_MEAN, IMAGENET_STD)
+    spec = ModelSpec(config.encoder_name, config.encoder_depth, 512, size, mean, std)
     pspnet = prune_dead_layers(_initialized(config))
     freeze_unused(pspnet, config.image_size)
     return TrainNet(_with_dropout(pspnet, config.dropout), spec), spec
@@ -69,6 +70,8 @@ def _with_dropout(pspnet: nn.Module, share: float) -> nn.Module:
 
 def _initialized(config: TrainConfig) -> nn.Module:
     weights = config.encoder_weights
+    if weights in LITE:
+        return _on_lite(config)
     named = weights if weights != "none" and not Path(weights).exists() else None
     if named is not None and ("/" in named or named.endswith((".pth", ".pt", ".safetensors"))):
         raise CheckpointError(f"encoder weights not found: {named}: check encoder_weights")
@@ -88,6 +91,18 @@ def _initialized(config: TrainConfig) -> nn.Module:
         ) from err
     if named is None and weights != "none":
         load_encoder(model, Path(weights))
+    return model
+
+
+def _on_lite(config: TrainConfig) -> nn.Module:
+    expected = lite_encoder_name(config.encoder_weights)
+    if config.encoder_name != expected:
+        raise UsageError(
+            f"encoder weights {config.encoder_weights} fit another encoder: {config.encoder_name}: "
+            f"set encoder_name to {expected}"
+        )
+    model = build_pspnet(expected, encoder_depth=config.encoder_depth)
+    load_lite(model.encoder, config.encoder_weights)
     return model
 
 

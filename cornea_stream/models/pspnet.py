@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,11 @@ IMAGENET_STD = (58.395, 57.12, 57.375)
 """Standard deviation of ImageNet in 0–255 units (0.229, 0.224, 0.225 times 255)."""
 MAX_SIDE, MAX_CHANNELS = 2048, 4096
 """Pixels of a side of the input, and channels of the pyramid: more would eat the memory."""
+
+# The last stage that runs at each depth: layer1 to layer4 of a ResNet, blocks.0 to blocks.6 of an
+# EfficientNet of timm.
+_LAST_LAYERS = {3: 2, 4: 3, 5: 4}
+_LAST_BLOCKS = {3: 2, 4: 4, 5: 6}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,15 @@ def build_pspnet(
     except KeyError as err:
         raise ValueError(str(err.args[0])) from err
     return model
+
+
+def is_dead(name: str, spec: ModelSpec) -> bool:
+    """Whether a tensor of a PSPNet's state dict belongs to a stage beyond the encoder's depth."""
+    if "efficientnet" in spec.encoder_name:
+        stage, last = re.match(r"encoder\.model\.blocks\.(\d+)\.", name), _LAST_BLOCKS
+    else:
+        stage, last = re.match(r"encoder\.layer(\d+)\.", name), _LAST_LAYERS
+    return stage is not None and int(stage[1]) > last[spec.encoder_depth]
 
 
 def prune_dead_layers(model: nn.Module) -> nn.Module:

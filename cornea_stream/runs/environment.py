@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cornea_stream.models.checkpoint import load_checkpoint
+from cornea_stream.models.shipped import shipped_weights
 
 PACKAGES = (
     "cornea-stream",
@@ -43,11 +44,12 @@ def describe_path(path: Path) -> dict[str, Any]:
 
     Raises SourceError or CheckpointError if it cannot be read.
     """
-    if path.suffix in _CHECKPOINT_SUFFIXES:
+    named = str(path) in shipped_weights() and not path.exists()
+    if named or path.suffix in _CHECKPOINT_SUFFIXES:
         checkpoint = load_checkpoint(path)
         parameters = sum(t.numel() for t in checkpoint.state_dict.values())
         return {
-            "checkpoint": path,
+            "checkpoint": checkpoint.path,
             **checkpoint.spec.to_dict(),
             "numbers stored": parameters,
             "sha256": checkpoint.sha256,
