@@ -1,101 +1,105 @@
-"""What the embedded weights can do: the figures of their model card.
+"""What weights can do: the figures of their model card.
 
-    python -m benchmarks.weights [--real DIR] [--video VIDEO] [--output FILE]
+    python -m benchmarks.weights [--checkpoint NAME|FILE] [--real DIR] [--video VIDEO]
 
-Masks are those that users get (cleaned, auto precision), against the annotated frames (all of them
-trained on: see `benchmarks.cross_validation` for surgeries that were not), generated frames with
-seeds that training never draws, and frames without an eye. `model_weights/examples.png` shows the
-first generated ones: truth white, found green.
+Masks are those that users get (cleaned, auto precision), against annotated frames per surgery,
+against generated frames with seeds that training never draws, kind by kind, and frames without an
+eye. `model_weights/examples.png` shows one of every kind: truth white, found green.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from benchmarks.report import save
 from cornea_stream.inference.segmenter import Segmenter
-from cornea_stream.synthetic import generate_empty, generate_frame
+from cornea_stream.synthetic import KINDS, generate_empty, generate_frame
 from cornea_train.dataset import find_pairs, load_pair
-from cornea_train.default_weights import MISDRAWN, VALIDATION_SEED, registered
 from cornea_train.evaluate import stability
-from cornea_train.metrics import overlap
 from cornea_train.plots import contact_sheet
+from cornea_train.recipes.frames import VALIDATION_SEED, Sample
+from cornea_train.recipes.scores import Score, score, summarize
 
-Scores = dict[str, dict[str, float]]
+SIDE = 512
 
 
-def iou_by_surgery(folder: Path, segmenter: Segmenter) -> Scores:
-    """Return the mean IoU of each surgery, with outlines as annotated and as registered."""
-    scores: dict[str, dict[str, list[float]]] = {}
+def by_surgery(folder: Path, segmenter: Segmenter) -> dict[str, list[Score]]:
+    """Return the scores of all annotated frames below a folder, by surgery."""
+    scores: dict[str, list[Score]] = {}
     for pair in find_pairs(folder)[0]:
         image, mask = load_pair(pair)
-        found = segmenter(image).mask
-        of_case = scores.setdefault(pair.case, {"as_annotated": [], "registered": []})
-        of_case["as_annotated"].append(overlap(found, mask).iou)
-        of_case["registered"].append(overlap(found, registered(pair.case, mask)).iou)
+        scores.setdefault(pair.case, []).append(score(segmenter(image).mask, mask))
+    return dict(sorted(scores.items()))
+
+
+def over_surgeries(scores: dict[str, list[Score]]) -> dict[str, Any]:
+    """Return the summary over frames, and IoU by surgery with its mean and lowest."""
+    means = {case: round(float(np.mean([s.iou for s in of])), 4) for case, of in scores.items()}
     return {
-        case: {kind: round(float(np.mean(values)), 4) for kind, values in kinds.items()}
-        for case, kinds in sorted(scores.items())
+        "mean_of_surgeries": round(float(np.mean(list(means.values()))), 4),
+        "lowest_surgery": min(means.values()),
+        "frames": summarize([s for of_case in scores.values() for s in of_case]),
+        "surgeries": means,
     }
 
 
-def means(scores: Scores) -> dict[str, float]:
-    """Return the means over surgeries; `registered` leaves the misdrawn outlines out."""
-    drawn = [case for case in scores if case not in MISDRAWN]
-    return {
-        "as_annotated": round(float(np.mean([s["as_annotated"] for s in scores.values()])), 4),
-        "registered": round(float(np.mean([scores[case]["registered"] for case in drawn])), 4),
-        "lowest_registered": min(scores[case]["registered"] for case in drawn),
-    }
+def hard_frames(kind: str, count: int) -> Iterator[Sample]:
+    """Yield `count` generated frames that are sure to have the trait `kind`."""
+    first = VALIDATION_SEED + 100_000 * (KINDS.index(kind) + 1)
+    return (generate_frame(first + i, SIDE, SIDE, kind=kind) for i in range(count))
 
 
 def main() -> None:
     """Measure, print and write the result."""
-    parser = argparse.ArgumentParser(description="Results of the embedded weights.")
+    parser = argparse.ArgumentParser(description="Results of weights.")
+    parser.add_argument("--checkpoint")
     parser.add_argument("--real", type=Path)
+    parser.add_argument("--cases", nargs="*", help="surgeries to score; default: all")
     parser.add_argument("--video", type=Path)
-    parser.add_argument("--checkpoint", type=Path)
-    parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--count", type=int, default=500, help="generated frames of any kind")
+    parser.add_argument("--of-kind", type=int, default=50, help="generated frames of each kind")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/weights.json"))
-    parser.add_argument("--sheet", type=Path, default=Path("model_weights/examples.png"))
+    parser.add_argument("--sheet", type=Path)
     options = parser.parse_args()
     segmenter = Segmenter(options.checkpoint)
-    scores, tiles = [], []
-    for index in range(options.count):
-        image, mask = generate_frame(VALIDATION_SEED + index, 512, 512)
-        found = segmenter(image).mask
-        scores.append(overlap(found, mask).iou)
-        if len(tiles) < 24:
-            tiles.append((image, mask, found, f"IoU {scores[-1]:.3f}"))
-    contact_sheet(options.sheet, tiles, columns=6)
+
+    def scored(samples: Iterator[Sample]) -> list[Score]:
+        return [score(segmenter(image).mask, mask) for image, mask in samples]
+
+    usual = scored(generate_frame(VALIDATION_SEED + i, SIDE, SIDE) for i in range(options.count))
     empty = [
-        float((segmenter(generate_empty(VALIDATION_SEED + i, 512, 512)).mask > 0).mean())
+        float((segmenter(generate_empty(VALIDATION_SEED + i, SIDE, SIDE)).mask > 0).mean())
         for i in range(options.count // 2)
     ]
-    result: dict[str, object] = {
-        "what": "IoU of the masks that users get",
+    result: dict[str, Any] = {
+        "what": "masks that users get; size: found over true area; edge: 95th percentile in radii",
         "checkpoint": segmenter.checkpoint.sha256,
         "engine": segmenter.engine.describe(),
-        "generated": {
-            "mean_iou": round(float(np.mean(scores)), 4),
-            "median_iou": round(float(np.median(scores)), 4),
-            "share_below_0.5": round(float(np.mean(np.array(scores) < 0.5)), 4),
-            "frames": options.count,
-        },
+        "generated": summarize(usual),
+        "kinds": {kind: summarize(scored(hard_frames(kind, options.of_kind))) for kind in KINDS},
         "no_eye": {"mean_false_area": round(float(np.mean(empty)), 5), "frames": len(empty)},
     }
     if options.real:
-        surgeries = iou_by_surgery(options.real, segmenter)
-        result["real"] = {**means(surgeries), "surgeries": surgeries}
+        surgeries = by_surgery(options.real, segmenter)
+        wanted = options.cases or list(surgeries)
+        result["real"] = over_surgeries({case: surgeries[case] for case in wanted})
     if options.video:
         result["video"] = {
             "name": options.video.name,
             **asdict(stability(options.video, segmenter)),
         }
+    if options.sheet:
+        tiles = []
+        for kind in KINDS:
+            image, mask = next(hard_frames(kind, 1))
+            tiles.append((image, mask, segmenter(image).mask, kind.replace("_", " ")))
+        contact_sheet(options.sheet, tiles, columns=5)
     save(options.output, result)
 
 

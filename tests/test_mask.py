@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cornea_stream.postprocess.mask import (
-    _scaled,
     cornea_mask,
     iou,
     logit,
@@ -95,21 +94,6 @@ def test_a_cornea_cut_by_the_border_is_kept() -> None:
         mask, confidence = cornea_mask(logits_of(true), (64, 64))
         assert confidence > 0.9
         assert iou(mask, true) > 0.9
-
-
-@pytest.mark.parametrize("size", [(480, 640), (1080, 1920), (97, 131), (64, 64), (30, 50)])
-@pytest.mark.parametrize("place", [(30, 30), (0, 40), (63, 63)])
-def test_scaling_a_part_equals_scaling_the_whole(
-    size: tuple[int, int], place: tuple[int, int]
-) -> None:
-    rows, columns = np.mgrid[:64, :64]
-    cone = 128 + 8 * (14.3 - np.hypot(rows - place[1], columns - place[0]))
-    steps = np.clip(np.rint(cone), 0, 255).astype(np.uint8)
-    region = np.where(steps > 128, 255, 0).astype(np.uint8)
-    whole = cv2.threshold(cv2.resize(steps, size[::-1]), 128, 255, cv2.THRESH_BINARY)[1]
-    assert region.any()
-    different = np.count_nonzero(_scaled(steps, region, size) != whole)
-    assert different <= 0.001 * np.count_nonzero(whole)  # rounding of fixed-point weights
 
 
 def test_threshold_moves_the_edge() -> None:

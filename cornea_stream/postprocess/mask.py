@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 
 import cv2
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cornea_stream.media.frame import Image, Logits
+from cornea_stream.postprocess.outline import fill, trace
 
 # A cornea a tenth of the frame's height covers 0.6 % of a 4:3 frame; half of that is noise.
 MIN_AREA_FRACTION = 0.003
@@ -21,7 +21,6 @@ MIN_ELLIPSE_IOU = 0.7
 MIN_AXIS_RATIO = 0.12
 SPUR_SHARE = 0.35
 """Spurs thinner than this share of the cornea's radius (on each side) are cut."""
-_STEPS_PER_LOGIT = 24
 
 
 def upsample_logits(logits: Logits, size: tuple[int, int]) -> Logits:
@@ -54,9 +53,10 @@ def cornea_mask(
     """Return one smooth cornea at `frame_size` (height, width) and its confidence.
 
     `logits`: (h, w) of the network's input size. Keeps the largest component, fills its holes,
-    cuts spurs and closes notches: a cornea is convex, and it runs on beneath instruments. An
-    outline that is plainly no cornea (too small, too ragged against the ellipse of its moments, too
-    uncertain) gives an empty mask and confidence 0.
+    cuts spurs and closes notches: a cornea is convex, and it runs on beneath instruments, on the
+    ellipse that the rest of its outline lies on. The edge is smooth at any size. An outline that
+    is plainly no cornea (too small, too ragged against the ellipse of its moments, too uncertain)
+    gives an empty mask and confidence 0.
     """
     level = logit(threshold)
     region = _without_spurs(_largest((logits > level).astype(np.uint8)))
@@ -67,12 +67,8 @@ def cornea_mask(
         or not _roundish(region)
     ):
         return np.zeros(frame_size, np.uint8), 0.0
-    region = _convex(region)
-    # Scale the logits, not the mask: the outline then stays smooth. Bytes are enough for it, and
-    # several times faster to scale than floats; holes and other regions are levelled on the way.
-    steps = np.clip(np.rint(128 + _STEPS_PER_LOGIT * (logits - level)), 0, 255)
-    steps = np.where(region > 0, np.maximum(steps, 129), np.minimum(steps, 127))
-    return _scaled(steps.astype(np.uint8), region, frame_size), confidence
+    outline = trace(logits - np.float32(level), region)
+    return fill(outline, (region.shape[0], region.shape[1]), frame_size), confidence
 
 
 def logit(probability: float) -> float:
@@ -104,30 +100,6 @@ def _positions(
     return before, np.minimum(before + 1, given - 1), share
 
 
-def _scaled(steps: Image, region: Image, frame_size: tuple[int, int]) -> Image:
-    """Scale `steps` to `frame_size` and threshold it; all outside `region`'s box is known empty.
-
-    The box is widened to where the pixel grids of both sizes meet, so that the part is sampled
-    exactly as the whole would be.
-    """
-    x, y, width, height = cv2.boundingRect(region)
-    rows, tall = _aligned(y, y + height, steps.shape[0], frame_size[0])
-    columns, wide = _aligned(x, x + width, steps.shape[1], frame_size[1])
-    size = (wide.stop - wide.start, tall.stop - tall.start)
-    part = cv2.resize(steps[rows, columns], size, interpolation=cv2.INTER_LINEAR)
-    mask = np.zeros(frame_size, np.uint8)
-    mask[tall, wide] = cv2.threshold(part, 128, 255, cv2.THRESH_BINARY)[1]
-    return mask
-
-
-def _aligned(first: int, end: int, given: int, wanted: int) -> tuple[slice, slice]:
-    """Return a slice of `given` pixels around [first, end) and the same stretch of `wanted`."""
-    pitch = given // math.gcd(given, wanted)
-    start = max(first - 1, 0) // pitch * pitch
-    stop = min(-(-(end + 1) // pitch) * pitch, given)
-    return slice(start, stop), slice(start * wanted // given, stop * wanted // given)
-
-
 def _largest(mask: Image) -> Image:
     """Return the largest region of an (h, w) mask, without holes; empty for an empty one."""
     region = np.zeros(mask.shape, np.uint8)
@@ -154,12 +126,6 @@ def _without_spurs(region: Image) -> Image:
     opened = np.zeros_like(padded)
     opened[box] = padded[box] * (away <= reach)
     return _largest(np.asarray(opened[reach:-reach, reach:-reach], np.uint8))
-
-
-def _convex(region: Image) -> Image:
-    outlines, _ = cv2.findContours(region, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    hull = cv2.convexHull(np.concatenate(outlines))
-    return np.asarray(cv2.fillConvexPoly(np.zeros_like(region), hull, 255))
 
 
 def _confidence(logits: Logits, region: Image) -> float:

@@ -62,7 +62,7 @@ class Phase:
     batch: int
 
 
-PHASES = (Phase(0.68, 2 / 3, 16), Phase(1.0, 1.0, 12))
+PHASES = (Phase(0.6, 2 / 3, 16), Phase(1.0, 1.0, 12))
 
 
 def edge_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -263,9 +263,9 @@ def train(run: Run, real: list[Sample], held_out: list[Sample]) -> None:
                          run.steps, size, float(np.mean(losses[-50:])), run.images,
                          run.images / run.seconds)  # fmt: skip
             if time.monotonic() - saved > options.save_every:
-                note(run, measure(run, held_out, 40), float(np.mean(losses[-200:])))
+                note(run, measure(run, held_out, run.options.validation), float(np.mean(losses[-200:])))
                 saved = time.monotonic()
-        note(run, measure(run, held_out, 40), float(np.mean(losses[-200:] or [0])))
+        note(run, measure(run, held_out, run.options.validation), float(np.mean(losses[-200:] or [0])))
 
 
 def note(run: Run, results: dict[str, Any], loss: float) -> None:
@@ -310,6 +310,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--threads", type=int, default=0, help="of the network; default: all")
     parser.add_argument("--batch-scale", type=int, default=1, help="times the batches for a GPU")
+    parser.add_argument("--validation", type=int, default=40, help="generated frames to measure on")
     parser.add_argument("--save-every", type=float, default=300, help="seconds")
     return parser.parse_args(arguments)
 

@@ -1,0 +1,78 @@
+"""The ellipse that most of an outline agrees with, although parts of it are wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+AGREEMENT = 0.04
+"""Distance from the ellipse within which an outline agrees with it, in radii."""
+MIN_AGREEING = 0.65
+"""Share of the outline that must agree with an ellipse to be one."""
+_SCALE = 0.065
+"""Distance from the ellipse, in radii, at which a point has lost three quarters of its weight."""
+_LEFT_OUT = (0.15, 0.27, 0.38)
+"""Shares of the outline that are left out at a time, in one piece: what covers the limbus is so."""
+_PLACES = 12
+_ROUNDS = 3
+_UNKNOWNS = 5
+
+Floats = NDArray[np.float64]
+
+
+def robust_ellipse(directions: Floats, radii: Floats, known: NDArray[np.bool_]) -> Floats | None:
+    """Return the radii of the ellipse that most of an outline lies on, None if there is none.
+
+    `directions`: (N, 2) unit vectors around a point inside, `radii` (N,) the outline's distance
+    there, `known` (N,) the directions in which it was seen. An ellipse is fitted to the outline
+    without one stretch, for many stretches; the one nearest to most of the outline is refined by
+    least squares with less weight on what lies far off (Geman & McClure 1985).
+    """
+    count = int(known.sum())
+    if count < 4 * _UNKNOWNS:
+        return None
+    size = float(np.median(radii[known]))
+    seen, along = radii[known] / size, directions[known]
+    points = along * seen[:, None]
+    conics = _through(points, _without_a_stretch(count))
+    squared = ((seen - _radii(conics, along)) / _SCALE) ** 2
+    costs = np.where(np.isfinite(squared), squared / (1 + squared), 1).sum(axis=1)
+    conic = conics[[np.argmin(costs)]]
+    for _ in range(_ROUNDS):
+        off = (seen - _radii(conic, along)) / _SCALE
+        conic = _through(points, (1 + off**2) ** -2)
+    agreeing = np.abs(seen - _radii(conic, along)) < AGREEMENT
+    ellipse = _radii(conic, directions)[0] * size
+    return ellipse if agreeing.mean() >= MIN_AGREEING and np.isfinite(ellipse).all() else None
+
+
+def _without_a_stretch(count: int) -> Floats:
+    """Return weights of `count` points in a ring, one row for each stretch that is left out."""
+    place = np.arange(count) / count
+    starts = np.arange(_PLACES)[:, None] / _PLACES
+    without = [((place - starts) % 1 >= share) * 1.0 for share in _LEFT_OUT]
+    return np.concatenate([np.ones((1, count)), *without])
+
+
+def _through(points: Floats, weights: Floats) -> Floats:
+    """Return (K, 5) conics a·x² + b·xy + c·y² + d·x + e·y = 1 nearest to (N, 2) points.
+
+    `weights` is (K, N).
+    """
+    x, y = points.T
+    rows = np.stack([x * x, x * y, y * y, x, y], axis=1)
+    products = (rows[:, :, None] * rows[:, None, :]).reshape(len(rows), -1)
+    squares = (weights @ products).reshape(-1, _UNKNOWNS, _UNKNOWNS) + 1e-9 * np.eye(_UNKNOWNS)
+    return np.asarray(np.linalg.solve(squares, (weights @ rows)[..., None])[..., 0])
+
+
+def _radii(conics: Floats, directions: Floats) -> Floats:
+    """Return (K, N) distances of (K, 5) conics around the origin; NaN for those not ellipses."""
+    x, y = directions.T
+    square = conics[:, :3] @ np.stack([x * x, x * y, y * y])
+    linear = conics[:, 3:] @ np.stack([x, y])
+    a, b, c = conics[:, :3].T
+    valid = (a > 0) & (4 * a * c > b * b)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        distance = (np.sqrt(linear**2 + 4 * square) - linear) / (2 * square)
+    return np.where(valid[:, None], distance, np.nan)
