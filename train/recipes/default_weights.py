@@ -263,25 +263,27 @@ def train(run: Run, real: list[Sample], held_out: list[Sample]) -> None:
                          run.steps, size, float(np.mean(losses[-50:])), run.images,
                          run.images / run.seconds)  # fmt: skip
             if time.monotonic() - saved > options.save_every:
-                note(run, measure(run, held_out, run.options.validation), float(np.mean(losses[-200:])))
+                note(run, measure(run, held_out), losses[-200:])
                 saved = time.monotonic()
-        note(run, measure(run, held_out, run.options.validation), float(np.mean(losses[-200:] or [0])))
+        note(run, measure(run, held_out), losses[-200:])
 
 
-def note(run: Run, results: dict[str, Any], loss: float) -> None:
+def note(run: Run, results: dict[str, Any], losses: list[float]) -> None:
     """Save, and add a line to the log of progress beside the weights."""
     run.save(results)
-    line = {"images": run.images, "minutes": round(run.seconds / 60, 1), "loss": round(loss, 4)}
+    loss = round(float(np.mean(losses)), 4) if losses else None
+    line = {"images": run.images, "minutes": round(run.seconds / 60, 1), "loss": loss}
     with Path(run.options.out).with_suffix(".progress.jsonl").open("a") as file:
         file.write(json.dumps(line | results) + "\n")
     log.info("%s", results)
 
 
-def measure(run: Run, held_out: list[Sample], count: int, size: int = 256) -> dict[str, Any]:
+def measure(run: Run, held_out: list[Sample], size: int = 256) -> dict[str, Any]:
     """Return the scores at full size: surgeries held out, generated frames, no eye."""
+    count = run.options.validation
     kinds = [generate_frame(VALIDATION_SEED + i, size, size, kind=KINDS[i % len(KINDS)])
              for i in range(count)]  # fmt: skip
-    empty = (generate_empty(VALIDATION_SEED + i, size, size) for i in range(count // 2))
+    empty = (generate_empty(VALIDATION_SEED + i, size, size) for i in range(count // 2 + 1))
     results: dict[str, Any] = {
         "generated": summarize(score_all(run.segment, kinds)),
         "empty_false_area": float(np.mean([(run.segment(frame) > 0).mean() for frame in empty])),
