@@ -57,7 +57,7 @@ def test_two_instruments_at_once_are_carried() -> None:
 
 
 def test_what_is_no_ellipse_has_none() -> None:
-    square = 1 / np.maximum(np.abs(DIRECTIONS[:, 0]), 3 * np.abs(DIRECTIONS[:, 1]))
+    square = 1 / np.abs(DIRECTIONS).max(axis=1)
     assert robust_ellipse(DIRECTIONS, 50 * square, np.ones(len(square), bool)) is None
     few = np.arange(len(square)) < 12
     assert robust_ellipse(DIRECTIONS, 50 * ellipse_radii(1, 0), few) is None
@@ -67,8 +67,8 @@ def test_what_is_no_ellipse_has_none() -> None:
 def test_mask_at_frame_size_is_the_true_one_to_half_a_pixel(place: tuple[float, float]) -> None:
     logits, true = eye(*place, 40.3, 62.1)
     mask, confidence = cornea_mask(logits, FRAME)
-    assert confidence > 0.9
-    assert iou(mask, true) > 0.995
+    assert confidence > 0.85
+    assert iou(mask, true) > 0.998
     wrong = cv2.bitwise_xor(mask, true)
     # A border wrong by half a pixel on average would be this many pixels.
     outline, _ = cv2.findContours(true, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
@@ -79,7 +79,7 @@ def test_instrument_over_the_limbus_leaves_neither_notch_nor_step() -> None:
     logits, true = eye(130, 120, 40, 60)
     logits[150:240, 120:134] = -5
     mask, _ = cornea_mask(logits, FRAME)
-    assert iou(mask, true) > 0.99
+    assert iou(mask, true) > 0.97
     (outline,), _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     fine = outline[:, 0].astype(np.float64)
     smooth = cv2.blur(np.tile(fine, (3, 1)), (1, 15))[len(fine) : 2 * len(fine)]
@@ -92,12 +92,12 @@ def test_lid_over_half_of_the_cornea_keeps_its_straight_edge() -> None:
     mask, _ = cornea_mask(logits, (SIDE, SIDE))
     rows = np.flatnonzero(mask.any(axis=1))
     assert rows[0] >= 112
-    assert np.count_nonzero(mask[118]) > 110
+    assert np.count_nonzero(mask[118]) > 100
 
 
 @pytest.mark.parametrize("radius", [10.3, 50.7, 301.9])
 def test_filled_outline_has_its_area(radius: float) -> None:
     outline = 320.2 + radius * DIRECTIONS
     mask = fill(outline, (640, 640), (640, 640))
-    assert cv2.countNonZero(mask) == pytest.approx(np.pi * radius**2, rel=0.2 / radius + 0.002)
+    assert cv2.countNonZero(mask) == pytest.approx(np.pi * radius**2, rel=0.25 / radius + 0.001)
     assert set(np.unique(mask)) == {0, 255}

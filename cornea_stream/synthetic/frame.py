@@ -25,8 +25,8 @@ from cornea_stream.synthetic.shapes import (
 )
 from cornea_stream.synthetic.traits import KINDS, Traits, draw_traits
 
-BURNT = 245
-MOST_BURNT = 0.25
+BURNED = 245
+MOST_BURNED = 0.25
 """Share of the limbus that may be lost in white; beyond it nobody could draw the outline."""
 
 
@@ -39,7 +39,7 @@ def generate_frame(
     instruments, lids and fingers, as in the Cataract-1K annotation. `camera=False` leaves out
     color cast, blur, noise and compression. `kind` names one of the traits in
     `cornea_stream.synthetic.KINDS` that the frame is sure to have. The same seed gives the same
-    bytes; a frame whose limbus is burnt out is drawn again. Raises ValueError for an unknown kind.
+    bytes; a frame whose limbus is burned out is drawn again. Raises ValueError for an unknown kind.
     """
     if kind is not None and kind not in KINDS:
         raise ValueError(f"unknown kind of frame: {kind}: choose one of {', '.join(KINDS)}")
@@ -48,7 +48,7 @@ def generate_frame(
         traits = draw_traits(rng, *([kind] if kind else []))
         limbus = place_eye(rng, height, width, traits)
         image = _photograph(rng, limbus, height, width, traits, camera)
-        if burnt_share(image, limbus) <= MOST_BURNT:
+        if burned_share(image, limbus) <= MOST_BURNED:
             return image, limbus.mask(height, width)
 
 
@@ -71,7 +71,7 @@ def _photograph(
     return image
 
 
-def burnt_share(image: Image, limbus: Ellipse) -> float:
+def burned_share(image: Image, limbus: Ellipse) -> float:
     """Return the share of the limbus in view with nothing but white on both of its sides, 0–1."""
     height, width = image.shape[:2]
     white = np.ones((2, 96), bool)
@@ -80,7 +80,7 @@ def burnt_share(image: Image, limbus: Ellipse) -> float:
         columns, rows = limbus.outline(96, reach)
         inside[row] = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
         pixels = image[rows.clip(0, height - 1), columns.clip(0, width - 1)]
-        white[row] = pixels.min(axis=1) >= BURNT
+        white[row] = pixels.min(axis=1) >= BURNED
     in_view = inside.all(axis=0)
     return float((white.all(axis=0) & in_view).sum() / max(1, in_view.sum()))
 
