@@ -62,7 +62,7 @@ class Phase:
     batch: int
 
 
-PHASES = (Phase(0.6, 2 / 3, 16), Phase(1.0, 1.0, 12))
+PHASES = (Phase(0.5, 0.8, 16), Phase(1.0, 1.0, 12))
 
 
 def edge_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -303,7 +303,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--encoder", choices=LITE, default="lite0")
     parser.add_argument("--depth", type=int, default=4)
     parser.add_argument("--width", type=int, default=256, help="channels of the pyramid")
-    parser.add_argument("--size", type=int, default=384)
+    parser.add_argument("--size", type=int, default=320)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--minutes", type=float, default=120)
     parser.add_argument("--images", type=int, default=0, help="instead of --minutes; repeatable")
