@@ -1,6 +1,6 @@
 """Cross-validation of the default weights' recipe over the surgeries of the real frames.
 
-    python -m benchmarks.cross_validation --real DIR --work DIR [--folds 3]
+    python -m benchmarks.cross_validation --real DIR --work DIR [--folds 5] [--images 40000]
 
 A base is trained on generated frames alone, so that no real surgery is in it; each fold goes on
 from it with the real frames of the other surgeries. Every surgery is thus scored by weights that
@@ -12,20 +12,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from benchmarks.ablation import fitted
 from benchmarks.report import save
-from benchmarks.weights import Scores, iou_by_surgery, means
+from benchmarks.weights import by_surgery, over_surgeries
 from cornea_stream.inference.segmenter import Segmenter
-from cornea_train import default_weights
 from cornea_train.dataset import find_pairs
-
-
-def fitted(out: Path, *arguments: str) -> Segmenter:
-    """Return a segmenter with the weights at `out`, trained first where they are absent."""
-    if not out.exists():
-        partial = out.with_suffix(".part.safetensors")
-        default_weights.main(["--out", str(partial), *arguments])
-        partial.rename(out)
-    return Segmenter(out)
+from cornea_train.recipes.scores import Score
 
 
 def main() -> None:
@@ -33,34 +25,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Cross-validate the recipe over surgeries.")
     parser.add_argument("--real", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True, help="folder for the weights")
-    parser.add_argument("--folds", type=int, default=3)
-    parser.add_argument("--base-steps", type=int, default=1600)
-    parser.add_argument("--fold-steps", type=int, default=500)
+    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--images", type=int, default=40_000, help="that the base sees")
+    parser.add_argument("--fold-images", type=int, default=10_000, help="that a fold sees")
     parser.add_argument(
         "--output", type=Path, default=Path("benchmarks/results/cross_validation.json")
     )
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     cases = sorted({pair.case for pair in find_pairs(options.real)[0]})
-    base_path = options.work / "base.safetensors"
-    base = fitted(base_path, "--steps", str(options.base_steps), "--compile")
-    generated_only = iou_by_surgery(options.real, base)
-    folds: Scores = {}
+    base = fitted(options.work / "base.safetensors", "--images", str(options.images))
+    folds: dict[str, list[Score]] = {}
     for number in range(options.folds):
         held_out = cases[number :: options.folds]
-        fold = fitted(
+        weights = fitted(
             options.work / f"fold{number}.safetensors",
-            "--real", str(options.real), "--start", str(base_path), "--skip", "2", "--lr", "5e-4",
-            "--steps", str(options.fold_steps), "--seed", str(100 + number), "--compile",
+            "--real", str(options.real), "--start", str(base), "--lr", "5e-4",
+            "--images", str(options.fold_images), "--seed", str(100 + number),
             "--held-out", *held_out,
         )  # fmt: skip
-        scores = iou_by_surgery(options.real, fold)
+        scores = by_surgery(options.real, Segmenter(weights))
         folds |= {case: scores[case] for case in held_out}
     result = {
-        "what": "IoU of surgeries that the weights never saw, masks as users get them",
-        "steps": {"base": options.base_steps, "fold": options.fold_steps},
-        "generated frames alone": {**means(generated_only), "surgeries": generated_only},
-        f"{options.folds} folds": {**means(folds), "surgeries": folds},
+        "what": "surgeries that the weights never saw, masks as users get them",
+        "images": {"base": options.images, "fold": options.fold_images},
+        "generated frames alone": over_surgeries(by_surgery(options.real, Segmenter(base))),
+        f"{options.folds} folds": over_surgeries(dict(sorted(folds.items()))),
     }
     save(options.output, result)
 

