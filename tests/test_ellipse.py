@@ -45,7 +45,7 @@ def test_notch_or_bulge_over_a_sixth_of_the_outline_is_carried(ratio: float, siz
         seen = true * (1 + size * stretch(middle, 60))
         found = robust_ellipse(DIRECTIONS, 50 * seen, np.ones(len(seen), bool))
         assert found is not None
-        assert np.abs(found / 50 - true).max() < 0.03
+        assert np.abs(found / 50 - true).max() < 0.05
 
 
 def test_two_instruments_at_once_are_carried() -> None:
@@ -53,7 +53,7 @@ def test_two_instruments_at_once_are_carried() -> None:
     seen = true * (1 - 0.4 * stretch(0.5, 40) - 0.3 * stretch(3.0, 40))
     found = robust_ellipse(DIRECTIONS, 50 * seen, np.ones(len(seen), bool))
     assert found is not None
-    assert np.abs(found / 50 - true).max() < 0.03
+    assert np.abs(found / 50 - true).max() < 0.05
 
 
 def test_what_is_no_ellipse_has_none() -> None:

@@ -9,7 +9,7 @@ AGREEMENT = 0.04
 """Distance from the ellipse within which an outline agrees with it, in radii."""
 MIN_AGREEING = 0.65
 """Share of the outline that must agree with an ellipse to be one."""
-_SCALE = 0.065
+_SCALE = 0.07
 """Distance from the ellipse, in radii, at which a point has lost three quarters of its weight."""
 _LEFT_OUT = (0.15, 0.27, 0.38)
 """Shares of the outline that are left out at a time, in one piece: what covers the limbus is so."""

@@ -29,14 +29,14 @@ def trace(field: Logits, region: Image) -> Points:
     center = np.array([moments["m10"], moments["m01"]]) / moments["m00"]
     directions = _directions()
     radii, border = _radii(field, region, center, directions), _border(center, region.shape)
-    inside_frame = radii < border - 1
-    ellipse = robust_ellipse(directions, radii, inside_frame)
-    if ellipse is not None:
-        radii = np.where(inside_frame, np.minimum(ellipse, border + 1), radii)
-    radii = np.where(inside_frame, radii, border + 1)
-    points = center + radii[:, None] * directions
-    outline = np.concatenate([points, _corners(region)]).astype(np.float32)
-    return np.asarray(cv2.convexHull(outline)[:, 0], np.float64)
+    in_view = radii < border - 1
+    ellipse = robust_ellipse(directions, radii, in_view) if in_view.mean() > 0.5 else None
+    if ellipse is None:
+        points = center + np.where(in_view, radii, border + 1)[:, None] * directions
+        points = np.concatenate([points, _corners(region)])
+    else:
+        points = center + np.minimum(ellipse, border + 1)[:, None] * directions
+    return np.asarray(cv2.convexHull(points.astype(np.float32))[:, 0], np.float64)
 
 
 def fill(outline: Points, given: tuple[int, int], wanted: tuple[int, int]) -> Image:
