@@ -63,7 +63,7 @@ def paint_skin(rng: np.random.Generator, canvas: Plane, opening: Plane, limbus: 
     skin[:] = color(rng, SKIN, 8) * rng.uniform(0.3, 1.1)
     skin *= (1 + np.float32(rng.uniform(0.05, 0.3)) * tissue(rng, height, width))[..., None]
     for _ in range(int(rng.integers(1, 4)) if chance(rng, 0.3) else 0):
-        spot = Ellipse(*limbus.point(rng.uniform(0, 6.3), rng.uniform(1.3, 2.5)),
-                       limbus.a, limbus.b * rng.uniform(0.4, 1), rng.normal(0, 0.5))  # fmt: skip
+        x, y = limbus.point(rng.uniform(0, 6.3), rng.uniform(1.3, 2.5))
+        spot = Ellipse(x, y, limbus.a, limbus.b * rng.uniform(0.4, 1), rng.normal(0, 0.5))
         stain(rng, skin, spot, color(rng, _IODINE, 12), rng.uniform(0.3, 0.8))
     blend(canvas, step(opening + rng.uniform(0.2, 1.8), rng.uniform(0.2, 1.2)), skin)

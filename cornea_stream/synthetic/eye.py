@@ -56,7 +56,7 @@ def paint_cornea(
 
     The limbus is the middle of the transition from the iris to the `sclera`, sharp or soft.
     """
-    box, limbus = limbus.crop(*canvas.shape[:2], 1.2)
+    box, limbus = limbus.crop(canvas.shape[0], canvas.shape[1], 1.2)
     canvas = canvas[box]
     height, width = canvas.shape[:2]
     radius, angle = limbus.polar(height, width)

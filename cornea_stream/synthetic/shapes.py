@@ -139,7 +139,7 @@ def stain(
     rng: np.random.Generator, canvas: Plane, spot: Ellipse, tint: Color, strength: float
 ) -> None:
     """Lay a ragged stain with soft edges about as large as `spot` on the canvas, in place."""
-    box, local = spot.crop(*canvas.shape[:2], 1.8)
+    box, local = spot.crop(canvas.shape[0], canvas.shape[1], 1.8)
     part = canvas[box]
     height, width = part.shape[:2]
     radius, _ = local.polar(height, width)

@@ -119,7 +119,7 @@ class Run:
         self.options = options
         self.device = torch.device(options.device)
         network, self.spec = initial_network(options)
-        network = network.to(self.device, memory_format=torch.channels_last)
+        network = network.to(self.device).to(memory_format=torch.channels_last)
         self.model, self.average = network, copy.deepcopy(network).eval()
         if self.device.type == "cpu":
             slow_convolutions_in_float32(self.model)

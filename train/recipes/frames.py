@@ -54,7 +54,7 @@ class TrainingFrames(Dataset[Sample]):
             empty = generate_empty(seed, self.size, self.size)
             return empty, np.zeros((self.size, self.size), np.uint8)
         if kind < self.until_real:
-            return vary(rng, self.real[rng.integers(len(self.real))], self.size)
+            return vary(rng, self.real[int(rng.integers(len(self.real)))], self.size)
         return generate_frame(seed, self.size, self.size)
 
 
