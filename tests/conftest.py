@@ -66,11 +66,13 @@ def write_video(
     prepare: Callable[[av.VideoStream], None] | None = None,
     audio: str | None = None,
     muxing: dict[str, str] | None = None,
+    title: str | None = None,
 ) -> Path:
     """Encode RGB pictures at the given times (in `time_base`; default a steady `rate`)."""
     step = int(1 / (rate * time_base))
     times = list(pts) if pts is not None else [i * step for i in range(len(pictures))]
     with av.open(str(path), "w", options=muxing or {}) as container:
+        container.metadata.update({"title": title} if title else {})
         stream = container.add_stream(
             codec, rate=rate, options=options or ({"crf": "12"} if codec == "libx264" else {})
         )

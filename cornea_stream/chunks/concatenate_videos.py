@@ -112,7 +112,9 @@ class _CopyMuxer(Muxer):
 
 @contextmanager
 def _packets(piece: Piece) -> Iterator[Iterator[Packet]]:
-    with av.open(f"file:{piece.path}", options={"protocol_whitelist": "file"}) as container:
+    with av.open(
+        f"file:{piece.path}", options={"protocol_whitelist": "file"}, metadata_errors="replace"
+    ) as container:
         yield (packet for packet in container.demux(container.streams.video[0]) if packet.size)
 
 

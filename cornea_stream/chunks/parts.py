@@ -84,7 +84,11 @@ class Part:
         described = []
         for path in (self.folder / part_name(name) for name in VIDEOS):
             if path.exists():
-                with av.open(f"file:{path}", options={"protocol_whitelist": "file"}) as container:
+                with av.open(
+                    f"file:{path}",
+                    options={"protocol_whitelist": "file"},
+                    metadata_errors="replace",
+                ) as container:
                     stream = container.streams.video[0]
                     context = stream.codec_context
                     described.append(

@@ -17,7 +17,9 @@ def make_ordinary(path: Path) -> None:
     """
     with (
         atomic_path(path) as ordinary,
-        av.open(f"file:{path}", options={"protocol_whitelist": "file"}) as source,
+        av.open(
+            f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace"
+        ) as source,
         av.open(f"file:{ordinary}", "w", options={"movflags": "+faststart"}) as sink,
     ):
         copies = []

@@ -49,7 +49,9 @@ def open_media(
     try:
         # `file:` keeps names like "a:b.mp4" from being read as a protocol. The limit is set here
         # too, because FFmpeg already decodes frames while it probes the file.
-        container = av.open(f"file:{path}", options=options | limit, hwaccel=hwaccel)
+        container = av.open(
+            f"file:{path}", options=options | limit, hwaccel=hwaccel, metadata_errors="replace"
+        )
     except PermissionError as err:
         raise SourceError(
             f"no permission to read the input: {path}: check its permissions"

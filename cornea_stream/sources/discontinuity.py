@@ -6,7 +6,8 @@ from fractions import Fraction
 
 from av.video.stream import VideoStream
 
-FALLBACK_RATE = Fraction(25)
+from cornea_stream.sources.rate import frame_rate
+
 _BACK_S, _REORDERED = 0.5, 17
 """Smaller steps back, in seconds or frames, stay within one recording."""
 _TICKS_AHEAD = 2**31 - 1
@@ -24,7 +25,7 @@ class Joints:
 
     def __init__(self, stream: VideoStream) -> None:
         self.time_base = stream.time_base or Fraction(1, 90000)
-        self.step = max(1, round(1 / ((stream.average_rate or FALLBACK_RATE) * self.time_base)))
+        self.step = max(1, round(1 / (frame_rate(stream) * self.time_base)))
         self.shifts = [0]
         self._back_s = max(_BACK_S, float(_REORDERED * self.step * self.time_base))
         self._ahead_s = float(_TICKS_AHEAD * self.time_base)

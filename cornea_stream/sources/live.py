@@ -16,8 +16,8 @@ from cornea_stream.media.address import Address
 from cornea_stream.media.frame import Frame, MediaInfo
 from cornea_stream.sources.base import Source
 from cornea_stream.sources.damage import Damage
-from cornea_stream.sources.discontinuity import FALLBACK_RATE
 from cornea_stream.sources.network import why_it_ended
+from cornea_stream.sources.rate import FALLBACK_RATE
 from cornea_stream.sources.read_options import ReadOptions
 from cornea_stream.sources.timestamps import TIME_BASE, LiveClock
 from cornea_stream.sources.video_track import convertible, describe, open_pictures

@@ -63,6 +63,7 @@ def open_address(
             "r",
             format="v4l2" if address.scheme == "camera" else None,
             options=options | kind.options | limit,
+            metadata_errors="replace",
             timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S),
         )
     except (av.error.FFmpegError, OSError, ValueError) as err:

@@ -15,8 +15,8 @@ from cornea_stream.errors import SourceError
 from cornea_stream.media.address import Address
 from cornea_stream.media.frame import MediaInfo, quarter_turn
 from cornea_stream.sources.containers import check_size, known, open_media
-from cornea_stream.sources.discontinuity import FALLBACK_RATE
 from cornea_stream.sources.network import open_address
+from cornea_stream.sources.rate import frame_rate
 
 _ATTACHED_PICTURE = av.stream.Disposition.attached_pic
 
@@ -71,15 +71,19 @@ def pick_stream(container: InputContainer, path: Path | Address) -> VideoStream:
     return decodable[0]
 
 
+def header_duration(container: InputContainer, stream: VideoStream) -> float | None:
+    """Return the duration in the header in seconds, or None if it is missing, 0 or negative."""
+    if stream.duration and stream.duration > 0 and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    if container.duration and container.duration > 0:
+        return container.duration / av.time_base
+    return None
+
+
 def describe(
     path: Path | Address, container: InputContainer, stream: VideoStream, first: av.VideoFrame
 ) -> MediaInfo:
     """Return the properties of a source after decoding its first frame."""
-    duration = None
-    if stream.duration is not None and stream.time_base is not None:
-        duration = float(stream.duration * stream.time_base)
-    elif container.duration is not None:
-        duration = container.duration / av.time_base
     audio = known(container.streams.audio)
     address = path if isinstance(path, Address) else None
     return MediaInfo(
@@ -89,8 +93,8 @@ def describe(
         height=first.height,
         pix_fmt=first.format.name,
         time_base=stream.time_base or Fraction(1, 90000),
-        rate=stream.average_rate or stream.guessed_rate or FALLBACK_RATE,
-        duration_s=duration,
+        rate=frame_rate(stream),
+        duration_s=header_duration(container, stream),
         frame_count=stream.frames or None,
         rotation=quarter_turn(first.rotation),
         sample_aspect_ratio=stream.sample_aspect_ratio or None,
