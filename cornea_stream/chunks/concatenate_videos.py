@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from cornea_stream.media.frame import MediaInfo
 from cornea_stream.sinks.encoder import EncoderSettings
+from cornea_stream.sinks.mp4 import movie_timescale
 from cornea_stream.sinks.mux import Muxer
 from cornea_stream.storage import complete, output_errors, part_path
 
@@ -49,7 +50,9 @@ def concatenate(
     Times, tags and audio are the same as from a `VideoWriter` with these arguments for the frames
     of all pieces. `path` appears when it is complete. Raises OutputError.
     """
-    options = {"movflags": "+faststart"} if path.suffix == ".mp4" else {}
+    options = {}
+    if path.suffix == ".mp4":
+        options = {"movflags": "+faststart"} | movie_timescale(info.time_base)
     with output_errors(path):
         told = [_stamps(piece, info.time_base) for piece in pieces]
         shown = chain.from_iterable(times for times, _ in told)

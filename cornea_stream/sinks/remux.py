@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import av
+from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from cornea_stream.sinks.mp4 import movie_timescale
 from cornea_stream.storage import atomic_path
 
 
@@ -20,7 +22,9 @@ def make_ordinary(path: Path) -> None:
         av.open(
             f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace"
         ) as source,
-        av.open(f"file:{ordinary}", "w", options={"movflags": "+faststart"}) as sink,
+        av.open(
+            f"file:{ordinary}", "w", options={"movflags": "+faststart"} | _timescale(source)
+        ) as sink,
     ):
         copies = []
         for stream in source.streams:
@@ -35,6 +39,11 @@ def make_ordinary(path: Path) -> None:
                     packet.duration = _usual_duration(packet.stream)
                 packet.stream = copies[packet.stream.index]
                 sink.mux(packet)
+
+
+def _timescale(source: InputContainer) -> dict[str, str]:
+    time_base = source.streams.video[0].time_base if source.streams.video else None
+    return movie_timescale(time_base) if time_base else {}
 
 
 def _usual_duration(stream: VideoStream) -> int:

@@ -15,6 +15,7 @@ from cornea_stream.media.frame import MediaInfo, Segmentation, as_stored
 from cornea_stream.media.overlay import YuvPainter
 from cornea_stream.sinks.base import SegmentationSink, SinkResult
 from cornea_stream.sinks.encoder import EncoderSettings, check_source
+from cornea_stream.sinks.mp4 import movie_timescale
 from cornea_stream.sinks.mux import Muxer
 from cornea_stream.sinks.remux import make_ordinary
 from cornea_stream.storage import complete, output_errors, part_path
@@ -59,8 +60,11 @@ class VideoWriter:
         self.path, self.codec = path, settings.codec
         self._open = True
         with output_errors(path):
+            options = dict(_SURVIVING[path.suffix])
+            if path.suffix == ".mp4":
+                options |= movie_timescale(info.time_base)
             self._container: OutputContainer = av.open(
-                f"file:{part_path(path)}", "w", options=_SURVIVING[path.suffix]
+                f"file:{part_path(path)}", "w", options=options
             )
         self._muxer = Muxer(
             self._container, path.name, info, settings,
