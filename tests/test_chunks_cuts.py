@@ -50,7 +50,7 @@ def test_times_before_zero(tmp_path: Path, segmenter: Segmenter) -> None:
         options={"g": "10"}, muxing={"avoid_negative_ts": "disabled"},
     )  # fmt: skip
     whole, cut = both(path, segmenter)
-    assert any("begins at -0.0" in text and "mask.mkv" in text for text in cut.warnings)
+    assert not [text for text in cut.warnings if "begins at" in text]
     assert len(segments_of(cut)) > 2
     assert_equal(whole, cut)
 

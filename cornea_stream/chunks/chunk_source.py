@@ -50,7 +50,7 @@ class ChunkSource(VideoSource):
         return {
             "taken": self.taken,
             "last_time_s": self._last_s,
-            "mended": self._damage.packets + self._retimed + self._joined,
+            "mended": self._damage.packets + self._damage.holes + self._retimed + self._joined,
             "whole_context": (self._before, self._after) == planned,
             "seen": {str(pts): list(found) for pts, found in self._seen.items()},
         }
@@ -61,7 +61,7 @@ class ChunkSource(VideoSource):
         begins = chunk.index == 0  # the run's own beginning: as without chunks
         time_base = self._stream.time_base or Fraction(1, 90000)
         lead_s = (start_s or 0.0) if begins else float(chunk.lead * time_base)
-        for frame in self._decoded_until(lead_s):
+        for frame in self._watched(self._decoded_until(lead_s)):
             pts = frame.video.pts
             assert pts is not None
             if frame.time_s < (start_s or -math.inf) if begins else pts < chunk.lead:

@@ -23,6 +23,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from cornea_stream.sources.read_options import ReadOptions
+from cornea_stream.sources.start_time import start_ticks
 from cornea_stream.sources.video_track import open_pictures
 
 Times: TypeAlias = "NDArray[np.int64]"
@@ -91,7 +92,9 @@ def plan_chunks(
     container, stream = open_pictures(path, reading.max_megapixels)
     with container:
         time_base = stream.time_base or Fraction(1, 90000)
-        times, keys, obstacle = _read_headers(container.demux(stream))
+        times, keys, obstacle = _read_headers(
+            container.demux(stream), start_ticks(container, stream)
+        )
     if obstacle or not times:
         return Plan((), obstacle)
     ordered = np.sort(np.frombuffer(times, np.int64))
@@ -110,9 +113,9 @@ def plan_chunks(
 
 
 def _read_headers(
-    packets: Iterator[Packet[VideoStream]],
+    packets: Iterator[Packet[VideoStream]], start: int
 ) -> tuple[array[int], list[int], str | None]:
-    """Return all packet times, the keyframe times, and what makes cutting impossible."""
+    """Return all packet times since `start`, those of keyframes, and what prevents cutting."""
     times: array[int] = array("q")
     keys: list[int] = []
     latest: int | None = None
@@ -127,12 +130,13 @@ def _read_headers(
             return times, keys, "packets have no times"
         if packet.is_corrupt:
             return times, keys, "packets are damaged"
+        pts = packet.pts - start
         if packet.is_keyframe:
-            if latest is not None and packet.pts <= latest:
+            if latest is not None and pts <= latest:
                 return times, keys, "times run back"
-            keys.append(packet.pts)
-        times.append(packet.pts)
-        latest = packet.pts if latest is None else max(latest, packet.pts)
+            keys.append(pts)
+        times.append(pts)
+        latest = pts if latest is None else max(latest, pts)
 
 
 def _position(ordered: Times, time_s: float, time_base: Fraction) -> int:

@@ -24,7 +24,8 @@ class MediaInfo:
     """Properties of a source that are known before its frames are read.
 
     `width` and `height` are stored pixels, before `rotation` (degrees counter-clockwise that make
-    the frame upright). `duration_s` and `frame_count` come from the header, or are None.
+    the frame upright). `duration_s` and `frame_count` come from the header, or are None. Times
+    count from the start of the source, which its container calls `start_time_s`.
     The color fields are FFmpeg's numbers (ITU-T H.273; 2 is unspecified, and 0 for the range).
     `path` is None for a stream; its `address` is without user and password.
     """
@@ -36,6 +37,7 @@ class MediaInfo:
     pix_fmt: str
     time_base: Fraction
     rate: Fraction
+    start_time_s: float = 0.0
     duration_s: float | None = None
     frame_count: int | None = None
     rotation: int = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -16,7 +17,8 @@ from av.video.stream import VideoStream
 
 from cornea_stream.errors import SourceError
 from cornea_stream.sources.containers import known, open_media
-from cornea_stream.sources.discontinuity import Joints
+from cornea_stream.sources.discontinuity import Joints, Recordings, move
+from cornea_stream.sources.start_time import start_ticks, start_time
 from cornea_stream.sources.video_track import pick_stream
 
 Packet: TypeAlias = "AnyPacket[AudioStream]"
@@ -70,11 +72,18 @@ class AudioCopy:
         """Copy the packets that begin before `time_s`, in seconds of source time."""
         while self._next is not None and _time_of(self._next) < time_s:
             packet = self._next
-            _move(packet, -self._shift_s)
-            for copy in self._filter.filter(packet) if self._filter else [packet]:
+            move(packet, -round(self._shift_s / packet.time_base))
+            for copy in self._unwrapped(packet):
                 copy.stream = self._stream
                 self._output.mux(copy)
             self._next = next(self._packets, None)
+
+    def _unwrapped(self, packet: Packet) -> list[Packet]:
+        """Return the packet without ADTS header; nothing if the header is damaged."""
+        try:
+            return self._filter.filter(packet) if self._filter else [packet]
+        except av.error.InvalidDataError:
+            return []
 
     def close(self) -> None:
         """Close the second reader of the source; safe to call twice."""
@@ -82,7 +91,7 @@ class AudioCopy:
 
     def _wanted(self, stream: AudioStream) -> Iterator[Packet]:
         if self._start_s > 0:
-            self._input.seek(int(self._start_s * av.time_base))
+            self._input.seek(int((self._start_s + start_time(self._input)) * av.time_base))
         last: int | None = None
         for packet in self._counted_on(stream):
             if _time_of(packet) < self._start_s:
@@ -95,32 +104,50 @@ class AudioCopy:
                 yield packet
 
     def _counted_on(self, stream: AudioStream) -> Iterator[Packet]:
-        """Yield the packets with times, shifted like the video of the same recording."""
+        """Yield the packets with times, moved like the video of the same recording."""
         pictures = _pictures_of(self._input)
-        joints = Joints(pictures) if pictures else None
-        held: list[Packet] = []  # until a frame of the same recording arrives
-        recording, last_s = 0, float("nan")
+        joints = Joints(pictures, start_ticks(self._input, pictures)) if pictures else None
+        sound = _Sound(stream)
         packets: Iterator[Any] = self._input.demux([s for s in (stream, pictures) if s])
-        while len(held) < _MOST_HELD:
+        ended = False
+        while not ended and len(sound.ready) < _MOST_HELD:
             try:
                 packet = next(packets)
             except (StopIteration, av.error.FFmpegError):
-                return  # a damaged end of the audio ends the audio, not the video
-            if packet.dts is None or packet.pts is None:
-                continue
-            if packet.stream is pictures:
-                assert joints is not None
-                joints.shift(packet.pts)
+                ended = True  # a damaged end of the audio ends the audio, not the video
+                if joints:
+                    joints.flush()
+                sound.flush()
             else:
-                if joints and joints.is_jump(_time_of(packet) - last_s):
-                    recording += 1
-                last_s = _time_of(packet)
-                held.append(packet)
-            if joints is None or recording < len(joints.shifts):
-                for waiting in held:
-                    _move(waiting, joints.shift_s(recording) if joints else 0.0)
-                yield from held
-                held = []
+                if not packet.size or packet.dts is None:
+                    continue
+                if packet.stream is pictures:
+                    assert joints is not None
+                    joints.push(packet)
+                else:
+                    sound.push(packet)
+            # A packet waits until a frame of its recording has arrived.
+            while sound.ready and (joints is None or sound.ready[0][1] < len(joints.shifts)):
+                waiting, recording = sound.ready.popleft()
+                if waiting.pts is None or waiting.dts is None:
+                    continue
+                if joints:
+                    shift = joints.shifts[recording] * joints.time_base / waiting.time_base
+                    move(waiting, round(shift))
+                else:
+                    move(waiting, -start_ticks(self._input, stream))
+                yield waiting
+
+
+class _Sound(Recordings[AudioStream]):
+    """The packets of the audio with the numbers of their recordings."""
+
+    def __init__(self, stream: AudioStream) -> None:
+        super().__init__(stream)
+        self.ready: deque[tuple[Packet, int]] = deque()
+
+    def moved(self, packet: Packet) -> None:
+        self.ready.append((packet, self.number))
 
 
 def _pictures_of(container: InputContainer) -> VideoStream | None:
@@ -129,11 +156,6 @@ def _pictures_of(container: InputContainer) -> VideoStream | None:
         return pick_stream(container, Path())
     except SourceError:
         return None
-
-
-def _move(packet: Packet, seconds: float) -> None:
-    ticks = round(seconds / packet.time_base) if seconds else 0
-    packet.dts, packet.pts = _dts(packet) + ticks, (packet.pts or 0) + ticks
 
 
 def _dts(packet: Packet) -> int:

@@ -91,7 +91,7 @@ class LiveSource(Source):
         if self._ending:
             found.append(self._ending)
         if self._damage.packets:
-            found.append(f"{self._damage}: skipped")
+            found += self._damage.warnings
         if self._clock.jumps:
             found.append(
                 f"the source's times jumped {_times(self._clock.jumps)}: the clock's were taken"

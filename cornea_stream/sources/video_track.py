@@ -17,6 +17,7 @@ from cornea_stream.media.frame import MediaInfo, quarter_turn
 from cornea_stream.sources.containers import check_size, known, open_media
 from cornea_stream.sources.network import open_address
 from cornea_stream.sources.rate import frame_rate
+from cornea_stream.sources.start_time import start_time
 
 _ATTACHED_PICTURE = av.stream.Disposition.attached_pic
 
@@ -76,8 +77,28 @@ def header_duration(container: InputContainer, stream: VideoStream) -> float | N
     if stream.duration and stream.duration > 0 and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
     if container.duration and container.duration > 0:
-        return container.duration / av.time_base
+        duration_s = container.duration / av.time_base
+        begin_s = float(start_time(container))
+        # FFmpeg's own writer of Matroska stores the end, other programs store the length.
+        stores_end = "matroska" in container.format.name and 0 < begin_s < duration_s
+        return duration_s - begin_s if stores_end else duration_s
     return None
+
+
+INDEXED = ("avi", "gif", "mov,mp4,m4a,3gp,3g2,mj2")
+"""Formats that list all frames: a gap between two of them is no damage."""
+_TELL_DURATION = (*INDEXED, "matroska,webm", "flv", "asf")
+"""Formats whose header holds the duration; that of others comes from what is there."""
+
+
+def header_end(container: InputContainer, stream: VideoStream) -> float | None:
+    """Return where the header says that the source ends, in seconds from its start, or None."""
+    duration_s = header_duration(container, stream)
+    if duration_s is None or container.format.name not in _TELL_DURATION:
+        return None
+    if not stream.duration or stream.start_time is None or stream.time_base is None:
+        return duration_s
+    return duration_s + float(stream.start_time * stream.time_base - start_time(container))
 
 
 def describe(
@@ -94,6 +115,7 @@ def describe(
         pix_fmt=first.format.name,
         time_base=stream.time_base or Fraction(1, 90000),
         rate=frame_rate(stream),
+        start_time_s=float(start_time(container)),
         duration_s=header_duration(container, stream),
         frame_count=stream.frames or None,
         rotation=quarter_turn(first.rotation),

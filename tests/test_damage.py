@@ -1,0 +1,197 @@
+"""Damage is reported with its times, moves nothing after it, and is never seen in whole files."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from conftest import Image, read_video, write_video
+
+from cornea_stream.errors import SourceError
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.runs.run import run_source
+from cornea_stream.sources import open_source
+
+X264 = {"bf": "2", "g": "25", "crf": "20"}
+TS_PACKET = 188
+
+
+def noise(count: int) -> list[Image]:
+    """Pictures that compress badly, so that every frame has many bytes."""
+    rng = np.random.default_rng(1)
+    still = rng.integers(0, 255, (96, 128, 3)).astype(np.uint8)
+    return [np.roll(still, 3 * i, axis=1) for i in range(count)]
+
+
+def video_packets(path: Path) -> list[tuple[float, int, int]]:
+    """Return time, place in the file and size of every video packet."""
+    with av.open(str(path)) as container:
+        start = (container.start_time or 0) / av.time_base
+        return [
+            (float(packet.pts * packet.time_base) - start, packet.pos, packet.size)
+            for packet in container.demux(video=0)
+            if packet.size
+        ]
+
+
+def assert_told(path: Path, time_s: float, within_s: float = 1.1) -> list[float]:
+    """Check that damage near a time is reported and stops strict reading; return all times."""
+    with open_source(path) as source:
+        times = [frame.time_s for frame in source]
+    assert source.warnings
+    assert any(a - within_s <= time_s <= b + within_s for a, b in source.damaged_s)
+    with pytest.raises(SourceError, match="damaged near"), open_source(path, strict=True) as source:
+        list(source)
+    return times
+
+
+def test_lost_packets_of_a_transport_stream(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "v.ts", noise(50), options=X264)
+    expected = {round(time, 3) for time, _ in timed(path)}
+    content = path.read_bytes()
+    time_s, place, _ = video_packets(path)[10]
+    begin = place + 4 * TS_PACKET
+    path.write_bytes(content[:begin] + content[begin + 3 * TS_PACKET :])
+    times = assert_told(path, time_s)
+    assert {round(time, 3) for time in times} <= expected
+    assert len(times) > 40
+
+
+def timed(path: Path) -> list[tuple[float, int]]:
+    with open_source(path) as source:
+        return [(frame.time_s, frame.index) for frame in source]
+
+
+def test_damage_that_a_decoder_conceals(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "v.mp4", noise(30), options={"bf": "0", "g": "15"})
+    content = bytearray(path.read_bytes())
+    time_s, place, size = video_packets(path)[5]
+    rng = np.random.default_rng(0)
+    content[place + 40 : place + size] = rng.integers(0, 255, size - 40).astype(np.uint8).tobytes()
+    path.write_bytes(content)
+    times = assert_told(path, time_s)
+    assert times == pytest.approx([i / 25 for i in range(30)])
+    with open_source(path) as source:
+        list(source)
+        ((begin, end),) = source.damaged_s
+    assert begin == pytest.approx(time_s)
+    assert end == pytest.approx(14 / 25)  # up to the next keyframe, frames refer to what is damaged
+
+
+def test_an_end_well_before_that_of_the_header(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "v.mkv", noise(100), options={**X264, "g": "10"})
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    times = assert_told(path, 3.0)
+    assert times[-1] < 3
+    with open_source(path) as source:
+        list(source)
+        assert source.damaged_s[-1][1] == pytest.approx(4, abs=0.1)
+
+
+def test_a_hole_in_matroska(tmp_path: Path) -> None:
+    path = write_video(
+        tmp_path / "v.mkv", noise(150), options={**X264, "g": "10"},
+        muxing={"cluster_time_limit": "400"},
+    )  # fmt: skip
+    packets = video_packets(path)
+    content = bytearray(path.read_bytes())
+    begin, end = packets[40][1], packets[80][1]
+    content[begin:end] = bytes(end - begin)
+    path.write_bytes(content)
+    times = assert_told(path, packets[60][0])
+    whole = {round(i / 25, 2) for i in range(150)}
+    assert {round(time, 2) for time in times} <= whole
+    assert times[-1] == pytest.approx(149 / 25, abs=2e-3)
+
+
+def test_damage_moves_no_later_frame(tmp_path: Path, segmenter: Segmenter) -> None:
+    """4 KiB of noise used to be taken for a joint of two recordings."""
+    path = write_video(tmp_path / "v.ts", noise(100), options=X264, audio="aac")
+    with open_source(path) as source:
+        whole = [round(frame.time_s, 4) for frame in source]
+    content = bytearray(path.read_bytes())
+    rng = np.random.default_rng(3)
+    place = len(content) // 3
+    content[place : place + 4096] = rng.integers(0, 255, 4096).astype(np.uint8).tobytes()
+    path.write_bytes(content)
+    result = run_source(path, tmp_path / "out", segmenter)
+    assert result.damaged_s
+    assert not [warning for warning in result.warnings if "joined" in warning]
+    shown = [round(time, 4) for time, _ in read_video(Path(result.folder) / "overlay.mp4")]
+    assert set(shown) <= set(whole)
+    assert shown[-10:] == whole[-10:]
+
+
+@pytest.mark.parametrize("ahead_s", [-1.0, 30.0])
+def test_one_wrong_time_moves_no_other(tmp_path: Path, ahead_s: float) -> None:
+    path = write_video(tmp_path / "v.ts", noise(60), options={"bf": "0", "g": "10"})
+    with open_source(path) as source:
+        whole = [frame.time_s for frame in source]
+    content = bytearray(path.read_bytes())
+    _, place, _ = video_packets(path)[30]
+    mark = content.index(b"\x00\x00\x01\xe0", place)  # the header of the packet
+    with av.open(str(path)) as container:
+        pts = [packet.pts for packet in container.demux(video=0)][30] + round(90000 * ahead_s)
+    field = mark + 9
+    tag = content[field] >> 4
+    content[field : field + 5] = bytes([
+        tag << 4 | pts >> 29 & 0b1110 | 1, pts >> 22 & 255, pts >> 14 & 0b11111110 | 1,
+        pts >> 7 & 255, pts << 1 & 0b11111110 | 1,
+    ])  # fmt: skip
+    path.write_bytes(content)
+    with open_source(path) as source:
+        times = [frame.time_s for frame in source]
+    assert source.warnings
+    assert times[:30] == pytest.approx(whole[:30])
+    assert times[31:] == pytest.approx(whole[31:])
+
+
+def test_frames_after_an_error_near_the_end(tmp_path: Path) -> None:
+    """Decoders with several threads dropped what they held when the end was damaged."""
+    path = write_video(tmp_path / "v.mp4", noise(30), options=X264)
+    content = bytearray(path.read_bytes())
+    packets = video_packets(path)
+    time_s, place, size = packets[-4]
+    content[place : place + size] = b"\xff" * size
+    path.write_bytes(content)
+    times = assert_told(path, time_s)
+    assert len(times) == 29
+    assert max(times) == pytest.approx(max(time for time, _, _ in packets))
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts", "mov", "flv", "avi", "webm", "mpg"])
+def test_whole_files_have_no_damage(tmp_path: Path, suffix: str) -> None:
+    codec = {"avi": "mpeg4", "webm": "libvpx", "mpg": "mpeg2video"}.get(suffix, "libx264")
+    options = {"bf": "2", "g": "10"} if suffix not in ("webm", "avi") else {"g": "10"}
+    audio = {"webm": "libopus", "mpg": "mp2"}.get(suffix, "aac")
+    path = write_video(
+        tmp_path / f"v.{suffix}", noise(60), codec=codec, options=options,
+        audio=audio if suffix not in ("webm", "mpg") else None, time_base=Fraction(1, 25),
+    )  # fmt: skip
+    with open_source(path, strict=True) as source:
+        assert len(list(source)) == 60
+    assert source.damaged_s == []
+    assert not [warning for warning in source.warnings if "damaged" in warning or "jump" in warning]
+
+
+def test_sound_that_is_longer_than_the_video_is_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / "v.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        sound = container.add_stream("pcm_s16le", rate=8000)
+        sound.layout = "mono"
+        for picture in noise(25):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        container.mux(stream.encode(None))
+        for index in range(40):
+            tone = av.AudioFrame.from_ndarray(np.zeros((1, 1000), np.int16), "s16", "mono")
+            tone.sample_rate, tone.pts = 8000, 1000 * index
+            container.mux(sound.encode(tone))
+    with open_source(path) as source:
+        assert len(list(source)) == 25
+    assert source.warnings == []
