@@ -25,6 +25,9 @@ from cornea_stream.models.pspnet import IMAGENET_MEAN
 openvino: Any = pytest.importorskip("openvino")
 
 
+_CONVERTED: dict[str, Any] = {}
+
+
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -45,7 +48,10 @@ def conversions(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
     def counted(openvino: Any, checkpoint: Checkpoint) -> Any:
         made.append(checkpoint.sha256)
-        return original(openvino, checkpoint)
+        key = repr(checkpoint.spec)
+        if key not in _CONVERTED:  # converting takes seconds
+            _CONVERTED[key] = original(openvino, checkpoint)
+        return _CONVERTED[key].clone()
 
     monkeypatch.setattr(module, "convert", counted)
     return made
