@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import PATIENCE_S
+
+from cornea_stream.batch.ray import connection
 
 
 @contextmanager
@@ -27,6 +30,7 @@ def ray_cluster(nodes: int) -> Iterator[Any]:
         environment.setenv("RAY_USAGE_STATS_ENABLED", "0")
         environment.setenv("RAY_TMPDIR", str(folder))
         environment.delenv("RAY_ADDRESS", raising=False)
+        environment.setattr(connection, "_JOIN_S", PATIENCE_S)
         try:
             made = Cluster(
                 initialize_head=True, head_node_args={**node, "include_dashboard": False}

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from ray_cluster import ray_cluster
-from waiting import PATIENCE_S
 
 from cornea_stream.batch.ray import connection
 from cornea_stream.errors import UsageError
@@ -24,12 +23,6 @@ pytest.importorskip("ray")
 def cluster() -> Iterator[Any]:
     with ray_cluster(1) as made:
         yield made
-
-
-@pytest.fixture(autouse=True)
-def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What answers does so in the end, however busy this machine is."""
-    monkeypatch.setattr(connection, "_JOIN_S", PATIENCE_S)
 
 
 @pytest.fixture
