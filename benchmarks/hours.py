@@ -3,7 +3,8 @@
     python -m benchmarks.hours [--hours 2] [--output benchmarks/results/hours.json]
 
 The pictures are small and so is the network (random weights), so that two hours at 25 frames per
-second take minutes: what is watched is the pipeline, not the speed.
+second take minutes: what is watched is the pipeline, not the speed. `benchmarks.growth` says what
+grows.
 """
 
 from __future__ import annotations
@@ -70,13 +71,17 @@ def main() -> None:
         assert process.stdout is not None
         (run,) = json.loads(process.stdout.read())
     plot(samples, options.output.with_suffix(".png"))
+    growth = growth_per_minute(samples)
     result = {
         "what": f"resident memory of run {' '.join(SINKS)} over {options.hours:g} h of video",
         "frames": run["frames"],
         "frames_sent": frames,
         "seconds": run["seconds"],
         "resident_mib_most": max(mib for _, mib in samples),
-        "growth_in_second_half_mib_per_minute": growth_per_minute(samples),
+        "growth_in_second_half_mib_per_minute": growth,
+        "growth_in_second_half_bytes_per_frame": round(
+            growth * 2**20 * run["seconds"] / 60 / run["frames"], 1
+        ),
         "resident_mib_by_second": dict(samples),
     }
     save(options.output, result)

@@ -31,6 +31,7 @@ NAMES = {
     "latency_p95_ms": "latency, p95 (ms)",
     "resident_mib_most": "peak resident memory (MiB)",
     "growth_in_second_half_mib_per_minute": "growth in the second half (MiB per minute)",
+    "growth_in_second_half_bytes_per_frame": "growth in the second half (bytes per frame)",
     "long_over_short": "peak of the long video relative to the short one",
     "megabytes": "size (MB)",
     "seconds": "seconds",
@@ -105,6 +106,15 @@ def latency(result: Mapping[str, Any]) -> str:
     return table(["engine", "p50 (ms)", "p95 (ms)", "dropped", "frames"], rows)
 
 
+def growth(result: Mapping[str, Any]) -> str:
+    """Return one row per output."""
+    rows = [
+        [name, found["bytes_per_frame"], found["mib_per_hour_of_video"]]
+        for name, found in result["growth"].items()
+    ]
+    return table(["", "bytes per frame", "MiB per hour of video"], rows)
+
+
 def facts(result: Mapping[str, Any]) -> str:
     """Return the single figures of a result."""
     return table(
@@ -130,6 +140,7 @@ SECTIONS = {
     "memory": ("Peak memory by video length", "benchmarks.memory", facts),
     "report_page": ("HTML report of a ten-minute video", "benchmarks.report_page", facts),
     "hours": ("Memory over two hours of video", "benchmarks.hours", facts),
+    "growth": ("Memory that grows with the video, by output", "benchmarks.growth", growth),
 }
 
 
