@@ -8,8 +8,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from conftest import moving_discs, write_video
 
+from cornea_stream.errors import SourceError
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.runs.run import run_source
 from cornea_stream.sources import open_source
@@ -57,3 +59,41 @@ def test_dv_has_its_own_rate(tmp_path: Path, size: tuple[int, int], rate: str) -
     with open_source(path) as source:
         assert source.info.rate == Fraction(rate)
         assert np.diff([frame.time_s for frame in source]) == pytest.approx(1 / Fraction(rate))
+
+
+def tracks(path: Path, sizes: dict[int, str]) -> Path:
+    """Write a video with one track per size, each flagged with dispositions or none."""
+    with av.open(str(path), "w") as container:
+        streams = []
+        for width, flags in sizes.items():
+            stream = container.add_stream("libx264", rate=25)
+            stream.width, stream.height, stream.pix_fmt = width, width * 3 // 4, "yuv420p"
+            stream.disposition = Disposition[flags] if flags else Disposition(0)
+            streams.append(stream)
+        for picture in moving_discs(5):
+            frame = av.VideoFrame.from_ndarray(picture, "rgb24")
+            for stream in streams:
+                container.mux(stream.encode(frame.reformat(stream.width, stream.height, "yuv420p")))
+        for stream in streams:
+            container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("sizes", "chosen"),
+    [
+        ({96: "", 192: "default"}, 192),
+        ({96: "default", 192: ""}, 96),
+        ({96: "", 192: ""}, 192),
+    ],
+)
+def test_the_main_track_is_taken(tmp_path: Path, sizes: dict[int, str], chosen: int) -> None:
+    path = tracks(tmp_path / "v.mkv", sizes)
+    with open_source(path) as source:
+        assert source.info.width == chosen
+        assert list(sizes)[source.info.video_track] == chosen
+        assert len(list(source)) == 5
+    with open_source(path, video_track=0) as source:
+        assert source.info.width == 96
+    with pytest.raises(SourceError, match=r"no video track 7: .*v\.mkv"):
+        open_source(path, video_track=7)

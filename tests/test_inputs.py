@@ -149,7 +149,7 @@ def test_interlaced(tmp_path: Path) -> None:
 
 
 def test_times_before_zero(tmp_path: Path, segmenter: Segmenter) -> None:
-    """Recorders that cut a file leave frames before 0: they are kept, with their times."""
+    """Recorders that cut a file leave frames before 0: they are kept, and the first is at 0."""
     path = tmp_path / "v.mkv"
     with av.open(str(path), "w", options={"avoid_negative_ts": "disabled"}) as container:
         stream = container.add_stream("ffv1", rate=25)
@@ -162,11 +162,12 @@ def test_times_before_zero(tmp_path: Path, segmenter: Segmenter) -> None:
         container.mux(stream.encode(None))
     assert [round(1000 * time) for time, _ in read_video(path)] == [-80, -40, 0, 40, 80, 120]
     with open_source(path) as source:
-        assert [round(1000 * f.time_s) for f in source] == [-80, -40, 0, 40, 80, 120]
+        assert [round(1000 * f.time_s) for f in source] == [0, 40, 80, 120, 160, 200]
+        assert source.info.start_time_s == -0.08
     result = run_source(path, tmp_path / "out", segmenter, RunOptions())
     overlay = read_video(Path(result.folder) / "overlay.mp4")
     assert [round(1000 * time) for time, _ in overlay] == [0, 40, 80, 120, 160, 200]
-    assert any("begins at -0.08 s" in warning for warning in result.warnings)
+    assert result.warnings == []
 
 
 def test_raw_stream_without_any_times(tmp_path: Path) -> None:

@@ -127,8 +127,11 @@ class _Annotatable:
         """Yield the frames of the run with their upright masks, in the order of the rows."""
         limit = float(self.run.settings.get("max_megapixels", MAX_MEGAPIXELS))
         start_s = self.run.settings.get("start_s")
+        track = self.run.settings.get("video_track")
         with (
-            open_source(self.source, start_s=start_s, max_megapixels=limit) as source,
+            open_source(
+                self.source, start_s=start_s, max_megapixels=limit, video_track=track
+            ) as source,
             open_source(self.masks, max_megapixels=limit) as masks,
         ):
             frames, times = iter(source), self.records.time_s

@@ -89,7 +89,7 @@ def plan_chunks(
     """
     reading = reading or ReadOptions()
     every = reading.every
-    container, stream = open_pictures(path, reading.max_megapixels)
+    container, stream = open_pictures(path, reading.max_megapixels, track=reading.video_track)
     with container:
         time_base = stream.time_base or Fraction(1, 90000)
         times, keys, obstacle = _read_headers(

@@ -19,6 +19,7 @@ def frame(
         ),
     ],
     output_dir: opt.OutputDir = Path("output"),
+    video_track: opt.VideoTrack = None,
     checkpoint: opt.Checkpoint = None,
     device: opt.Device = "auto",
     backend: opt.Backend = "auto",
@@ -55,7 +56,14 @@ def frame(
         raw=raw_mask,
     )
     results = snapshot(
-        video, times, output_dir, segmenter, color=color, opacity=opacity, overwrite=overwrite
+        video,
+        times,
+        output_dir,
+        segmenter,
+        color=color,
+        opacity=opacity,
+        overwrite=overwrite,
+        video_track=video_track,
     )
     if json_:
         typer.echo(json.dumps([asdict(result) for result in results], default=str, indent=2))

@@ -16,7 +16,7 @@ _SAME = (
     "backend", "batch_size", "codec", "crf", "decoder", "device", "encoder_weights", "every",
     "frames", "jobs", "live", "mask", "max_bad", "max_megapixels", "metrics", "mm_per_px",
     "opacity", "overwrite", "parquet", "precision", "preset", "report", "resume", "smooth",
-    "strict", "threshold",
+    "strict", "threshold", "video_track",
 )  # fmt: skip
 _NAME = "|".join((*_RENAMED, *_SAME))
 # A parameter with a value, or at the beginning of a message; not a part of a path.

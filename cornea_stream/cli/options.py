@@ -47,6 +47,15 @@ Calibrate = Annotated[
         help="Video or folder of images to calibrate int8 on.", show_default="generated frames"
     ),
 ]
+VideoTrack = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="Number of the video track, from 0.",
+        metavar="N",
+        show_default="the main one",
+    ),
+]
 Decoder = Annotated[
     str, typer.Option(help="auto, cpu or nvdec (hardware decoder of the GPU).", metavar="DECODER")
 ]

@@ -90,6 +90,7 @@ def run(
         ),
     ] = None,
     segment: Annotated[str | None, typer.Option("--segment", hidden=True)] = None,
+    video_track: opt.VideoTrack = None,
     decoder: opt.Decoder = "auto",
     codec: Annotated[
         str, typer.Option(help="FFmpeg video encoder for overlay.mp4; auto tries NVENC first.")
@@ -212,6 +213,7 @@ def run(
         every=every,
         strict=strict,
         max_megapixels=max_megapixels,
+        video_track=video_track,
         live=live,
         reconnect_s=reconnect_timeout,
         decoder=decoder,

@@ -25,7 +25,8 @@ class MediaInfo:
 
     `width` and `height` are stored pixels, before `rotation` (degrees counter-clockwise that make
     the frame upright). `duration_s` and `frame_count` come from the header, or are None. Times
-    count from the start of the source, which its container calls `start_time_s`.
+    count from the start of the source, which its container calls `start_time_s`. `video_track`
+    numbers the stream among the video streams.
     The color fields are FFmpeg's numbers (ITU-T H.273; 2 is unspecified, and 0 for the range).
     `path` is None for a stream; its `address` is without user and password.
     """
@@ -47,6 +48,7 @@ class MediaInfo:
     color_primaries: int = 2
     color_trc: int = 2
     audio_codec: str | None = None
+    video_track: int = 0
     address: str | None = None
 
     @property

@@ -73,7 +73,8 @@ def choose_pictures(run: Run, records: Records) -> Pictures:
         alone = "; the overlay is shown alone" if found.overlay else ""
         found.notes.append(f"The original is not shown: {obstacle}{alone}.")
     else:
-        found.original = Picture(original, address(run.folder, original))
+        begin_s = run.source.get("start_time_s") or 0.0
+        found.original = Picture(original, address(run.folder, original), 0.0 - begin_s)
     return found
 
 

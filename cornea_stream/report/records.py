@@ -129,6 +129,7 @@ def _number(text: str) -> float:
 def _measure_masks(path: Path, start_s: float) -> Iterator[list[float]]:
     previous: Image | None = None
     with open_source(path) as source:
+        start_s += source.info.start_time_s
         for frame in source:
             gray = np.asarray(frame.video.to_ndarray(format="gray"), np.uint8)
             mask = upright(gray, frame.rotation)

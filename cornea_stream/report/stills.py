@@ -22,7 +22,7 @@ def zero_of(video: Path, first_s: float) -> float:
     Raises SourceError if no frame can be decoded.
     """
     with open_source(video) as source:
-        return first_s - next(iter(source)).time_s
+        return first_s - next(iter(source)).time_s - source.info.start_time_s
 
 
 def frames_at(video: Path, times_s: Sequence[float], zero_s: float) -> list[Image | None]:
@@ -33,10 +33,11 @@ def frames_at(video: Path, times_s: Sequence[float], zero_s: float) -> list[Imag
     images: list[Image | None] = [None] * len(times_s)
     with contextlib.suppress(CorneaStreamError), open_source(video) as source:
         assert isinstance(source, VideoSource)
+        begin_s = zero_s + source.info.start_time_s
         for index, time_s in enumerate(times_s):
             with contextlib.suppress(CorneaStreamError):
                 # Half a millisecond later, since the times in the table are rounded.
-                frame = source.frame_at(max(0.0, time_s - zero_s + 0.0005))
+                frame = source.frame_at(max(0.0, time_s - begin_s + 0.0005))
                 images[index] = _small(frame.rgb(), _aspect(source, frame))
     return images
 

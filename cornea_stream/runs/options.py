@@ -53,6 +53,7 @@ class RunOptions:
     every: int = 1
     strict: bool = False
     max_megapixels: float = MAX_MEGAPIXELS
+    video_track: int | None = None
     live: bool | None = None
     reconnect_s: float = RECONNECT_S
     decoder: str = "auto"
@@ -99,7 +100,14 @@ class RunOptions:
     @property
     def reading(self) -> ReadOptions:
         """Which frames are read. Raises UsageError."""
-        return ReadOptions(self.start_s, self.end_s, self.every, self.strict, self.max_megapixels)
+        return ReadOptions(
+            self.start_s,
+            self.end_s,
+            self.every,
+            self.strict,
+            self.max_megapixels,
+            self.video_track,
+        )
 
     @property
     def is_watched(self) -> bool:

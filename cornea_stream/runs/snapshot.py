@@ -38,11 +38,13 @@ def snapshot(
     color: str = "green",
     opacity: float = 0.5,
     overwrite: bool = False,
+    video_track: int | None = None,
 ) -> list[Snapshot]:
     """Write original.png, Cornea.png (the mask) and overlay.png of the frames shown at `times_s`.
 
     One time writes into `output_dir`, several each into a folder of their own, named after the
-    time asked for. Nothing is written unless every time exists in the video.
+    time asked for. `video_track` numbers the video streams from 0; None takes the main one.
+    Nothing is written unless every time exists in the video.
     Raises UsageError for a time outside the video, SourceError, and OutputError.
     """
     rgb = parse_color(color)
@@ -61,7 +63,7 @@ def snapshot(
             raise OutputError(
                 f"output exists: {file}: pass overwrite=True or choose another output folder"
             )
-    with open_source(video) as source:
+    with open_source(video, video_track=video_track) as source:
         if not isinstance(source, VideoSource):
             raise SourceError(
                 f"not a video: {video}: give a video, or use: cornea-stream run {video}"

@@ -16,10 +16,10 @@ from av.packet import Packet as AnyPacket
 from av.video.stream import VideoStream
 
 from cornea_stream.errors import SourceError
-from cornea_stream.sources.containers import known, open_media
+from cornea_stream.sources.containers import open_media
 from cornea_stream.sources.discontinuity import Joints, Recordings, move
 from cornea_stream.sources.start_time import start_ticks, start_time
-from cornea_stream.sources.video_track import pick_stream
+from cornea_stream.sources.video_track import main_audio, pick_stream
 
 Packet: TypeAlias = "AnyPacket[AudioStream]"
 # An rtsp header would contact the server; rtp supports the same codecs.
@@ -42,6 +42,7 @@ class AudioCopy:
         path: Path,
         output: OutputContainer,
         container: str,
+        video_track: int = 0,
         *,
         start_s: float = 0.0,
         end_s: float | None = None,
@@ -53,9 +54,11 @@ class AudioCopy:
         """
         self._input = open_media(path)
         self._output = output
+        self._pictures = _pictures_of(self._input, video_track)
         self._start_s, self._end_s, self._shift_s = start_s, end_s, shift_s
         try:
-            template = known(self._input.streams.audio)[0]
+            template = main_audio(self._input)
+            assert template is not None
             _try_header(template, _TRIED_AS.get(container, container))
             self._packets = self._wanted(template)
             self._next = next(self._packets, None)
@@ -105,7 +108,7 @@ class AudioCopy:
 
     def _counted_on(self, stream: AudioStream) -> Iterator[Packet]:
         """Yield the packets with times, moved like the video of the same recording."""
-        pictures = _pictures_of(self._input)
+        pictures = self._pictures
         joints = Joints(pictures, start_ticks(self._input, pictures)) if pictures else None
         sound = _Sound(stream)
         packets: Iterator[Any] = self._input.demux([s for s in (stream, pictures) if s])
@@ -150,10 +153,10 @@ class _Sound(Recordings[AudioStream]):
         self.ready.append((packet, self.number))
 
 
-def _pictures_of(container: InputContainer) -> VideoStream | None:
+def _pictures_of(container: InputContainer, track: int) -> VideoStream | None:
     """Return the video stream that determines the audio times."""
     try:
-        return pick_stream(container, Path())
+        return pick_stream(container, Path(), track)
     except SourceError:
         return None
 

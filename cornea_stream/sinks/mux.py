@@ -125,7 +125,7 @@ class Muxer:
         start_s = self._offset_s if self._offset_s else float("-inf")
         try:
             self._audio = AudioCopy(
-                path, self._container, container,
+                path, self._container, container, self._info.video_track,
                 start_s=start_s, end_s=self._end_s, shift_s=self._offset_s,
             )  # fmt: skip
         except (ValueError, av.error.FFmpegError) as err:

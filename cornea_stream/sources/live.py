@@ -148,7 +148,10 @@ class LiveSource(Source):
         self._clock.interrupt()
         try:
             container, stream = open_pictures(
-                self.address, self._reading.max_megapixels, self._stop
+                self.address,
+                self._reading.max_megapixels,
+                self._stop,
+                track=self._reading.video_track,
             )
         except SourceError as err:
             if self._info is None:

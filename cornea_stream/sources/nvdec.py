@@ -73,7 +73,10 @@ class NvdecSource(VideoSource):
     def _open_in_hardware(self) -> tuple[InputContainer, VideoStream]:
         accelerator = HWAccel("cuda", allow_software_fallback=True)
         container, stream = open_pictures(
-            self.path, self._reading.max_megapixels, hwaccel=accelerator
+            self.path,
+            self._reading.max_megapixels,
+            hwaccel=accelerator,
+            track=self._reading.video_track,
         )
         stream.codec_context.thread_count = 1  # each thread would hold GPU surfaces
         return container, stream

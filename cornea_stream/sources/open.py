@@ -25,6 +25,7 @@ def open_source(
     every: int = 1,
     strict: bool = False,
     max_megapixels: float = MAX_MEGAPIXELS,
+    video_track: int | None = None,
     live: bool = False,
     reconnect_s: float = RECONNECT_S,
     stop: threading.Event | None = None,
@@ -33,12 +34,12 @@ def open_source(
 ) -> Source:
     """Open `path`: a file, a folder of images taken as one sequence, an address, a camera, or -.
 
-    See `ReadOptions` for the first five options and `open_reading` for the others.
+    See `ReadOptions` for the first six options and `open_reading` for the others.
     Raises SourceError if nothing can be read, and UsageError for invalid arguments.
     """
     return open_reading(
         path,
-        ReadOptions(start_s, end_s, every, strict, max_megapixels),
+        ReadOptions(start_s, end_s, every, strict, max_megapixels, video_track),
         live=live,
         reconnect_s=reconnect_s,
         stop=stop,

@@ -13,7 +13,8 @@ class ReadOptions:
     """Selects the frames with `start_s` <= time < `end_s`, and every `every`-th of them.
 
     With `strict`, damage raises SourceError; otherwise it is skipped with a warning. Frames above
-    `max_megapixels` are refused before memory is allocated for them.
+    `max_megapixels` are refused before memory is allocated for them. `video_track` numbers the
+    video streams from 0; None takes the main one.
     Raises UsageError for invalid values.
     """
 
@@ -22,6 +23,7 @@ class ReadOptions:
     every: int = 1
     strict: bool = False
     max_megapixels: float = MAX_MEGAPIXELS
+    video_track: int | None = None
 
     def __post_init__(self) -> None:
         if self.start_s is not None:
@@ -33,4 +35,6 @@ class ReadOptions:
                 f"end must be after start: {self.start_s:g} s to {self.end_s:g} s: swap them"
             )
         check_number("every", self.every, 1, example=2)
+        if self.video_track is not None:
+            check_number("video_track", self.video_track, 0, example=1)
         pixel_limit(self.max_megapixels)

@@ -284,7 +284,12 @@ class VideoSource(Source):
             yield Frame(index, float(pts * time_base), video)
 
     def _open(self) -> tuple[InputContainer, VideoStream]:
-        container, stream = open_pictures(self.path, self._reading.max_megapixels, self._stop)
+        container, stream = open_pictures(
+            self.path,
+            self._reading.max_megapixels,
+            self._stop,
+            track=self._reading.video_track,
+        )
         # Frame threads decode 1080p H.264 three times as fast as slice threads on two cores.
         stream.thread_type = "AUTO"
         return container, stream

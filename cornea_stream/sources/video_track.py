@@ -7,8 +7,10 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+from av.audio.stream import AudioStream
 from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
+from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from cornea_stream.errors import SourceError
@@ -19,7 +21,13 @@ from cornea_stream.sources.network import open_address
 from cornea_stream.sources.rate import frame_rate
 from cornea_stream.sources.start_time import start_time
 
-_ATTACHED_PICTURE = av.stream.Disposition.attached_pic
+_NO_VIDEO = (
+    Disposition.attached_pic
+    | Disposition.timed_thumbnails
+    | Disposition.still_image
+    | Disposition.dependent
+)
+"""Covers, previews and parts of other pictures."""
 
 
 def open_pictures(
@@ -27,18 +35,19 @@ def open_pictures(
     max_megapixels: float,
     stop: threading.Event | None = None,
     hwaccel: HWAccel | None = None,
+    track: int | None = None,
 ) -> tuple[InputContainer, VideoStream]:
-    """Open a file or stream; return it with its video stream.
+    """Open a file or stream; return it with its video stream, or the one numbered `track`.
 
     `stop` ends waiting for standard input. `hwaccel` decodes files on a device. Raises SourceError
-    if there is no video stream, or its frames exceed `max_megapixels`.
+    if there is no such video stream, or its frames exceed `max_megapixels`.
     """
     if isinstance(path, Address):
         container = open_address(path, max_megapixels=max_megapixels, stop=stop)
     else:
         container = open_media(path, max_megapixels=max_megapixels, hwaccel=hwaccel)
     try:
-        stream = pick_stream(container, path)
+        stream = pick_stream(container, path, track)
         check_size(stream, path, max_megapixels)
     except BaseException:
         container.close()
@@ -58,9 +67,24 @@ def convertible(video: av.VideoFrame) -> av.VideoFrame:
     return video
 
 
-def pick_stream(container: InputContainer, path: Path | Address) -> VideoStream:
-    """Return the first video stream that can be decoded. Raises SourceError."""
-    streams = [s for s in container.streams.video if not s.disposition & _ATTACHED_PICTURE]
+def pick_stream(
+    container: InputContainer, path: Path | Address, track: int | None = None
+) -> VideoStream:
+    """Return the video stream numbered `track`, else the main one. Raises SourceError.
+
+    Streams are numbered from 0, as FFmpeg does. The main one is flagged as default or else the
+    largest, and is no cover, still or preview.
+    """
+    streams = list(container.streams.video)
+    if track is not None:
+        if track >= len(streams):
+            raise SourceError(
+                f"no video track {track}: {path}: it has {len(streams)}: choose another one, "
+                "counted from 0"
+            )
+        streams = [streams[track]]
+    else:
+        streams = [s for s in streams if not s.disposition & Disposition.attached_pic]
     if not streams:
         raise SourceError(f"no video in this file: {path}: give one with a video stream")
     decodable = known(streams)
@@ -69,7 +93,16 @@ def pick_stream(container: InputContainer, path: Path | Address) -> VideoStream:
             f"unknown codec: {path}: convert it with the software of the recorder, or the file is "
             "damaged"
         )
-    return decodable[0]
+    videos = [s for s in decodable if not s.disposition & _NO_VIDEO and s.frames != 1] or decodable
+    main = [s for s in videos if s.disposition & Disposition.default] or videos
+    return max(main, key=lambda stream: stream.width * stream.height)
+
+
+def main_audio(container: InputContainer) -> AudioStream | None:
+    """Return the audio stream flagged as default, else the first whose codec is known, or None."""
+    streams = known(container.streams.audio)
+    main = [stream for stream in streams if stream.disposition & Disposition.default] or streams
+    return main[0] if main else None
 
 
 def header_duration(container: InputContainer, stream: VideoStream) -> float | None:
@@ -105,7 +138,7 @@ def describe(
     path: Path | Address, container: InputContainer, stream: VideoStream, first: av.VideoFrame
 ) -> MediaInfo:
     """Return the properties of a source after decoding its first frame."""
-    audio = known(container.streams.audio)
+    audio = main_audio(container)
     address = path if isinstance(path, Address) else None
     return MediaInfo(
         path=path if isinstance(path, Path) else None,
@@ -124,6 +157,7 @@ def describe(
         colorspace=int(first.colorspace),
         color_primaries=int(first.color_primaries),
         color_trc=int(first.color_trc),
-        audio_codec=audio[0].codec_context.name if audio else None,
+        audio_codec=audio.codec_context.name if audio else None,
+        video_track=container.streams.video.index(stream),
         address=str(address) if address else None,
     )
