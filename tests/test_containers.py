@@ -14,7 +14,9 @@ from conftest import moving_discs, write_video
 from cornea_stream.errors import SourceError
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.runs.run import run_source
-from cornea_stream.sources import open_source
+from cornea_stream.sources import VideoSource, open_source
+
+QUIET = {"x265-params": "log-level=error"}
 
 
 def test_text_of_another_encoding_is_no_obstacle(tmp_path: Path, segmenter: Segmenter) -> None:
@@ -97,3 +99,49 @@ def test_the_main_track_is_taken(tmp_path: Path, sizes: dict[int, str], chosen: 
         assert source.info.width == 96
     with pytest.raises(SourceError, match=r"no video track 7: .*v\.mkv"):
         open_source(path, video_track=7)
+
+
+@pytest.mark.parametrize(("codec", "rate"), [("libx264", 30), ("mpeg4", 25)])
+def test_avi_with_b_frames_has_even_times(tmp_path: Path, codec: str, rate: int) -> None:
+    """AVI stores when frames are decoded, not when they are shown."""
+    pictures = [np.full((64, 96, 3), 20 + 2 * i, np.uint8) for i in range(90)]
+    options = {"bf": "3", "g": "15"}
+    options |= {"crf": "5", "b-adapt": "0"} if codec == "libx264" else {"qmin": "1", "qmax": "2"}
+    path = write_video(
+        tmp_path / "v.avi", pictures, codec=codec, rate=rate, time_base=Fraction(1, rate),
+        options=options,
+    )  # fmt: skip
+    with open_source(path) as source:
+        found = [(frame.time_s, round((frame.rgb().mean() - 20) / 2)) for frame in source]
+    assert source.warnings == []
+    assert [time for time, _ in found] == pytest.approx([i / rate for i in range(90)])
+    assert [number for _, number in found] == pytest.approx(list(range(90)), abs=1)
+    for start_s in (40 / rate, 61 / rate):
+        with open_source(path, start_s=start_s) as source:
+            later = [(frame.time_s, round((frame.rgb().mean() - 20) / 2)) for frame in source]
+        assert later == [(time, number) for time, number in found if time >= start_s]
+        with VideoSource(path) as source:
+            shown = source.frame_at(start_s + 0.3 / rate)
+        assert shown.time_s == start_s
+
+
+@pytest.mark.parametrize("rate", ["25", "30000/1001", "50"])
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_raw_streams_have_their_rate(tmp_path: Path, rate: str, codec: str) -> None:
+    step = 1 / Fraction(rate)
+    path = tmp_path / ("v.h264" if codec == "libx264" else "v.hevc")
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(
+            codec, rate=Fraction(rate), options={} if codec == "libx264" else QUIET
+        )
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        stream.codec_context.time_base = step
+        for index, picture in enumerate(moving_discs(20, 96, 64)):
+            frame = av.VideoFrame.from_ndarray(picture, "rgb24")
+            frame.pts, frame.time_base = index, step
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with open_source(path) as source:
+        times = [frame.time_s for frame in source]
+    assert source.info.rate == Fraction(rate)
+    assert times == pytest.approx([float(i * step) for i in range(20)], abs=1e-5)

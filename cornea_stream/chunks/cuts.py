@@ -93,7 +93,7 @@ def plan_chunks(
     with container:
         time_base = stream.time_base or Fraction(1, 90000)
         times, keys, obstacle = _read_headers(
-            container.demux(stream), start_ticks(container, stream)
+            container.demux(stream), start_ticks(container, stream), container.format.name == "avi"
         )
     if obstacle or not times:
         return Plan((), obstacle)
@@ -113,7 +113,7 @@ def plan_chunks(
 
 
 def _read_headers(
-    packets: Iterator[Packet[VideoStream]], start: int
+    packets: Iterator[Packet[VideoStream]], start: int, in_coding_order: bool
 ) -> tuple[array[int], list[int], str | None]:
     """Return all packet times since `start`, those of keyframes, and what prevents cutting."""
     times: array[int] = array("q")
@@ -126,11 +126,12 @@ def _read_headers(
             return times, keys, None
         if packet.size == 0 or packet.is_discard:
             continue
-        if packet.pts is None:
+        stamp = packet.dts if in_coding_order else packet.pts
+        if stamp is None:
             return times, keys, "packets have no times"
         if packet.is_corrupt:
             return times, keys, "packets are damaged"
-        pts = packet.pts - start
+        pts = stamp - start
         if packet.is_keyframe:
             if latest is not None and pts <= latest:
                 return times, keys, "times run back"

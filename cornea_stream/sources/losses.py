@@ -15,6 +15,7 @@ class Losses:
     """Compares the times of packets with those of the frames decoded from them."""
 
     def __init__(self, step: int) -> None:
+        self.first = 0
         self.newest: int | None = None
         self._near = _NEAR * step
         self._expected: set[int] = set()
@@ -22,6 +23,7 @@ class Losses:
     def expect(self, pts: int | None) -> None:
         """Take the time of a packet that is to be decoded."""
         if pts is not None:
+            self.first = pts if self.newest is None and not self._expected else self.first
             self._expected.add(pts)
 
     def shown(self, pts: int | None) -> list[int]:

@@ -68,6 +68,7 @@ class VideoSource(Source):
         self._reading = reading = reading or ReadOptions()
         self._searcher: VideoSource | None = None
         self._closed = False
+        self._delay: int | None = None
         self._reset()
         self._container, self._stream = self._open()
         self._once = isinstance(path, Address) and path.scheme == "stdin"
@@ -299,7 +300,10 @@ class VideoSource(Source):
         self._joints = Joints(self._stream, start)
         if self._once:
             return  # the first packet is the position
+        self._in_coding_order = self._container.format.name == "avi"
         if from_s > 0 and time_base is not None:
+            if self._in_coding_order and self._delay is None:
+                self._delay = self._measure_delay()
             try:
                 self._seek(int(from_s / time_base) + start)
                 return
@@ -319,8 +323,10 @@ class VideoSource(Source):
         losses = Losses(self._joints.step)
         for packet in self._packets():
             if packet.size and not packet.is_discard:
-                losses.expect(packet.pts)
+                losses.expect(packet.dts if self._in_coding_order else packet.pts)
             for video in self._decode(packet):
+                if self._in_coding_order:
+                    self._date(video, losses)
                 for late in losses.shown(video.pts):
                     self._skip(float(late * self._joints.time_base))
                 if video.is_corrupt and video.pts is not None:
@@ -330,6 +336,29 @@ class VideoSource(Source):
             yield from self._tail(losses)
             for late in losses.left():
                 self._skip(float(late * self._joints.time_base))
+
+    def _date(self, video: av.VideoFrame, losses: Losses) -> None:
+        """Give a frame of a file that has only decoding times the time at which it is shown.
+
+        The decoder gives frames in the order in which they are shown, one per packet. Each has the
+        decoding time of the packet with which it came, and the last ones have none.
+        """
+        if video.dts is None:
+            video.pts = min(losses.left(), default=None)
+            return
+        if self._delay is None:
+            self._delay = video.dts - losses.first
+        video.pts = video.dts - self._delay
+
+    def _measure_delay(self) -> int:
+        """Return the number of ticks by which the decoder gives the first frame late."""
+        reader = copy.copy(self)
+        reader._reset()
+        reader._container, reader._stream = reader._open()
+        with reader._container:
+            reader._joints = Joints(reader._stream, start_ticks(reader._container, reader._stream))
+            next(reader._pictures(), None)
+        return reader._delay or 0
 
     def _tail(self, losses: Losses) -> Iterator[av.VideoFrame]:
         """Decode the end again on one thread: after an error, several drop what they hold."""
@@ -345,6 +374,8 @@ class VideoSource(Source):
             return
         for packet in self._packets():
             for video in self._decode(packet):
+                if self._in_coding_order:
+                    self._date(video, losses)
                 if video.pts is not None and video.pts > newest:
                     losses.shown(video.pts)
                     yield video
