@@ -66,15 +66,16 @@ def test_matrices_and_ranges(pix_fmt: str, colorspace: int, color_range: int) ->
     assert_same(on_device([frame], (64, 64))[0], model_input(frame, (64, 64)))
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
-def test_rotation(tmp_path: Path, rotation: int) -> None:
+def test_orientation(tmp_path: Path, rotation: int, mirrored: bool) -> None:
     path = write_video(
         tmp_path / "v.mp4", [disc(320, 200, 110 + 9 * i, 70, 60)[0] for i in range(3)],
-        prepare=lambda s: s.set_display_rotation(rotation),
+        prepare=lambda s: s.set_display_rotation(rotation, hflip=mirrored),
     )  # fmt: skip
     with open_source(path) as source:
         frames = list(source)
-    assert frames[0].rotation == rotation
+    assert frames[0].orientation == (rotation, mirrored)
     found = on_device(frames, (48, 64))
     for one, frame in zip(found, frames, strict=True):
         assert_same(one, model_input(frame, (48, 64)))

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from cornea_stream.errors import OutputError, SourceError, UsageError
-from cornea_stream.media.frame import Frame, Image, upright
+from cornea_stream.media.frame import Frame, Image
+from cornea_stream.media.orientation import upright
 from cornea_stream.report.records import Records, load_records
 from cornea_stream.report.runs import Run, open_run
 from cornea_stream.report.statistics import least_certain
@@ -148,7 +149,7 @@ class _Annotatable:
                 # Skip the frames in between that the run omitted.
                 frame = next((f for f in frames if f.time_s >= time_s - _SLACK_S), None)
                 gray = np.asarray(mask.video.to_ndarray(format="gray"), np.uint8)
-                found = upright(gray, mask.rotation)
+                found = upright(gray, mask.orientation)
                 if frame is None or frame.time_s > time_s + _SLACK_S or frame.size != found.shape:
                     raise SourceError(
                         f"no matching frame at {time_s:.3f} s: {self.source}: run again with "

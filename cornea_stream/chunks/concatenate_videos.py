@@ -17,6 +17,7 @@ from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from cornea_stream.media import orientation
 from cornea_stream.media.frame import MediaInfo
 from cornea_stream.sinks.encoder import EncoderSettings
 from cornea_stream.sinks.mp4 import movie_timescale
@@ -103,8 +104,7 @@ class _CopyMuxer(Muxer):
             context.color_range = ColorRange.JPEG
             context.color_primaries = self._info.color_primaries
             context.color_trc = self._info.color_trc
-            if self._info.rotation:
-                stream.set_display_rotation(self._info.rotation)
+            orientation.write(stream, self._info.orientation)
         else:
             context.codec_tag = template.codec_context.codec_tag
         self._stream = stream

@@ -5,7 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from cornea_stream.media.frame import Frame, Image, upright
+from cornea_stream.media.frame import Frame, Image
+from cornea_stream.media.orientation import upright
 
 
 def model_input(frame: Frame, image_size: tuple[int, int]) -> Image:
@@ -14,7 +15,8 @@ def model_input(frame: Frame, image_size: tuple[int, int]) -> Image:
     The full frame is converted to RGB and resized with `cv2.resize` (bilinear, no anti-aliasing),
     as in training.
     """
-    height, width = image_size if frame.rotation % 180 == 0 else image_size[::-1]
+    orientation = frame.orientation
+    height, width = image_size[::-1] if orientation.sideways else image_size
     rgb = frame.video.to_ndarray(format="rgb24")
     small = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_LINEAR)
-    return upright(np.asarray(small, np.uint8), frame.rotation)
+    return upright(np.asarray(small, np.uint8), orientation)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cornea_stream.media.address import address_name
+from cornea_stream.media.orientation import Orientation, orientation_of, upright
 
 Image = NDArray[np.uint8]
 """(H, W, 3) uint8 RGB, or (H, W) uint8 for a mask with the values 0 and 255."""
@@ -23,10 +24,10 @@ Logits = NDArray[np.float32]
 class MediaInfo:
     """Properties of a source that are known before its frames are read.
 
-    `width` and `height` are stored pixels, before `rotation` (degrees counter-clockwise that make
-    the frame upright). `duration_s` and `frame_count` come from the header, or are None. Times
-    count from the start of the source, which its container calls `start_time_s`. `video_track`
-    numbers the stream among the video streams.
+    `width` and `height` are stored pixels. `rotation` (degrees counter-clockwise) and then, if
+    `mirrored`, a flip from left to right make the frame upright. `duration_s` and `frame_count`
+    come from the header, or are None. Times count from the start of the source, which its
+    container calls `start_time_s`. `video_track` numbers the stream among the video streams.
     The color fields are FFmpeg's numbers (ITU-T H.273; 2 is unspecified, and 0 for the range).
     `path` is None for a stream; its `address` is without user and password.
     """
@@ -42,6 +43,7 @@ class MediaInfo:
     duration_s: float | None = None
     frame_count: int | None = None
     rotation: int = 0
+    mirrored: bool = False
     sample_aspect_ratio: Fraction | None = None
     color_range: int = 0
     colorspace: int = 2
@@ -57,10 +59,15 @@ class MediaInfo:
         return source_name(self.path) if self.path else address_name(self.address or "")
 
     @property
+    def orientation(self) -> Orientation:
+        """What makes the first frame upright."""
+        return Orientation(self.rotation, self.mirrored)
+
+    @property
     def upright_aspect(self) -> Fraction | None:
         """Pixel aspect ratio (width / height) of the upright frame, or None if unknown."""
         aspect = self.sample_aspect_ratio
-        return 1 / aspect if aspect and self.rotation % 180 else aspect
+        return 1 / aspect if aspect and self.orientation.sideways else aspect
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,19 +85,25 @@ class Frame:
     received_s: float | None = None
 
     @property
+    def orientation(self) -> Orientation:
+        """What makes the frame upright."""
+        return orientation_of(self.video)
+
+    @property
     def rotation(self) -> int:
         """Degrees counter-clockwise that make the frame upright: 0, 90, 180 or 270."""
-        return quarter_turn(self.video.rotation)
+        return self.orientation.rotation
 
     @property
     def size(self) -> tuple[int, int]:
         """(height, width) in pixels of the upright frame."""
         stored = (self.video.height, self.video.width)
-        return stored if self.rotation % 180 == 0 else stored[::-1]
+        return stored[::-1] if self.orientation.sideways else stored
 
     def rgb(self) -> Image:
         """Return the upright frame as (H, W, 3) uint8 RGB at full resolution."""
-        return upright(np.asarray(self.video.to_ndarray(format="rgb24"), np.uint8), self.rotation)
+        pixels = np.asarray(self.video.to_ndarray(format="rgb24"), np.uint8)
+        return upright(pixels, self.orientation)
 
     def __repr__(self) -> str:
         height, width = self.size
@@ -120,18 +133,3 @@ class Segmentation:
 def source_name(path: Path) -> str:
     """Return the output name of a source: the file stem or the folder name."""
     return path.resolve().name if path.is_dir() else path.stem
-
-
-def upright(image: Image, rotation: int) -> Image:
-    """Rotate stored pixels by `rotation` degrees counter-clockwise (a multiple of 90)."""
-    return image if rotation == 0 else np.ascontiguousarray(np.rot90(image, rotation // 90))
-
-
-def as_stored(image: Image, rotation: int) -> Image:
-    """Undo `upright`: rotate an upright image back to the stored orientation."""
-    return upright(image, -rotation % 360)
-
-
-def quarter_turn(degrees: float) -> int:
-    """Return the nearest of 0, 90, 180 and 270; frames are not rotated by other angles."""
-    return round(degrees / 90) * 90 % 360

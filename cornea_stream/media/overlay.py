@@ -12,7 +12,8 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from cornea_stream.media.color import RGB, rgb_to_yuv
-from cornea_stream.media.frame import Image, Segmentation, as_stored
+from cornea_stream.media.frame import Image, Segmentation
+from cornea_stream.media.orientation import Orientation, as_stored
 from cornea_stream.media.planes import to_yuv420, view
 
 LABEL = "Cornea"
@@ -51,11 +52,12 @@ class YuvPainter:
         planes = [view(plane) for plane in painted.planes]
         tags = int(source.colorspace), int(source.color_range)
         values = rgb_to_yuv(self.color, *tags)
-        mask = _pad(as_stored(segmentation.mask, frame.rotation), planes[0].shape)
+        orientation = frame.orientation
+        mask = _pad(as_stored(segmentation.mask, orientation), planes[0].shape)
         _blend(planes, mask, values, self.opacity)
-        legend = _legend_yuv(frame.size[0], self.color, frame.rotation, *tags)
+        legend = _legend_yuv(frame.size[0], self.color, orientation, *tags)
         for plane, patch in zip(planes, legend, strict=True):
-            _paste_in_corner(plane, patch, frame.rotation)
+            _paste_in_corner(plane, patch, orientation)
         return painted
 
 
@@ -96,10 +98,12 @@ def _pad(plane: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
     return plane if plane.shape == tuple(shape) else np.pad(plane, missing, "edge")
 
 
-def _paste_in_corner(plane: NDArray[np.uint8], patch: NDArray[np.uint8], rotation: int) -> None:
+def _paste_in_corner(
+    plane: NDArray[np.uint8], patch: NDArray[np.uint8], orientation: Orientation
+) -> None:
     """Paste at the corner of the stored plane that is the top left of the upright frame."""
     height, width = min(patch.shape[0], plane.shape[0]), min(patch.shape[1], plane.shape[1])
-    bottom, right = rotation in (180, 270), rotation in (90, 180)
+    bottom, right = orientation.corner
     rows = slice(-height, None) if bottom else slice(height)
     columns = slice(-width, None) if right else slice(width)
     plane[rows, columns] = patch[rows, columns]
@@ -125,9 +129,9 @@ def _legend(frame_height: int, color: RGB) -> Image:
 
 @lru_cache(maxsize=8)
 def _legend_yuv(
-    frame_height: int, color: RGB, rotation: int, colorspace: int, color_range: int
+    frame_height: int, color: RGB, orientation: Orientation, colorspace: int, color_range: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
-    box = as_stored(_legend(frame_height, color), rotation)
+    box = as_stored(_legend(frame_height, color), orientation)
     # RGB -> YUV is affine, so black and the three primaries determine the matrix.
     primaries: list[RGB] = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
     offset = np.array(rgb_to_yuv((0, 0, 0), colorspace, color_range), float)

@@ -10,7 +10,8 @@ from av.video.plane import VideoPlane
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from numpy.typing import NDArray
 
-from cornea_stream.media.frame import Frame, upright
+from cornea_stream.media.frame import Frame
+from cornea_stream.media.orientation import UPRIGHT, Orientation, upright
 
 _PLANAR_420 = ("yuv420p", "yuvj420p")
 # BT.709, unspecified, BT.601 (two) and BT.2020: the color matrices that `color` supports.
@@ -30,7 +31,7 @@ class Layout:
     interleaved: bool
     colorspace: int
     full_range: bool
-    rotation: int
+    orientation: Orientation
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def native_planes(frame: Frame) -> Planes | None:
         interleaved=interleaved,
         colorspace=int(video.colorspace),
         full_range=name == "yuvj420p" or video.color_range == ColorRange.JPEG,
-        rotation=frame.rotation,
+        orientation=frame.orientation,
     )
     luma, *chroma = video.planes
     pairs = [_pairs(plane) for plane in chroma] if interleaved else [view(p) for p in chroma]
@@ -120,11 +121,11 @@ def to_yuv420(video: av.VideoFrame, reformatter: VideoReformatter) -> av.VideoFr
     return converted
 
 
-def turn_upright(video: av.VideoFrame, rotation: int) -> av.VideoFrame:
-    """Return an 8-bit planar frame rotated by `rotation` degrees counter-clockwise."""
-    if rotation == 0:
+def turn_upright(video: av.VideoFrame, orientation: Orientation) -> av.VideoFrame:
+    """Return an 8-bit planar frame as it is meant to be seen."""
+    if orientation == UPRIGHT:
         return video
-    turned = [upright(view(plane), rotation) for plane in video.planes]
+    turned = [upright(view(plane), orientation) for plane in video.planes]
     height, width = turned[0].shape
     result = av.VideoFrame(width, height, video.format.name)
     for plane, pixels in zip(result.planes, turned, strict=True):

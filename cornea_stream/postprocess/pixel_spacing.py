@@ -97,9 +97,7 @@ def choose_scale(
     white_to_white_mm: float | None, mm_per_px: float | None, info: MediaInfo
 ) -> Scale | WhiteToWhite | None:
     """Return the pixel spacing for a source or its estimator; None if neither is requested."""
-    aspect = float(info.sample_aspect_ratio or 1)
-    if info.rotation % 180:
-        aspect = 1 / aspect
+    aspect = float(info.upright_aspect or 1)
     if white_to_white_mm is not None:
         return WhiteToWhite(white_to_white_mm, aspect)
     if mm_per_px is not None:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cornea_stream.errors import SourceError
-from cornea_stream.media.frame import Image, upright
+from cornea_stream.media.frame import Image
+from cornea_stream.media.orientation import upright
 from cornea_stream.postprocess.mask import iou
 from cornea_stream.postprocess.measurement import measure
 from cornea_stream.report.runs import Run
@@ -132,7 +133,7 @@ def _measure_masks(path: Path, start_s: float) -> Iterator[list[float]]:
         start_s += source.info.start_time_s
         for frame in source:
             gray = np.asarray(frame.video.to_ndarray(format="gray"), np.uint8)
-            mask = upright(gray, frame.rotation)
+            mask = upright(gray, frame.orientation)
             found = measure(mask)
             agreement = _NAN if previous is None else iou(previous, mask)
             yield [

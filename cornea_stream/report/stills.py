@@ -45,7 +45,7 @@ def frames_at(video: Path, times_s: Sequence[float], zero_s: float) -> list[Imag
 def _aspect(source: VideoSource, frame: Frame) -> float:
     """Return the pixel aspect ratio (width / height) of the upright frame."""
     aspect = float(source.info.sample_aspect_ratio or 1)
-    return 1 / aspect if frame.rotation % 180 else aspect
+    return 1 / aspect if frame.orientation.sideways else aspect
 
 
 def _small(rgb: Image, aspect: float) -> Image:

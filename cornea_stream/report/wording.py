@@ -144,6 +144,7 @@ def _source(run: Run) -> dict[str, Any]:
         "frame rate": f"{float(Fraction(source['rate'])):.5g}" if video else None,
         "pixel format": source.get("pix_fmt"),
         "rotation": source.get("rotation") or None,
+        "mirrored": source.get("mirrored") or None,
         "audio": source.get("audio_codec"),
     }
 

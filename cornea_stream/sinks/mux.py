@@ -9,6 +9,7 @@ from av.container import OutputContainer
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
+from cornea_stream.media import orientation
 from cornea_stream.media.frame import MediaInfo
 from cornea_stream.sinks.audio import AudioCopy
 from cornea_stream.sinks.encoder import EncoderSettings
@@ -91,8 +92,7 @@ class Muxer:
         context.color_primaries, context.color_trc = info.color_primaries, info.color_trc
         if info.sample_aspect_ratio:
             stream.sample_aspect_ratio = info.sample_aspect_ratio
-        if info.rotation:
-            stream.set_display_rotation(info.rotation)
+        orientation.write(stream, info.orientation)
         if settings.codec == "libx265" and self._container.format.name == "mp4":
             context.codec_tag = "hvc1"  # Apple's players require this tag
         self._stream = stream

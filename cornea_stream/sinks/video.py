@@ -11,7 +11,8 @@ from av.video.reformatter import ColorRange
 
 from cornea_stream.errors import OutputError
 from cornea_stream.media.color import RGB
-from cornea_stream.media.frame import MediaInfo, Segmentation, as_stored
+from cornea_stream.media.frame import MediaInfo, Segmentation
+from cornea_stream.media.orientation import as_stored
 from cornea_stream.media.overlay import YuvPainter
 from cornea_stream.sinks.base import SegmentationSink, SinkResult
 from cornea_stream.sinks.encoder import EncoderSettings, check_source
@@ -140,7 +141,7 @@ class OverlayVideoSink(SegmentationSink):
 def mask_frame(segmentation: Segmentation) -> av.VideoFrame:
     """Return the mask as a gray frame with its timestamp, in stored orientation."""
     frame = segmentation.frame
-    video = av.VideoFrame.from_ndarray(as_stored(segmentation.mask, frame.rotation), "gray")
+    video = av.VideoFrame.from_ndarray(as_stored(segmentation.mask, frame.orientation), "gray")
     video.pts, video.time_base = frame.video.pts, frame.video.time_base
     video.color_range = ColorRange.JPEG
     return video

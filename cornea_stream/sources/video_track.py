@@ -15,7 +15,8 @@ from av.video.stream import VideoStream
 
 from cornea_stream.errors import SourceError
 from cornea_stream.media.address import Address
-from cornea_stream.media.frame import MediaInfo, quarter_turn
+from cornea_stream.media.frame import MediaInfo
+from cornea_stream.media.orientation import orientation_of
 from cornea_stream.sources.containers import check_size, known, open_media
 from cornea_stream.sources.network import open_address
 from cornea_stream.sources.rate import frame_rate
@@ -139,6 +140,7 @@ def describe(
 ) -> MediaInfo:
     """Return the properties of a source after decoding its first frame."""
     audio = main_audio(container)
+    orientation = orientation_of(first)
     address = path if isinstance(path, Address) else None
     return MediaInfo(
         path=path if isinstance(path, Path) else None,
@@ -151,7 +153,8 @@ def describe(
         start_time_s=float(start_time(container)),
         duration_s=header_duration(container, stream),
         frame_count=stream.frames or None,
-        rotation=quarter_turn(first.rotation),
+        rotation=orientation.rotation,
+        mirrored=orientation.mirrored,
         sample_aspect_ratio=stream.sample_aspect_ratio or None,
         color_range=int(first.color_range),
         colorspace=int(first.colorspace),

@@ -28,13 +28,14 @@ def device_input(pixels: torch.Tensor, layout: Layout, image_size: tuple[int, in
 
     `pixels`: (n, bytes) uint8 on any device, the planes of each frame one behind the other.
     """
-    turned = layout.rotation % 180 != 0
-    height, width = image_size[::-1] if turned else image_size
+    orientation = layout.orientation
+    height, width = image_size[::-1] if orientation.sideways else image_size
     rows = _taps(layout.height, height, pixels.device)
     columns = _taps(layout.width, width, pixels.device)
     channels = [_resized(channel, rows, columns) for channel in _rgb(pixels, layout, rows, columns)]
     images = torch.stack(channels, dim=-1)
-    return torch.rot90(images, layout.rotation // 90, dims=(1, 2)).contiguous()
+    turned = torch.rot90(images, orientation.rotation // 90, dims=(1, 2))
+    return (turned.flip(2) if orientation.mirrored else turned).contiguous()
 
 
 class _Taps(NamedTuple):

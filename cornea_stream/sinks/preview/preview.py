@@ -137,7 +137,7 @@ class Preview(SegmentationSink):
         self, segmentation: Segmentation, number: int, times: tuple[float, float, int]
     ) -> Picture:
         frame = segmentation.frame
-        jpeg = self._encode(turn_upright(self._paint(segmentation), frame.rotation))
+        jpeg = self._encode(turn_upright(self._paint(segmentation), frame.orientation))
         first, last, count = times
         late_s = None if frame.received_s is None else time.perf_counter() - frame.received_s
         facts = {

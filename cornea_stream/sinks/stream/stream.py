@@ -67,7 +67,9 @@ class StreamSink(SegmentationSink):
     ) -> None:
         self.target, self.name = target, str(target)
         self._codec = settings.codec
-        upright_info = replace(info, rotation=0, sample_aspect_ratio=info.upright_aspect)
+        upright_info = replace(
+            info, rotation=0, mirrored=False, sample_aspect_ratio=info.upright_aspect
+        )
         check_source(settings, upright_info)
         self._paint, self._may_break = paint, may_break
         self._relay = (
@@ -100,7 +102,7 @@ class StreamSink(SegmentationSink):
     def write(self, segmentation: Segmentation) -> None:
         """Paint, encode and send one frame. Raises OutputError."""
         if self._is_open:
-            video = turn_upright(self._paint(segmentation), segmentation.frame.rotation)
+            video = turn_upright(self._paint(segmentation), segmentation.frame.orientation)
             with self._errors():
                 self._muxer.encode(video)
 
