@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar, cast
 
 import av
 import numpy as np
-from av.sidedata.sidedata import Type
+from av.sidedata.sidedata import SideDataContainer, Type
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -51,16 +51,23 @@ EXIF = {
 
 
 def orientation_of(video: av.VideoFrame) -> Orientation:
+    """Return the orientation of a decoded frame."""
+    try:
+        return display_matrix(video)
+    except ValueError:
+        return Orientation(quarter_turn(video.rotation), False)
+
+
+def display_matrix(video: av.VideoFrame) -> Orientation:
     """Return the orientation by the display matrix of a decoded frame.
 
-    A matrix without a direction (all zeros) counts as none.
+    A matrix without a direction (all zeros) counts as none. Raises ValueError if the frame has
+    side data that PyAV does not know: EXIF is among them.
     """
-    try:
-        matrix = video.side_data.get(Type.DISPLAYMATRIX)
-    except ValueError:  # PyAV does not know all types of side data
-        return Orientation(quarter_turn(video.rotation), False)
-    if matrix is None:
+    side_data = cast(SideDataContainer, video.side_data)  # a TypedDict in its stubs
+    if Type.DISPLAYMATRIX not in side_data:
         return UPRIGHT
+    matrix = side_data[Type.DISPLAYMATRIX]
     a, b, _, c, d = (int(number) for number in np.frombuffer(memoryview(matrix), np.int32)[:5])
     if not (a or b) or not (c or d):
         return UPRIGHT

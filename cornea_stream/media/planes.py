@@ -133,3 +133,20 @@ def turn_upright(video: av.VideoFrame, orientation: Orientation) -> av.VideoFram
     result.pts, result.time_base = video.pts, video.time_base
     result.colorspace, result.color_range = video.colorspace, video.color_range
     return result
+
+
+def turned_upright(video: av.VideoFrame, orientation: Orientation) -> av.VideoFrame:
+    """Return a frame of any pixel format as it is meant to be seen.
+
+    Turned YUV becomes 8-bit 4:4:4 with the same matrix and range, anything else RGB.
+    """
+    if orientation == UPRIGHT:
+        return video
+    if not _is_yuv(video):
+        rgb = np.asarray(video.to_ndarray(format="rgb24"), np.uint8)
+        return av.VideoFrame.from_ndarray(upright(rgb, orientation), format="rgb24")
+    full = "j" in video.format.name or video.color_range == ColorRange.JPEG
+    kept = ColorRange.JPEG if full else ColorRange.MPEG
+    whole = video.reformat(format="yuv444p", src_color_range=kept, dst_color_range=kept)
+    whole.colorspace, whole.color_range = video.colorspace, kept if full else video.color_range
+    return turn_upright(whole, orientation)

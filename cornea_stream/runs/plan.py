@@ -15,7 +15,7 @@ from cornea_stream.runs import manifest
 from cornea_stream.runs.options import RunOptions, RunResult
 from cornea_stream.runs.outputs import Output, choose_outputs
 from cornea_stream.sinks import EncoderSettings
-from cornea_stream.sources import is_image
+from cornea_stream.sources import is_still
 from cornea_stream.sources.fingerprint import fingerprint
 from cornea_stream.storage import RUN_JSON, is_ours
 
@@ -76,7 +76,7 @@ def plan_run(
     live = _is_live(source, options)
     if file and not file.exists():
         raise SourceError(f"input not found: {file}: check the path")
-    outputs = choose_outputs(options, still=file is not None and file.is_file() and is_image(file))
+    outputs = choose_outputs(options, still=file is not None and is_still(file))
     names = _files(outputs, options)
     print_of_file = None if file is None else fingerprint(file)
     settings = manifest.settings(options, masks)

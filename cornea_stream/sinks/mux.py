@@ -6,7 +6,7 @@ from pathlib import Path
 
 import av
 from av.container import OutputContainer
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
 from cornea_stream.media import orientation
@@ -43,6 +43,7 @@ class Muxer:
         self._offset_ticks = round(offset_s / info.time_base)
         self._audio: AudioCopy | None = None
         self._stream: VideoStream | None = None
+        self._tags = (int(Colorspace.ITU601), int(ColorRange.MPEG))
         self._reformatter = VideoReformatter()
 
     @property
@@ -77,6 +78,7 @@ class Muxer:
     def _start(self, first: av.VideoFrame) -> VideoStream:
         """Set up the streams, with the size (after padding) and colors of the first frame."""
         self._shift_to_zero(first.pts or 0)
+        self._tags = _color_tags(first)
         info, settings = self._info, self._settings
         stream = self._container.add_stream(
             settings.codec, rate=info.rate, options=dict(settings.options)
@@ -134,12 +136,27 @@ class Muxer:
     def _fit(self, video: av.VideoFrame) -> av.VideoFrame:
         assert self._stream is not None
         context = self._stream.codec_context
-        if (video.width, video.height) == (context.width, context.height):
+        resized = (video.width, video.height) != (context.width, context.height)
+        tags = _color_tags(video)
+        if not resized and tags == self._tags:
             return video
         pts, time_base = video.pts, video.time_base
-        fitted = self._reformatter.reformat(video, context.width, context.height)
+        colorspace, color_range = self._tags
+        fitted = self._reformatter.reformat(
+            video, context.width, context.height,
+            dst_colorspace=colorspace, dst_color_range=color_range,
+        )  # fmt: skip
         fitted.pts, fitted.time_base = pts, time_base
+        if not resized:
+            return fitted
         warning = f"the frame size changed: {self._name} keeps the first size"
         if warning not in self.warnings:
             self.warnings.append(warning)
         return fitted
+
+
+def _color_tags(video: av.VideoFrame) -> tuple[int, int]:
+    """Return matrix and range as FFmpeg's scaler takes them: one BT.601, nothing unspecified."""
+    matrix = Colorspace.ITU601 if int(video.colorspace) in (2, 5, 6) else video.colorspace
+    full = video.color_range == ColorRange.JPEG
+    return int(matrix), int(ColorRange.JPEG if full else ColorRange.MPEG)

@@ -1,10 +1,11 @@
 """Sources: open a video, image, folder of images or stream, and iterate its frames."""
 
 from cornea_stream.sources.base import Source
-from cornea_stream.sources.images import ImageSource, is_image
+from cornea_stream.sources.images import ImageSource
 from cornea_stream.sources.live import LiveSource
 from cornea_stream.sources.nvdec import NvdecSource, check_decoder
 from cornea_stream.sources.open import open_source
+from cornea_stream.sources.stills import is_image, is_still
 from cornea_stream.sources.video import VideoSource
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "VideoSource",
     "check_decoder",
     "is_image",
+    "is_still",
     "open_source",
 ]

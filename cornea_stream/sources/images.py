@@ -1,35 +1,30 @@
-"""Still images: one file, or a folder of images as a sequence."""
+"""Still images: one file, its pages or frames, or a folder of images as a sequence."""
 
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-import av
-
 from cornea_stream.errors import SourceError
 from cornea_stream.media.frame import Frame, MediaInfo
 from cornea_stream.sources.base import Source
-from cornea_stream.sources.containers import open_media, reason
 from cornea_stream.sources.read_options import ReadOptions
+from cornea_stream.sources.stills import Still, count_images, is_image, open_still
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 RATE = Fraction(25)
-
-
-def is_image(path: Path) -> bool:
-    """Whether the suffix is that of a still image."""
-    return path.suffix.lower() in IMAGE_SUFFIXES
+_MILLISECOND = Fraction(1, 1000)
 
 
 class ImageSource(Source):
-    """One image, or the images of a folder in natural order (2 before 10) at 25 per second.
+    """Upright images of one file, or of a folder in natural order (2 before 10).
 
-    Images that cannot be decoded are skipped and listed in `warnings`.
-    Raises SourceError if there is no image to read.
+    Pages and images follow each other at 25 per second; an animation keeps its own times.
+    Images that cannot be decoded are skipped and listed in `warnings`, incomplete ones are kept
+    and listed there. Raises SourceError if there is no image to read.
     """
 
     def __init__(
@@ -38,39 +33,36 @@ class ImageSource(Source):
         reading: ReadOptions | None = None,
     ) -> None:
         self.path = path
-        self._reading = reading = reading or ReadOptions()
+        self._reading = reading or ReadOptions()
         self._warnings: list[str] = []
-        images = sorted(filter(is_image, path.iterdir()), key=_natural) if path.is_dir() else [path]
-        if not images:
+        self._damaged: list[tuple[float, float]] = []
+        self._files = images_in(path) if path.is_dir() else [path]
+        if not self._files:
             raise SourceError(
                 f"no images in this folder: {path}: to process videos, pass the video files"
             )
-        chosen = [
-            (index, image)
-            for index, image in enumerate(images)
-            if (reading.start_s or 0.0) <= index / RATE
-            and (reading.end_s is None or index / RATE < reading.end_s)
-        ][:: reading.every]
-        self._count = len(chosen)
-        frames = self._decode(chosen)
+        count = sum(map(count_images, self._files))
+        self._count = sum(map(self._is_chosen, range(count)))
+        self._duration_s: float | None = float(count / RATE)
+        self._time_base, self._rate = 1 / RATE, RATE
+        frames = self._decode()
         first = next(frames, None)
         if first is None:
             raise SourceError(
                 "; ".join(self._warnings)
                 or f"no image in the chosen range: {path}: check start and end"
             )
-        self._frames = itertools.chain([first], frames)
+        self._frames: Iterator[Frame] = itertools.chain([first], frames)
         self.info = MediaInfo(
             path=path,
-            kind="images" if path.is_dir() else "image",
+            kind="images" if path.is_dir() or count > 1 else "image",
             width=first.video.width,
             height=first.video.height,
             pix_fmt=first.video.format.name,
-            time_base=1 / RATE,
-            rate=RATE,
-            duration_s=float(len(images) / RATE),
-            frame_count=len(images),
-            rotation=first.rotation,
+            time_base=self._time_base,
+            rate=self._rate,
+            duration_s=self._duration_s,
+            frame_count=count,
             color_range=int(first.video.color_range),
             colorspace=int(first.video.colorspace),
         )
@@ -85,32 +77,89 @@ class ImageSource(Source):
 
     @property
     def warnings(self) -> list[str]:
-        """The skipped images, with reasons."""
+        """The skipped and the incomplete images, with reasons."""
         return self._warnings
 
     @property
     def damaged_s(self) -> list[tuple[float, float]]:
-        """Always empty: images are skipped, not stretches of time."""
-        return []
+        """The times of incomplete images."""
+        return self._damaged
 
     def close(self) -> None:
-        """Do nothing: every image is closed after decoding."""
+        """End the iteration, which closes the file that is open."""
+        self._frames = iter(())
 
-    def _decode(self, images: list[tuple[int, Path]]) -> Iterator[Frame]:
-        for index, image in images:
+    def _decode(self) -> Iterator[Frame]:
+        index = 0
+        for file in self._files:
             try:
-                with open_media(image, max_megapixels=self._reading.max_megapixels) as container:
-                    video = next(container.decode(video=0))
-            except (SourceError, av.error.FFmpegError, StopIteration) as err:
-                cause = str(err) if isinstance(err, SourceError) else f"{image}: {reason(err)}"
-                if isinstance(err, av.error.ArgumentError):  # FFmpeg's error for its pixel limit
-                    cause += f", perhaps larger than {self._reading.max_megapixels:g} megapixels"
-                if self._reading.strict:
-                    raise SourceError(f"{cause}: run without strict=True to skip it") from err
-                self._warnings.append(f"image skipped: {cause}")
+                still = open_still(file, self._reading.max_megapixels)
+            except SourceError as err:
+                self._skip(err)
+                index += 1
                 continue
-            video.pts, video.time_base = index, 1 / RATE
-            yield Frame(index, float(index / RATE), video)
+            with still:
+                if still.is_animation and len(self._files) == 1:
+                    yield from self._play(still)
+                    return
+                for page in range(still.count):
+                    if self._is_chosen(index):
+                        yield from self._read(still, page, index)
+                    index += 1
+
+    def _play(self, still: Still) -> Iterator[Frame]:
+        """Yield the chosen frames of an animation at its own times."""
+        self._time_base, self._duration_s = _MILLISECOND, None
+        start_s, end_s = self._reading.start_s or 0.0, self._reading.end_s
+        time_ms, chosen = 0, 0
+        for page in range(still.count):
+            for frame in self._read(still, page, page, time_ms):
+                shown_ms = max(1, round(1000 * (still.duration_s or float(1 / RATE))))
+                if page == 0:
+                    self._rate = Fraction(1000, shown_ms)
+                time_ms += shown_ms
+                if start_s <= frame.time_s and (end_s is None or frame.time_s < end_s):
+                    if chosen % self._reading.every == 0:
+                        yield frame
+                    chosen += 1
+
+    def _read(self, still: Still, page: int, index: int, pts: int | None = None) -> Iterator[Frame]:
+        """Yield one image, or none if it cannot be decoded."""
+        try:
+            video = still.read(page)
+        except SourceError as err:
+            self._skip(err)
+            return
+        video.pts, video.time_base = index if pts is None else pts, self._time_base
+        time_s = float(video.pts * self._time_base)
+        if still.damaged:
+            if self._reading.strict:
+                raise SourceError(f"{still.path}: incomplete: run without strict=True to keep it")
+            self._warnings.append(f"image incomplete: {still.path}: cut off or damaged")
+            self._damaged.append((time_s, time_s))
+        yield Frame(index, time_s, video)
+
+    def _skip(self, cause: SourceError) -> None:
+        if self._reading.strict:
+            raise SourceError(f"{cause}: run without strict=True to skip it") from cause
+        self._warnings.append(f"image skipped: {cause}")
+
+    def _is_chosen(self, index: int) -> bool:
+        """Whether the image at this place in the sequence is one of those to read."""
+        # Rounded, since 0.04 is a little more than one step of 1/25.
+        first = math.ceil(round((self._reading.start_s or 0.0) * float(RATE), 6))
+        end_s = self._reading.end_s
+        return (
+            index >= first
+            and (end_s is None or float(index / RATE) < end_s)
+            and (index - first) % self._reading.every == 0
+        )
+
+
+def images_in(folder: Path) -> list[Path]:
+    """Return the images of a folder in natural order, without hidden ones."""
+    images = (path for path in folder.iterdir() if is_image(path) and path.name[0] != ".")
+    return sorted(images, key=_natural)
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:

@@ -10,10 +10,11 @@ from cornea_stream.errors import check_number
 from cornea_stream.media.address import Address, find_address
 from cornea_stream.sources.base import Source
 from cornea_stream.sources.containers import MAX_MEGAPIXELS
-from cornea_stream.sources.images import ImageSource, is_image
+from cornea_stream.sources.images import ImageSource
 from cornea_stream.sources.live import RECONNECT_S, LiveSource
 from cornea_stream.sources.nvdec import NvdecSource, check_decoder
 from cornea_stream.sources.read_options import ReadOptions
+from cornea_stream.sources.stills import is_image
 from cornea_stream.sources.video import VideoSource
 
 

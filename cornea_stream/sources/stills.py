@@ -1,0 +1,234 @@
+"""Reads image files, upright: one image of most, all pages and frames of TIFF, WebP and AVIF.
+
+FFmpeg reads the usual formats. Pillow reads those of which FFmpeg takes a part for the whole: tiles
+of AVIF and HEIC, tiles, planes and pages of TIFF, frames of animated WebP and PNG.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from pathlib import Path
+from types import TracebackType
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from cornea_stream.errors import SourceError
+from cornea_stream.media.orientation import EXIF, UPRIGHT, Orientation, display_matrix, upright
+from cornea_stream.media.planes import turned_upright
+from cornea_stream.sources.containers import open_media, reason
+
+_HEIF = frozenset({".heic", ".heif", ".hif"})
+_ANIMATIONS = frozenset({".avif", ".png", ".webp"})
+_BY_PILLOW = _HEIF | {".avif", ".tga", ".tif", ".tiff", ".webp"}
+IMAGE_SUFFIXES = _BY_PILLOW | {
+    ".bmp", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm",
+}  # fmt: skip
+_MAY_HOLD_SEVERAL = _BY_PILLOW | _ANIMATIONS
+_ORIENTATION_TAG, _BITS_PER_SAMPLE_TAG, _MAX_SAMPLE_VALUE_TAG = 274, 258, 281
+# Pillow's modes whose samples have no agreed black and white.
+_WITHOUT_RANGE = {"F": "floating-point", "I": "32-bit"}
+# What Pillow raises for a file that it cannot read, among them its limit against bombs.
+_PILLOW_ERRORS = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+
+
+def is_image(path: Path) -> bool:
+    """Whether the suffix is that of a still image."""
+    return path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def is_still(path: Path) -> bool:
+    """Whether `path` is a file with one image, not with several pages or frames."""
+    return is_image(path) and path.is_file() and count_images(path) == 1
+
+
+def count_images(path: Path) -> int:
+    """Return the number of images in a file by its header; 1 if it cannot be read."""
+    if path.suffix.lower() not in _MAY_HOLD_SEVERAL:
+        return 1
+    try:
+        with open_still(path, math.inf) as still:
+            return still.count
+    except SourceError:
+        return 1
+
+
+def open_still(path: Path, max_megapixels: float) -> Still:
+    """Open an image file. Raises SourceError, also for images above `max_megapixels`."""
+    if path.suffix.lower() in _BY_PILLOW or _is_animated_png(path):
+        return _PillowStill(path, max_megapixels)
+    return _FfmpegStill(path, max_megapixels)
+
+
+class Still(ABC):
+    """The `count` images of the open file `path`.
+
+    `damaged` tells whether the last one that was read is incomplete. `duration_s` is how long an
+    animation shows it, and None for pages.
+    """
+
+    path: Path
+    count = 1
+    is_animation = False
+    damaged = False
+    duration_s: float | None = None
+
+    @abstractmethod
+    def read(self, page: int) -> av.VideoFrame:
+        """Return an image, upright. Raises SourceError."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the file."""
+
+    def __enter__(self) -> Still:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class _FfmpegStill(Still):
+    """An image that FFmpeg decodes to its native pixel format."""
+
+    def __init__(self, path: Path, max_megapixels: float) -> None:
+        self.path, self._max_megapixels = path, max_megapixels
+
+    def read(self, page: int) -> av.VideoFrame:
+        """Return the image."""
+        try:
+            video = self._decode({"err_detect": "crccheck+explode"})
+        except av.error.FFmpegError:
+            video = self._decode_damaged()
+        return turned_upright(video, self._orientation(video))
+
+    def close(self) -> None:
+        """Do nothing: the file is closed after decoding."""
+
+    def _decode(self, options: dict[str, str]) -> av.VideoFrame:
+        with open_media(self.path, max_megapixels=self._max_megapixels) as container:
+            for stream in container.streams.video:
+                context = stream.codec_context
+                context.options = {**context.options, **options}
+            return next(container.decode(video=0))
+
+    def _decode_damaged(self) -> av.VideoFrame:
+        try:
+            video = self._decode({})
+        except (av.error.FFmpegError, StopIteration, IndexError) as err:
+            cause = f"{self.path}: {reason(err)}"
+            if isinstance(err, av.error.ArgumentError):  # FFmpeg's error for its pixel limit
+                cause += f", perhaps larger than {self._max_megapixels:g} megapixels"
+            raise SourceError(cause) from err
+        self.damaged = True
+        return video
+
+    def _orientation(self, video: av.VideoFrame) -> Orientation:
+        try:
+            return display_matrix(video)
+        except ValueError:  # the frame has EXIF data, which PyAV does not know
+            try:
+                with Image.open(self.path) as image:
+                    return _exif_orientation(image)
+            except _PILLOW_ERRORS:
+                return UPRIGHT
+
+
+class _PillowStill(Still):
+    """One or several images that Pillow decodes, to 8-bit RGB or 16-bit gray."""
+
+    def __init__(self, path: Path, max_megapixels: float) -> None:
+        self.path = path
+        if path.suffix.lower() in _HEIF:
+            _allow_heif(path)
+        try:
+            self._image = Image.open(path)
+            self.count = getattr(self._image, "n_frames", 1)
+            self.is_animation = self.count > 1 and path.suffix.lower() in _ANIMATIONS
+        except _PILLOW_ERRORS as err:
+            raise self._error(err) from err
+        width, height = self._image.size
+        if width * height > 1e6 * max_megapixels:
+            self.close()
+            raise SourceError(
+                f"frame too large: {path}: {width}x{height} is more than {max_megapixels:g} "
+                "megapixels: if the size is real, raise max_megapixels"
+            )
+
+    def read(self, page: int) -> av.VideoFrame:
+        """Return a page or frame."""
+        image = self._image
+        try:
+            image.seek(page)
+            image.load()
+            orientation = _exif_orientation(image)  # Pillow has applied that of TIFF
+            shown_ms = image.info.get("duration")
+            self.duration_s = shown_ms / 1000 if shown_ms else None
+            if image.mode.startswith("I;16"):
+                gray = upright(_whole_range(image), orientation)
+                return av.VideoFrame.from_ndarray(gray, format="gray16le")
+            if image.mode in _WITHOUT_RANGE:
+                raise SourceError(
+                    f"{_WITHOUT_RANGE[image.mode]} samples, whose range is unknown: {self.path}: "
+                    "convert it to 8 or 16 bits per sample"
+                )
+            rgb = upright(np.asarray(image.convert("RGB"), np.uint8), orientation)
+            return av.VideoFrame.from_ndarray(rgb, format="rgb24")
+        except _PILLOW_ERRORS as err:
+            raise self._error(err) from err
+
+    def close(self) -> None:
+        """Close the file."""
+        self._image.close()
+
+    def _error(self, err: Exception) -> SourceError:
+        if isinstance(err, UnidentifiedImageError):
+            return SourceError(
+                f"not a readable image: {self.path}: the file is of another type, has samples of "
+                "an unusual kind, or is damaged: convert it to PNG"
+            )
+        return SourceError(f"{self.path}: {reason(err)}: the file is damaged: copy it again")
+
+
+def _exif_orientation(image: Image.Image) -> Orientation:
+    return EXIF.get(image.getexif().get(_ORIENTATION_TAG, 1), UPRIGHT)
+
+
+def _whole_range(image: Image.Image) -> NDArray[np.uint16]:
+    """Return 16-bit gray, brought to the whole range if the file declares fewer bits."""
+    gray = np.asarray(image).astype(np.uint16)
+    tags = getattr(image, "tag_v2", {})
+    bits = int(np.max(tags.get(_BITS_PER_SAMPLE_TAG, 16)))
+    highest = min(int(np.max(tags.get(_MAX_SAMPLE_VALUE_TAG, 0xFFFF))), (1 << bits) - 1)
+    if highest in (0, 0xFFFF) or gray.max(initial=0) > highest:
+        return gray
+    scaled: NDArray[np.uint32] = gray.astype(np.uint32) * 0xFFFF // highest
+    return scaled.astype(np.uint16)
+
+
+def _is_animated_png(path: Path) -> bool:
+    if path.suffix.lower() != ".png":
+        return False
+    try:
+        with Image.open(path) as image:
+            return getattr(image, "is_animated", False)
+    except _PILLOW_ERRORS:
+        return False
+
+
+def _allow_heif(path: Path) -> None:
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError as err:
+        raise SourceError(
+            f"a HEIC image: {path}: to read it, install cornea-stream[images]"
+        ) from err
+    register_heif_opener()

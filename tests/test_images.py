@@ -1,0 +1,245 @@
+"""Image files: whole, upright, every page, as a second reader reads them, or refused by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import PIL.Image
+import pytest
+from conftest import Image, disc, read_video
+from image_files import write_avif_grid, write_tiff
+from PIL import ImageOps
+
+from cornea_stream.errors import SourceError
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.runs.options import RunOptions
+from cornea_stream.runs.run import run_source
+from cornea_stream.sources import is_still, open_source
+
+ORIENTATIONS = range(1, 9)
+
+
+def scene(width: int = 160, height: int = 120) -> Image:
+    """Return a picture without any symmetry."""
+    image, _ = disc(width, height, width * 0.3, height * 0.6, height * 0.25)
+    image[: height // 3, width // 2 :] = (180, 40, 30)
+    return cv2.GaussianBlur(image, (0, 0), 2)
+
+
+def save(path: Path, picture: Image, orientation: int = 1, **options: Any) -> Path:
+    exif = PIL.Image.Exif()
+    exif[274] = orientation
+    PIL.Image.fromarray(picture).save(path, exif=exif, **options)
+    return path
+
+
+def shown(path: Path) -> list[Image]:
+    with open_source(path) as source:
+        return [frame.rgb() for frame in source]
+
+
+def far(a: Any, b: Any) -> float:
+    assert a.shape == b.shape
+    return float(np.abs(a.astype(int) - b).mean())
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif", "avif"])
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_orientations(tmp_path: Path, suffix: str, orientation: int) -> None:
+    path = save(tmp_path / f"a.{suffix}", scene(), orientation)
+    with PIL.Image.open(path) as image:
+        truth = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    (found,) = shown(path)
+    assert far(found, truth) < 2
+    upright = {1: scene(), 6: np.rot90(scene(), -1), 2: scene()[:, ::-1]}
+    if orientation in upright:
+        assert far(found, upright[orientation]) < 5
+
+
+@pytest.mark.parametrize("size", [(159, 121), (160, 120)])
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
+def test_turned_jpegs_of_odd_sizes(tmp_path: Path, size: tuple[int, int], subsampling: str) -> None:
+    (found,) = shown(save(tmp_path / "a.jpg", scene(*size), 5, subsampling=subsampling, quality=95))
+    assert far(found, scene(*size).transpose(1, 0, 2)) < 3
+
+
+def test_folder_of_differently_turned_images(tmp_path: Path, segmenter: Segmenter) -> None:
+    """Masks, tables and overlays agree, whatever way each image is stored, and so do colors."""
+    picture, truth = disc(160, 120, 45, 75, 28)
+    folder = tmp_path / "eye"
+    folder.mkdir()
+    for number in (1, 2, 3, 4):
+        stored = {1: picture, 2: picture[:, ::-1], 3: picture[::-1, ::-1], 4: picture[::-1]}
+        save(folder / f"{number}.jpg", np.ascontiguousarray(stored[number]), number, quality=95)
+    PIL.Image.fromarray(picture).save(folder / "5.png")
+    options = RunOptions(mask=True, frames=True, metrics=True)
+    out = Path(run_source(folder, tmp_path / "out", segmenter, options).folder)
+    overlays = [frame.to_ndarray(format="rgb24") for _, frame in read_video(out / "overlay.mp4")]
+    masks = [frame.to_ndarray(format="gray") for _, frame in read_video(out / "mask.mkv")]
+    assert len(overlays) == len(masks) == 5
+    for index, (overlay, mask) in enumerate(zip(overlays, masks, strict=True)):
+        assert np.logical_and(mask, truth).sum() / np.logical_or(mask, truth).sum() > 0.9
+        assert far(overlay[25:], overlays[0][25:]) < 3.5
+        assert np.abs(overlay[-10:].astype(int) - picture[-10:]).max() < 8
+        stored_mask = cv2.imread(
+            str(out / "frames" / f"{index:06d}_mask.png"), cv2.IMREAD_GRAYSCALE
+        )
+        assert (stored_mask == mask).mean() > 0.99
+    rows = np.genfromtxt(out / "metrics.csv", delimiter=",", names=True, dtype=None, encoding=None)
+    assert np.ptp(rows["centroid_x"]) < 2
+    assert abs(rows["centroid_x"][0] - 45) < 3
+
+
+def test_avif_grid(tmp_path: Path) -> None:
+    path = write_avif_grid(tmp_path / "a.avif", scene(256, 192), 2, 2)
+    (found,) = shown(path)
+    assert far(found, scene(256, 192)) < 4
+
+
+def test_heic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    path = tmp_path / "a.heic"
+    pillow_heif.from_pillow(PIL.Image.fromarray(scene())).save(path, quality=95)
+    (found,) = shown(path)
+    assert far(found, scene()) < 4
+    monkeypatch.setitem(__import__("sys").modules, "pillow_heif", None)
+    with pytest.raises(SourceError, match=r"HEIC.*a\.heic.*images"):
+        open_source(path)
+
+
+@pytest.mark.parametrize("planar", [False, True])
+@pytest.mark.parametrize("tile", [0, 64])
+def test_layouts_of_tiff(tmp_path: Path, tile: int, planar: bool) -> None:
+    (found,) = shown(write_tiff(tmp_path / "a.tif", [scene()], tile=tile, planar=planar))
+    assert (found == scene()).all()
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"])
+def test_compressions_of_tiff(tmp_path: Path, compression: str) -> None:
+    path = tmp_path / "a.tiff"
+    PIL.Image.fromarray(scene()).save(path, compression=compression)
+    (found,) = shown(path)
+    assert far(found, scene()) < (3 if compression == "jpeg" else 0.01)
+
+
+@pytest.mark.parametrize("suffix", ["tif", "jpg"])
+def test_cmyk(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    PIL.Image.fromarray(scene()).convert("CMYK").save(path)
+    (found,) = shown(path)
+    assert far(found, scene()) < 4
+
+
+def test_pages_are_frames(tmp_path: Path, segmenter: Segmenter) -> None:
+    pages = [scene(), scene()[::-1].copy(), scene()[:, ::-1].copy()]
+    path = write_tiff(tmp_path / "a.tif", pages)
+    assert not is_still(path)
+    assert [far(a, b) for a, b in zip(shown(path), pages, strict=True)] == [0, 0, 0]
+    result = run_source(path, tmp_path / "out", segmenter)
+    assert result.frames == len(read_video(Path(result.folder) / "overlay.mp4")) == 3
+    with open_source(path, start_s=0.04, every=2) as source:
+        assert [frame.index for frame in source] == [1]
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    write_tiff(folder / "a.tif", pages)
+    write_tiff(folder / "b.tif", pages[:1])
+    with open_source(folder) as source:
+        assert [(f.index, round(f.time_s, 2)) for f in source] == [
+            (0, 0), (1, 0.04), (2, 0.08), (3, 0.12),
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("pixels", "extra"),
+    [
+        (np.linspace(0, 65535, 160 * 120).astype(np.uint16), {}),
+        (np.linspace(0, 4095, 160 * 120).astype(np.uint16), {281: 4095}),
+        (np.linspace(0, 255, 160 * 120).astype(np.uint8), {}),
+    ],
+)
+def test_gray_of_16_bits_has_its_whole_range(
+    tmp_path: Path, pixels: Any, extra: dict[int, int]
+) -> None:
+    path = write_tiff(tmp_path / "a.tif", [pixels.reshape(120, 160)], extra=extra)
+    (found,) = shown(path)
+    assert np.abs(found[..., 0].ravel() - np.linspace(0, 255, 160 * 120)).max() <= 2
+    assert (found[..., 0] == found[..., 2]).all()
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_color_of_16_bits(tmp_path: Path, suffix: str) -> None:
+    deep = scene().astype(np.uint16) * 257
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "png":
+        cv2.imwrite(str(path), deep[..., ::-1])
+    else:
+        write_tiff(path, [deep])
+    (found,) = shown(path)
+    assert far(found, scene()) < 1
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_floating_point_is_refused(tmp_path: Path, channels: int) -> None:
+    pixels = scene().astype(np.float32)[..., :channels].squeeze() / 255
+    path = write_tiff(tmp_path / "a.tif", [pixels], sample_format=3)
+    with pytest.raises(SourceError, match=r"a\.tif.*convert"):
+        open_source(path)
+
+
+@pytest.mark.parametrize("suffix", ["webp", "avif", "png"])
+def test_animations_are_frames_at_their_times(
+    tmp_path: Path, segmenter: Segmenter, suffix: str
+) -> None:
+    pictures = [np.full((64, 96, 3), 40 + 60 * i, np.uint8) for i in range(4)]
+    first, *others = map(PIL.Image.fromarray, pictures)
+    path = tmp_path / f"a.{suffix}"
+    first.save(path, save_all=True, append_images=others, duration=[100, 200, 100, 300])
+    with open_source(path) as source:
+        frames = list(source)
+    assert [round(frame.time_s, 3) for frame in frames] == [0, 0.1, 0.3, 0.4]
+    for frame, picture in zip(frames, pictures, strict=True):
+        assert far(frame.rgb(), picture) < 3
+    with open_source(path, start_s=0.1, end_s=0.4) as source:
+        assert [round(frame.time_s, 3) for frame in source] == [0.1, 0.3]
+    result = run_source(path, tmp_path / "out", segmenter)
+    overlay = read_video(Path(result.folder) / "overlay.mp4")
+    assert [round(time, 3) for time, _ in overlay] == [0, 0.1, 0.3, 0.4]
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "bmp", "jp2", "ppm", "tga", "webp", "jfif"])
+def test_a_second_reader_agrees(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    PIL.Image.fromarray(scene()).save(path)
+    with PIL.Image.open(path) as image:
+        truth = np.asarray(image.convert("RGB"))
+    (found,) = shown(path)
+    assert far(found, truth) < 2
+
+
+def test_cut_off_jpeg_is_reported(tmp_path: Path, segmenter: Segmenter) -> None:
+    folder = tmp_path / "eye"
+    folder.mkdir()
+    for name in ("1.jpg", "2.jpg", "3.jpg"):
+        save(folder / name, scene(), quality=95, progressive=name == "3.jpg")
+    result = run_source(folder, tmp_path / "out", segmenter)
+    assert (result.warnings, result.damaged_s) == ([], [])
+    for name in ("2.jpg", "3.jpg"):
+        data = (folder / name).read_bytes()
+        (folder / name).write_bytes(data[: 2 * len(data) // 3])
+    result = run_source(folder, tmp_path / "out", segmenter, RunOptions(overwrite=True))
+    assert (result.frames, result.damaged_s) == (3, [(0.04, 0.04), (0.08, 0.08)])
+    assert [w.split(":")[0] for w in result.warnings] == ["image incomplete"] * 2
+    with pytest.raises(SourceError, match=r"2\.jpg"), open_source(folder, strict=True) as source:
+        list(source)
+
+
+def test_hidden_files_are_no_images(tmp_path: Path) -> None:
+    for name in (".thumb.jpg", "1.jpg", "2.jpg"):
+        save(tmp_path / name, scene(40, 30) if name[0] == "." else scene())
+    (tmp_path / "._1.jpg").write_bytes(b"\0\5\26\7" + bytes(100))
+    with open_source(tmp_path) as source:
+        assert [(f.index, f.size) for f in source] == [(0, (120, 160)), (1, (120, 160))]
+        assert not source.warnings
