@@ -26,7 +26,8 @@ def make(*names: str) -> None:
 
 
 def places(*patterns: str, out: str = OUT, notes: list[str] | None = None) -> dict[str, str]:
-    found = find_sources(patterns, Path(out), ([] if notes is None else notes).append)
+    kept = [] if notes is None else notes
+    found = find_sources(patterns, Path(out), lambda note: kept.append(str(note)))
     return {one.path.as_posix(): one.place.as_posix() for one in found}
 
 
@@ -71,6 +72,37 @@ def test_images_beside_videos_are_passed_over_with_a_word(here: Path) -> None:
         "rec/a.mp4": "a",
     }
     assert notes == []
+
+
+@pytest.mark.parametrize("suffix", ["MOD", "m2v", "divx", "m2t", "qt", "f4v", "dif", "rmvb", "vro"])
+def test_videos_of_any_suffix_are_found(here: Path, suffix: str) -> None:
+    make(f"rec/a.{suffix}")
+    assert places("rec") == places("rec/**") == {f"rec/a.{suffix}": "a"}
+
+
+def test_files_of_other_types_are_counted(here: Path) -> None:
+    notes: list[str] = []
+    make("rec/a.mp4", "rec/notes.txt", "rec/2024/b.mp4", "rec/2024/b.TXT", "rec/2024/index")
+    make("rec/2024/.hidden.txt")
+    for pattern in ("rec", "rec/**"):
+        notes.clear()
+        assert places(pattern, notes=notes) == {"rec/a.mp4": "a", "rec/2024/b.mp4": "2024/b"}
+        (note,) = notes
+        assert note.startswith(f"files of other types passed over: {pattern} (2 .txt, 1 without")
+
+
+def test_links_are_followed_once(here: Path) -> None:
+    make("store/a.mp4", "store/deep/b.mp4", "rec/c.mp4")
+    Path("rec/linked").symlink_to(here / "store")
+    Path("store/deep/back").symlink_to(here / "store")
+    Path("rec/up").symlink_to(here / "rec")
+    wanted = {
+        "rec/c.mp4": "c",
+        "rec/linked/a.mp4": "linked/a",
+        "rec/linked/deep/b.mp4": "linked/deep/b",
+    }
+    assert places("rec") == wanted
+    assert places("rec/**") == wanted
 
 
 def test_outputs_and_hidden_files_are_no_sources(here: Path) -> None:

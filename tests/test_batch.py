@@ -14,6 +14,7 @@ import pytest
 from conftest import moving_discs, write_video
 
 from cornea_stream.batch import task
+from cornea_stream.batch.discover import PassedOver
 from cornea_stream.batch.run_batch import run_batch
 from cornea_stream.batch.summary_csv import Summary
 from cornea_stream.batch.task import Here, Setup, SourceTask, Step, plan_source
@@ -208,3 +209,11 @@ def test_a_stop_after_the_last_result_changes_nothing(
     )
     assert [result.status for result in results] == ["complete"] * 4
     assert code == 0
+
+
+def test_the_summary_lists_what_was_passed_over(tasks: list[SourceTask], tmp_path: Path) -> None:
+    note = PassedOver(tmp_path, "files of other types", "3 .txt", "to process one, name it")
+    Summary(tmp_path, tasks, [note]).write({}, last=True)
+    last = rows(tmp_path)[-1]
+    assert (last["source"], last["status"]) == (str(tmp_path), "passed over")
+    assert "3 .txt" in last["reason"]

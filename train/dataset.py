@@ -61,17 +61,17 @@ def find_pairs(data_dir: Path) -> tuple[list[Pair], list[Problem]]:
         raise SourceError(f"data folder not found: {data_dir}: check data_dir")
     pairs: list[Pair] = []
     problems: list[Problem] = []
-    for folder in sorted(data_dir.rglob("img")):
+    for folder in sorted(_image_folders(data_dir)):
         case = folder.parent
         if not case.name.lower().startswith("case") or not folder.is_dir():
             continue
         try:
-            images = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+            images = sorted(p for p in _visible(folder) if p.suffix.lower() in IMAGE_SUFFIXES)
         except OSError as err:
             raise SourceError(
                 f"data folder cannot be read: {folder}: {err.strerror}: check its permissions"
             ) from err
-        annotations = {p.name: p for p in sorted((case / "ann").glob("*.json"))}
+        annotations = {p.name: p for p in _annotations(case / "ann")}
         for image in images:
             name = image.relative_to(data_dir).as_posix()
             annotation = annotations.pop(f"{image.name}.json", None)
@@ -89,6 +89,28 @@ def find_pairs(data_dir: Path) -> tuple[list[Pair], list[Problem]]:
             "the layout of Cataract-1K"
         )
     return pairs, problems
+
+
+def _image_folders(data_dir: Path) -> list[Path]:
+    """Return the folders `img` below a folder, through symbolic links, each once."""
+    found, seen = [], set()
+    for place, folders, _ in os.walk(data_dir, followlinks=True):
+        real = Path(place).resolve()
+        if real in seen:
+            folders.clear()  # a link to a folder above
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [Path(place, name) for name in folders if name == "img"]
+    return found
+
+
+def _visible(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def _annotations(folder: Path) -> list[Path]:
+    return [p for p in _visible(folder) if p.suffix == ".json"] if folder.is_dir() else []
 
 
 def load_pair(pair: Pair, *, respect_holes: bool = False) -> tuple[Image, Image]:

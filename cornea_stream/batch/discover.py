@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
@@ -18,14 +18,36 @@ from cornea_stream.storage import is_ours
 
 # fmt: off
 VIDEO_SUFFIXES = frozenset({
-    ".264", ".265", ".3g2", ".3gp", ".asf", ".avi", ".dv", ".flv", ".h264", ".h265", ".hevc",
-    ".m2ts", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpe", ".mpeg", ".mpg", ".mts",
-    ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m",
+    ".264", ".265", ".266", ".3g2", ".3gp", ".amv", ".apv", ".asf", ".av1", ".avc", ".avi", ".avs2",
+    ".avs3", ".dav", ".dif", ".divx", ".dv", ".dvr-ms", ".evc", ".f4v", ".flc", ".fli", ".flv",
+    ".gif", ".gxf", ".h261", ".h263", ".h264", ".h265", ".h266", ".h26l", ".hevc", ".insv", ".ismv",
+    ".ivf", ".ivr", ".kux", ".lrv", ".m1v", ".m2p", ".m2t", ".m2ts", ".m2v", ".m4v", ".mj2",
+    ".mjpeg", ".mjpg", ".mk3d", ".mkv", ".mod", ".mov", ".mp2v", ".mp4", ".mpe", ".mpeg", ".mpg",
+    ".mpv", ".mts", ".mxf", ".mxg", ".nsv", ".nut", ".obu", ".ogm", ".ogv", ".pva", ".qt", ".rcv",
+    ".rm", ".rmvb", ".ser", ".tod", ".tp", ".trp", ".ts", ".ty", ".ty+", ".vc1", ".viv", ".vob",
+    ".vro", ".vvc", ".webm", ".wmv", ".wtv", ".xmv", ".xvid", ".y4m", ".yop",
 })
 # fmt: on
-"""Suffixes of videos in searched folders; files named directly can have any suffix."""
+"""Suffixes of videos in searched folders; files named directly can have any suffix.
 
-Note: TypeAlias = Callable[[str], None]
+Those of FFmpeg's demuxers that mean video and nothing else, and those of camcorders.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """Files of a searched folder that are not processed, and why."""
+
+    folder: Path
+    kind: str
+    files: str
+    advice: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} passed over: {self.folder} ({self.files}): {self.advice}"
+
+
+Note: TypeAlias = Callable[[PassedOver], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +64,11 @@ def find_sources(
     """Return the sources that `patterns` (files, folders, globs) name, each once, in their order.
 
     A folder stands for the videos at any depth below it, and for the folders at any depth that hold
-    images, each of which is one source. Images beside a video (covers, thumbnails) are passed over,
-    and `on_note` gets a sentence about them. Structure is kept: `2024/a.mp4` below the folder goes
-    to `2024/a`, and so with a glob below its first wildcard. Hidden files, `output_dir` and the
-    outputs of earlier runs (folders with a run.json) are passed over.
+    images, each of which is one source. Images beside a video (covers, thumbnails) and files with
+    other suffixes are passed over, and `on_note` gets them. Symbolic links are followed, each
+    folder once. Structure is kept: `2024/a.mp4` below the folder goes to `2024/a`, and so with a
+    glob below its first wildcard. Hidden files, `output_dir` and the outputs of earlier runs
+    (folders with a run.json) are passed over.
     Sources that would share a place get longer ones, in whatever order they are given: `a.avi` and
     `a.mp4`, or `2023/a` and `2024/a`.
     Raises SourceError if a pattern matches nothing, and UsageError if places cannot be unique.
@@ -66,35 +89,65 @@ def find_sources(
 def _matches(pattern: str, output_dir: Path, on_note: Note) -> Iterator[Found]:
     """Yield what one argument names."""
     path = Path(pattern)
+    others: Counter[str] = Counter()
     if path.is_dir():
-        yield from _in_folder(path, Path(source_name(path)), Path(), output_dir, on_note)
+        search = _Search(output_dir, on_note, others)
+        yield from _in_folder(path, Path(source_name(path)), Path(), search)
     elif glob.has_magic(pattern) and not path.exists():
-        yield from _in_glob(pattern, output_dir, on_note)
+        yield from _in_glob(pattern, _Search(output_dir, on_note, others))
     else:
         yield Found(path, Path(_stem(path)))
+    if others:
+        files = ", ".join(f"{count} {suffix}" for suffix, count in sorted(others.items()))
+        advice = "to process one, name it: any suffix is tried then"
+        on_note(PassedOver(path, "files of other types", files, advice))
 
 
-def _in_glob(pattern: str, output_dir: Path, on_note: Note) -> Iterator[Found]:
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """What searches share: the output folder, whom to tell, and the suffixes passed over."""
+
+    output_dir: Path
+    on_note: Note
+    others: Counter[str]
+
+    def is_output(self, folder: Path) -> bool:
+        return folder.resolve() == self.output_dir.resolve() or is_ours(folder)
+
+    def pass_over(self, path: Path) -> None:
+        self.others[path.suffix.lower() or "without suffix"] += 1
+
+
+def _in_glob(pattern: str, search: _Search) -> Iterator[Found]:
     paths = sorted(map(Path, glob.glob(pattern, recursive=True)))  # noqa: PTH207 (absolute too)
     if not paths:
         raise SourceError(f"no file matches: {pattern}: check the pattern")
     base = Path(*takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
-    for path in paths:
+    recursive = "**" in pattern
+    for path in _each_once(paths) if recursive else paths:
         place = path.relative_to(base)
-        if any(_is_output(base / folder, output_dir) for folder in [*place.parents][:-1]):
+        if any(search.is_output(base / folder) for folder in [*place.parents][:-1]):
             continue
         if path.is_dir():
-            if "**" not in pattern:  # which matches what is in the folder as well
-                yield from _in_folder(path, place, place, output_dir, on_note)
-        elif "**" not in pattern or _is_video(path) or is_image(path):
+            if not recursive:  # else what is in the folder matches as well
+                yield from _in_folder(path, place, place, search)
+        elif not recursive or _is_video(path) or is_image(path):
             yield Found(path, place.parent / _stem(path))
+        else:
+            search.pass_over(path)
 
 
-def _in_folder(
-    folder: Path, name: Path, place: Path, output_dir: Path, on_note: Note
-) -> Iterator[Found]:
+def _each_once(paths: list[Path]) -> list[Path]:
+    """Return the shortest path of each file: links to folders above give the others."""
+    shortest: dict[Path, Path] = {}
+    for path in sorted(paths, key=lambda path: len(path.parts)):
+        shortest.setdefault(path.resolve(), path)
+    return sorted(shortest.values())
+
+
+def _in_folder(folder: Path, name: Path, place: Path, search: _Search) -> Iterator[Found]:
     """Yield what is in a folder: itself at `name`, and what lies below it, below `place`."""
-    for path in _search(folder, output_dir, set(), on_note):
+    for path in _below(folder, set(), search):
         below = path.relative_to(folder)
         if path == folder:
             yield Found(path, name)
@@ -102,7 +155,7 @@ def _in_folder(
             yield Found(path, place / (below if path.is_dir() else below.parent / _stem(path)))
 
 
-def _search(folder: Path, output_dir: Path, seen: set[Path], on_note: Note) -> list[Path]:
+def _below(folder: Path, seen: set[Path], search: _Search) -> list[Path]:
     """Return the videos and the folders of images at or below `folder`, sorted."""
     seen.add(folder.resolve())  # symbolic links can form cycles
     try:
@@ -113,22 +166,18 @@ def _search(folder: Path, output_dir: Path, seen: set[Path], on_note: Note) -> l
     images, videos, below = 0, [], []
     for path in (folder / name for name in names):
         if path.is_dir():
-            if path.resolve() not in seen and not _is_output(path, output_dir):
-                below += _search(path, output_dir, seen, on_note)
+            if path.resolve() not in seen and not search.is_output(path):
+                below += _below(path, seen, search)
         elif _is_video(path):
             videos.append(path)
         elif is_image(path):
             images += 1
+        else:
+            search.pass_over(path)
     if images and videos:
-        on_note(
-            f"images beside videos passed over: {folder} ({images}): name them, or move them to a "
-            "folder of their own"
-        )
+        advice = "name them, or move them to a folder of their own"
+        search.on_note(PassedOver(folder, "images beside videos", str(images), advice))
     return sorted([*([folder] if images and not videos else []), *videos, *below])
-
-
-def _is_output(folder: Path, output_dir: Path) -> bool:
-    return folder.resolve() == output_dir.resolve() or is_ours(folder)
 
 
 def _is_video(path: Path) -> bool:

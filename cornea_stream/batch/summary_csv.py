@@ -1,4 +1,4 @@
-"""summary.csv: one row per source of an archive, with its result."""
+"""summary.csv: one row per source of an archive, with its result, and what was passed over."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from cornea_stream.batch.discover import PassedOver
 from cornea_stream.batch.task import Task
 from cornea_stream.errors import OutputError
 from cornea_stream.report import Failure
@@ -23,10 +24,12 @@ _EVERY_S = 5.0
 class Summary:
     """Keeps summary.csv up to date during a batch; the file is always complete."""
 
-    def __init__(self, folder: Path, tasks: Sequence[Task]) -> None:
+    def __init__(
+        self, folder: Path, tasks: Sequence[Task], passed_over: Sequence[PassedOver] = ()
+    ) -> None:
         """Replace an earlier summary. Raises OutputError if the file is something else."""
         self.path = folder / NAME
-        self._tasks = tasks
+        self._tasks, self._passed_over = tasks, passed_over
         self._written = float("-inf")
         if self.path.exists() and not _is_summary(self.path):
             raise OutputError(
@@ -45,6 +48,7 @@ class Summary:
         rows = csv.writer(text, lineterminator="\n")
         rows.writerow(COLUMNS)
         rows.writerows(_row(task, results.get(task)) for task in self._tasks)
+        rows.writerows((n.folder, "", "passed over", "", "", "", n) for n in self._passed_over)
         with output_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
         write_file(self.path, text.getvalue().encode(errors="surrogateescape"))

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cornea_stream.batch.discover import PassedOver
 from cornea_stream.batch.run_batch import run_batch
 from cornea_stream.batch.summary_csv import Summary
 from cornea_stream.batch.task import Executor, SourceTask, Step
@@ -36,6 +37,7 @@ def run_and_report(
     quiet: bool,
     verbose: bool,
     as_json: bool,
+    passed_over: Sequence[PassedOver] = (),
 ) -> int:
     """Run `tasks`, show progress and results, and return the exit code.
 
@@ -43,7 +45,7 @@ def run_and_report(
     """
     began = time.perf_counter()
     errors = Console(stderr=True)
-    summary = Summary(output_dir, tasks) if len(tasks) > 1 else None
+    summary = Summary(output_dir, tasks, passed_over) if len(tasks) > 1 else None
     with _stop_on_interrupt(errors) as stop, progress_bar(tasks, errors, disable=quiet) as bar:
 
         def show(step: Step) -> None:

@@ -177,7 +177,7 @@ def run(
 
     Ctrl-C finishes the frames in flight and closes the outputs so that they play.
     """
-    from cornea_stream.batch.discover import find_sources
+    from cornea_stream.batch.discover import PassedOver, find_sources
     from cornea_stream.batch.process_pool import executor_for
     from cornea_stream.batch.task import Executor, Setup, plan_source
     from cornea_stream.chunks.executor import ChunkingExecutor
@@ -226,7 +226,10 @@ def run(
     )
     options.check()
 
-    def warn(note: str) -> None:
+    passed_over: list[PassedOver] = []
+
+    def warn(note: PassedOver) -> None:
+        passed_over.append(note)
         if not quiet:
             typer.secho(f"Warning: {note}", fg=typer.colors.YELLOW, err=True)
 
@@ -268,7 +271,15 @@ def run(
         executor = ChunkingExecutor(executor, chunk_s, smooth=smooth)
     options = replace(options, streams=claim_stdout(streams))
     tasks = [plan_source(source, place, options, masks) for source, place in places]
-    code = run_and_report(tasks, executor, folder, quiet=quiet, verbose=verbose, as_json=json_)
+    code = run_and_report(
+        tasks,
+        executor,
+        folder,
+        quiet=quiet,
+        verbose=verbose,
+        as_json=json_,
+        passed_over=passed_over,
+    )
     raise typer.Exit(code)
 
 

@@ -146,6 +146,18 @@ def test_layouts(tmp_path: Path, middle: str) -> None:
     assert [p.case for p in find_pairs(tmp_path)[0]] == ["case7"]
 
 
+def test_hidden_files_are_no_frames_and_links_are_followed(tmp_path: Path) -> None:
+    write_pair(tmp_path / "store" / "case7", "x.png", *eye(1))
+    (tmp_path / "store" / "case7" / "img" / "._x.png").write_bytes(b"\0\5\26\7")
+    (tmp_path / "store" / "case7" / "ann" / "._x.png.json").write_bytes(b"\0\5\26\7")
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "linked").symlink_to(tmp_path / "store")
+    (tmp_path / "store" / "back").symlink_to(data)
+    pairs, problems = find_pairs(data)
+    assert ([pair.name for pair in pairs], problems) == (["linked/case7/img/x.png"], [])
+
+
 @pytest.mark.skipif(not (SHARED / "data").exists(), reason="the real frames are not here")
 def test_real_frames(tmp_path: Path) -> None:
     cache = open_cache(SHARED / "data" / "cataract1k_mini", tmp_path, 128)
