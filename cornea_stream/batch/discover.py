@@ -14,6 +14,7 @@ from typing import TypeAlias
 from cornea_stream.errors import SourceError, UsageError
 from cornea_stream.media.frame import source_name
 from cornea_stream.sources import is_image
+from cornea_stream.sources.dicom import SUFFIXES as DICOM_SUFFIXES
 from cornea_stream.storage import is_ours
 
 # fmt: off
@@ -181,7 +182,7 @@ def _below(folder: Path, seen: set[Path], search: _Search) -> list[Path]:
 
 
 def _is_video(path: Path) -> bool:
-    return path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir()
+    return path.suffix.lower() in VIDEO_SUFFIXES | DICOM_SUFFIXES and not path.is_dir()
 
 
 def _stem(path: Path) -> str:

@@ -96,12 +96,16 @@ def check_scale(white_to_white_mm: float | None, mm_per_px: float | None) -> Non
 def choose_scale(
     white_to_white_mm: float | None, mm_per_px: float | None, info: MediaInfo
 ) -> Scale | WhiteToWhite | None:
-    """Return the pixel spacing for a source or its estimator; None if neither is requested."""
+    """Return the pixel spacing requested or stated by the source, its estimator, or None."""
     aspect = float(info.upright_aspect or 1)
     if white_to_white_mm is not None:
         return WhiteToWhite(white_to_white_mm, aspect)
     if mm_per_px is not None:
         return Scale(mm_per_px, "given", aspect)
+    if info.mm_per_px is not None:
+        stored_aspect = float(info.sample_aspect_ratio or 1)
+        height = info.mm_per_px * (stored_aspect if info.orientation.sideways else 1)
+        return Scale(height, "pixel spacing of the file", aspect)
     return None
 
 

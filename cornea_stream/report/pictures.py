@@ -19,6 +19,7 @@ from cornea_stream.report.records import Records
 from cornea_stream.report.runs import Run
 from cornea_stream.report.stills import frames_at, zero_of
 from cornea_stream.sources.containers import open_media
+from cornea_stream.sources.dicom import is_dicom
 from cornea_stream.sources.fingerprint import fingerprint
 
 # What Chromium, Firefox or Safari can play; the page handles browsers that cannot.
@@ -115,6 +116,8 @@ def _obstacle(run: Run, original: Path, still: bool) -> str | None:
 
 
 def _unplayable(path: Path) -> str | None:
+    if is_dicom(path):
+        return "browsers do not play DICOM files"
     try:
         with open_media(path) as container:
             stream = container.streams.video[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import av
 from av.codec.hwaccel import HWAccel
@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 
 from cornea_stream.errors import SourceError, check_number
 from cornea_stream.media.address import Address
+from cornea_stream.sources.dicom import EmbeddedVideo, is_dicom, read_header
 
 MAX_MEGAPIXELS = 64.0
 """Default limit of the frame size: 8K has 33 megapixels, a decompression bomb has billions."""
@@ -46,11 +47,15 @@ def open_media(
         "format_whitelist": self_contained_formats(),
         "pattern_type": "none",  # a name like %d.jpg means one file, not a series
     }
+    in_dicom = is_dicom(path)
+    if in_dicom and (rate := read_header(path).rate):
+        options["framerate"] = str(rate)  # a raw stream has none of its own
     try:
         # `file:` keeps names like "a:b.mp4" from being read as a protocol. The limit is set here
         # too, because FFmpeg already decodes frames while it probes the file.
-        container = av.open(
-            f"file:{path}", options=options | limit, hwaccel=hwaccel, metadata_errors="replace"
+        opened: Any = EmbeddedVideo(path) if in_dicom else f"file:{path}"
+        container: InputContainer = av.open(
+            opened, "r", options=options | limit, hwaccel=hwaccel, metadata_errors="replace"
         )
     except PermissionError as err:
         raise SourceError(
@@ -62,6 +67,8 @@ def open_media(
             "(playlists are not followed), or damaged (an mp4 whose recording was cut off lacks "
             "its index): copy it again, or convert it with the software of the recorder"
         ) from err
+    if in_dicom:
+        container.metadata.clear()  # whatever the title says, it may name the patient
     limit_pictures(container, limit)
     return container
 
@@ -80,10 +87,15 @@ def known(streams: Iterable[_Stream]) -> list[_Stream]:
 def check_size(stream: VideoStream, path: Path | Address, max_megapixels: float) -> None:
     """Raise SourceError if the frame size in the header exceeds the limit."""
     if stream.width * stream.height > 1e6 * max_megapixels:
-        raise SourceError(
-            f"frame too large: {path}: {stream.width}x{stream.height} is more than "
-            f"{max_megapixels:g} megapixels: if the size is real, raise max_megapixels"
-        )
+        raise too_large(stream.width, stream.height, path, max_megapixels)
+
+
+def too_large(width: int, height: int, path: Path | Address, max_megapixels: float) -> SourceError:
+    """Return the error for frames above the limit."""
+    return SourceError(
+        f"frame too large: {path}: {width}x{height} is more than {max_megapixels:g} megapixels: "
+        "if the size is real, raise max_megapixels"
+    )
 
 
 def reason(err: BaseException) -> str:

@@ -12,11 +12,12 @@ from pathlib import Path
 from cornea_stream.errors import SourceError
 from cornea_stream.media.frame import Frame, MediaInfo
 from cornea_stream.sources.base import Source
+from cornea_stream.sources.dicom import Spacing
 from cornea_stream.sources.read_options import ReadOptions
 from cornea_stream.sources.stills import Still, count_images, is_image, open_still
 
 RATE = Fraction(25)
-_MILLISECOND = Fraction(1, 1000)
+_FINE = Fraction(1, 90000)
 
 
 class ImageSource(Source):
@@ -45,6 +46,7 @@ class ImageSource(Source):
         self._count = sum(map(self._is_chosen, range(count)))
         self._duration_s: float | None = float(count / RATE)
         self._time_base, self._rate = 1 / RATE, RATE
+        self._spacing: Spacing | None = None
         frames = self._decode()
         first = next(frames, None)
         if first is None:
@@ -63,6 +65,8 @@ class ImageSource(Source):
             rate=self._rate,
             duration_s=self._duration_s,
             frame_count=count,
+            sample_aspect_ratio=self._spacing.aspect if self._spacing else None,
+            mm_per_px=self._spacing.height_mm if self._spacing else None,
             color_range=int(first.video.color_range),
             colorspace=int(first.video.colorspace),
         )
@@ -99,6 +103,7 @@ class ImageSource(Source):
                 index += 1
                 continue
             with still:
+                self._spacing = self._spacing or still.spacing
                 if still.is_animation and len(self._files) == 1:
                     yield from self._play(still)
                     return
@@ -109,15 +114,15 @@ class ImageSource(Source):
 
     def _play(self, still: Still) -> Iterator[Frame]:
         """Yield the chosen frames of an animation at its own times."""
-        self._time_base, self._duration_s = _MILLISECOND, None
+        self._time_base, self._duration_s = _FINE, None
         start_s, end_s = self._reading.start_s or 0.0, self._reading.end_s
-        time_ms, chosen = 0, 0
+        time_s, chosen = 0.0, 0
         for page in range(still.count):
-            for frame in self._read(still, page, page, time_ms):
-                shown_ms = max(1, round(1000 * (still.duration_s or float(1 / RATE))))
+            for frame in self._read(still, page, page, round(time_s / _FINE)):
+                shown_s = still.duration_s or float(1 / RATE)
                 if page == 0:
-                    self._rate = Fraction(1000, shown_ms)
-                time_ms += shown_ms
+                    self._rate = Fraction(1 / shown_s).limit_denominator(1001)
+                time_s += shown_s
                 if start_s <= frame.time_s and (end_s is None or frame.time_s < end_s):
                     if chosen % self._reading.every == 0:
                         yield frame

@@ -14,7 +14,7 @@ from cornea_stream.sources.images import ImageSource
 from cornea_stream.sources.live import RECONNECT_S, LiveSource
 from cornea_stream.sources.nvdec import NvdecSource, check_decoder
 from cornea_stream.sources.read_options import ReadOptions
-from cornea_stream.sources.stills import is_image
+from cornea_stream.sources.stills import holds_images
 from cornea_stream.sources.video import VideoSource
 
 
@@ -74,6 +74,6 @@ def open_reading(
     if address:
         return VideoSource(address, reading, stop=stop)
     path = Path(str(path))
-    if path.is_dir() or is_image(path):
+    if path.is_dir() or holds_images(path):
         return ImageSource(path, reading)
     return NvdecSource(path, reading) if decoder == "nvdec" else VideoSource(path, reading)

@@ -19,7 +19,8 @@ from PIL import Image, UnidentifiedImageError
 from cornea_stream.errors import SourceError
 from cornea_stream.media.orientation import EXIF, UPRIGHT, Orientation, display_matrix, upright
 from cornea_stream.media.planes import turned_upright
-from cornea_stream.sources.containers import open_media, reason
+from cornea_stream.sources import dicom
+from cornea_stream.sources.containers import open_media, reason, too_large
 
 _HEIF = frozenset({".heic", ".heif", ".hif"})
 _ANIMATIONS = frozenset({".avif", ".png", ".webp"})
@@ -40,14 +41,22 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES
 
 
+def holds_images(path: Path) -> bool:
+    """Whether `path` is an image file, or a DICOM file with images instead of a video."""
+    return is_image(path) or (dicom.is_dicom(path) and not dicom.read_header(path).is_video)
+
+
 def is_still(path: Path) -> bool:
     """Whether `path` is a file with one image, not with several pages or frames."""
-    return is_image(path) and path.is_file() and count_images(path) == 1
+    try:
+        return path.is_file() and holds_images(path) and count_images(path) == 1
+    except SourceError:
+        return False  # a run will fail for the same reason
 
 
 def count_images(path: Path) -> int:
     """Return the number of images in a file by its header; 1 if it cannot be read."""
-    if path.suffix.lower() not in _MAY_HOLD_SEVERAL:
+    if is_image(path) and path.suffix.lower() not in _MAY_HOLD_SEVERAL:
         return 1
     try:
         with open_still(path, math.inf) as still:
@@ -58,6 +67,8 @@ def count_images(path: Path) -> int:
 
 def open_still(path: Path, max_megapixels: float) -> Still:
     """Open an image file. Raises SourceError, also for images above `max_megapixels`."""
+    if not is_image(path):
+        return _DicomStill(path, max_megapixels)
     if path.suffix.lower() in _BY_PILLOW or _is_animated_png(path):
         return _PillowStill(path, max_megapixels)
     return _FfmpegStill(path, max_megapixels)
@@ -67,7 +78,7 @@ class Still(ABC):
     """The `count` images of the open file `path`.
 
     `damaged` tells whether the last one that was read is incomplete. `duration_s` is how long an
-    animation shows it, and None for pages.
+    animation shows it, and None for pages. `spacing` is the size of a pixel, if known.
     """
 
     path: Path
@@ -75,6 +86,7 @@ class Still(ABC):
     is_animation = False
     damaged = False
     duration_s: float | None = None
+    spacing: dicom.Spacing | None = None
 
     @abstractmethod
     def read(self, page: int) -> av.VideoFrame:
@@ -158,10 +170,7 @@ class _PillowStill(Still):
         width, height = self._image.size
         if width * height > 1e6 * max_megapixels:
             self.close()
-            raise SourceError(
-                f"frame too large: {path}: {width}x{height} is more than {max_megapixels:g} "
-                "megapixels: if the size is real, raise max_megapixels"
-            )
+            raise too_large(width, height, path, max_megapixels)
 
     def read(self, page: int) -> av.VideoFrame:
         """Return a page or frame."""
@@ -196,6 +205,33 @@ class _PillowStill(Still):
                 "an unusual kind, or is damaged: convert it to PNG"
             )
         return SourceError(f"{self.path}: {reason(err)}: the file is damaged: copy it again")
+
+
+class _DicomStill(Still):
+    """The images of a DICOM file; several are a film."""
+
+    def __init__(self, path: Path, max_megapixels: float) -> None:
+        self.path, self._header = path, dicom.read_header(path)
+        header = self._header
+        if header.width * header.height > 1e6 * max_megapixels:
+            raise too_large(header.width, header.height, path, max_megapixels)
+        self.count, self.spacing = header.count, header.spacing
+        self.is_animation = header.count > 1
+        self._images = dicom.read_images(path, header)
+
+    def read(self, page: int) -> av.VideoFrame:
+        """Return the next image; `page` counts up."""
+        shown = self._header.durations_s
+        steady_s = float(1 / self._header.rate) if self._header.rate else None
+        self.duration_s = shown[page] if page < len(shown) else steady_s
+        image = next(self._images, None)
+        if image is None:
+            raise SourceError(f"{self.path}: fewer images than announced: copy it again")
+        return av.VideoFrame.from_ndarray(image, "rgb24" if image.ndim == 3 else "gray16le")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._images.close()
 
 
 def _exif_orientation(image: Image.Image) -> Orientation:

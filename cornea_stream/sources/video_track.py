@@ -18,6 +18,7 @@ from cornea_stream.media.address import Address
 from cornea_stream.media.frame import MediaInfo
 from cornea_stream.media.orientation import orientation_of
 from cornea_stream.sources.containers import check_size, known, open_media
+from cornea_stream.sources.dicom import is_dicom, read_header
 from cornea_stream.sources.network import open_address
 from cornea_stream.sources.rate import frame_rate
 from cornea_stream.sources.start_time import start_time
@@ -142,6 +143,9 @@ def describe(
     audio = main_audio(container)
     orientation = orientation_of(first)
     address = path if isinstance(path, Address) else None
+    spacing = None
+    if isinstance(path, Path) and is_dicom(path):
+        spacing = read_header(path).spacing
     return MediaInfo(
         path=path if isinstance(path, Path) else None,
         kind="stream" if address else "video",
@@ -155,7 +159,7 @@ def describe(
         frame_count=stream.frames or None,
         rotation=orientation.rotation,
         mirrored=orientation.mirrored,
-        sample_aspect_ratio=stream.sample_aspect_ratio or None,
+        sample_aspect_ratio=(spacing and spacing.aspect) or stream.sample_aspect_ratio or None,
         color_range=int(first.color_range),
         colorspace=int(first.colorspace),
         color_primaries=int(first.color_primaries),
@@ -163,4 +167,5 @@ def describe(
         audio_codec=audio.codec_context.name if audio else None,
         video_track=container.streams.video.index(stream),
         address=str(address) if address else None,
+        mm_per_px=spacing.height_mm if spacing else None,
     )
