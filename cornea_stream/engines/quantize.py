@@ -108,8 +108,9 @@ def _quantize(model: Any, images: Sequence[Image]) -> Any:
             nncf.Dataset([image[None] for image in images]),
             subset_size=len(images),
             fast_bias_correction=False,
-            # The last layer makes the logits: it is cheap, and the threshold is sensitive to them.
-            ignored_scope=nncf.IgnoredScope(names=[convolutions[-1]]),
+            # Both ends are cheap and sensitive: the first layer of an EfficientNet has channels of
+            # very different ranges, and the last one makes the logits that are thresholded.
+            ignored_scope=nncf.IgnoredScope(names=[convolutions[0], convolutions[-1]]),
         )
 
 
