@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from av.video.reformatter import ColorRange, Colorspace
@@ -75,13 +76,25 @@ def test_half_green_inside_untouched_outside_legend_in_the_corner(tmp_path: Path
     plain = found.frame.rgb().astype(int)
     image = paint_rgb(found, GREEN, 0.5).astype(int)
     inside = found.mask > 0
+    core = cv2.erode(found.mask, np.ones((3, 3), np.uint8)) > 0
     below = np.s_[60:]
     expected = (plain + np.array(GREEN)) / 2
-    assert np.abs(image[below][inside[below]] - expected[below][inside[below]]).max() <= 1
+    assert np.abs(image[below][core[below]] - expected[below][core[below]]).max() <= 1
     assert np.array_equal(image[below][~inside[below]], plain[below][~inside[below]])
     legend = image[:25, :90]
     assert (np.all(legend == GREEN, axis=2)).sum() > 50  # the swatch
     assert (legend.min(axis=2) > 200).sum() > 20  # the white letters
+
+
+def test_edge_of_the_overlay_is_blended_pixel_by_pixel(tmp_path: Path) -> None:
+    found = segmentation(tmp_path, 320, 240, "yuv444p", 0)
+    plain = found.frame.rgb().astype(float)
+    image = paint_rgb(found, (255, 0, 0), 1.0).astype(float)
+    share = (image[..., 0] - plain[..., 0]) / np.maximum(255 - plain[..., 0], 1)
+    edge = (found.mask > 0) & (cv2.erode(found.mask, np.ones((3, 3), np.uint8)) == 0)
+    edge[:60] = False  # the legend
+    assert 0.3 < share[edge].min() < 0.7
+    assert share[edge].max() < 0.95
 
 
 @pytest.mark.parametrize("opacity", [0.0, 0.25, 1.0])

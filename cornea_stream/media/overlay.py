@@ -75,11 +75,19 @@ def _blend(
     columns = np.flatnonzero(mask[top:bottom].max(axis=0))
     left, right = int(columns[0]) & ~1, _even(int(columns[-1]) + 1)
     part = mask[top:bottom, left:right]
+    # Pixels along the edge take part of the color, by how much of what is around them is inside.
+    cover = cv2.bitwise_and(cv2.blur(part, (3, 3)), part)
     for plane, value in zip(planes, values, strict=True):
         step = mask.shape[1] // plane.shape[1]
         region = plane[top // step : bottom // step, left // step : right // step]
+        size = (region.shape[1], region.shape[0])
+        share = cover if step == 1 else cv2.resize(cover, size, interpolation=cv2.INTER_AREA)
         blended = cv2.convertScaleAbs(region, alpha=1 - opacity, beta=value * opacity)
-        cv2.copyTo(blended, np.ascontiguousarray(part[::step, ::step]), region)
+        # Of a flat array of truth values, NumPy finds the few that are set four times faster.
+        edge = np.divmod(np.flatnonzero(cv2.inRange(share, 1, 254) != 0), size[0])
+        before, weight = region[edge], share[edge] / np.float32(255)
+        cv2.copyTo(blended, cv2.compare(share, 255, cv2.CMP_EQ), region)
+        region[edge] = np.rint(before + (blended[edge] - before.astype(np.float32)) * weight)
 
 
 def _copy_to_even_size(video: av.VideoFrame) -> av.VideoFrame:
