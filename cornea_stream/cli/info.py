@@ -16,14 +16,17 @@ def info(
     path: Annotated[
         Path | None, typer.Argument(help="A video, image, folder of images or checkpoint.")
     ] = None,
+    scan: Annotated[
+        bool, typer.Option("--scan", help="Read a source through: all frames, times and damage.")
+    ] = False,
     quiet: opt.Quiet = False,
     json_: opt.Json = False,
 ) -> None:
-    """Describe this installation (for bug reports), a source or a checkpoint."""
+    """Describe this installation (for bug reports), a source as a run reads it, or a checkpoint."""
     from cornea_stream.diagnostics.installation import describe_installation
     from cornea_stream.runs.environment import describe_path
 
-    facts = describe_installation() if path is None else describe_path(path)
+    facts = describe_installation() if path is None else describe_path(path, scan=scan)
     if json_:
         typer.echo(json.dumps(facts, indent=2, default=str))
     elif not quiet:

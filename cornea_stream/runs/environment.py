@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -39,8 +38,10 @@ def machine() -> str:
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
 
 
-def describe_path(path: Path) -> dict[str, Any]:
+def describe_path(path: Path, *, scan: bool = False) -> dict[str, Any]:
     """Return the properties of a source or a checkpoint without processing it.
+
+    With `scan`, a source is read through.
 
     Raises SourceError or CheckpointError if it cannot be read.
     """
@@ -55,7 +56,6 @@ def describe_path(path: Path) -> dict[str, Any]:
             "sha256": checkpoint.sha256,
             **checkpoint.metadata,
         }
-    from cornea_stream.sources import open_source
+    from cornea_stream.runs.source_facts import describe_source
 
-    with open_source(path) as source:
-        return asdict(source.info)
+    return describe_source(path, scan=scan)

@@ -15,7 +15,24 @@ _RAW_TICK = Fraction(1, 1200000)
 
 def frame_rate(stream: VideoStream) -> Fraction:
     """Return the average, else the guessed or the base rate, whichever is plausible, else 25."""
-    rates = [stream.average_rate, stream.guessed_rate, stream.base_rate]
+    return next((r for r in _rates(stream).values() if r and _is_plausible(r)), FALLBACK_RATE)
+
+
+def rate_basis(stream: VideoStream) -> str:
+    """Return in words which of them `frame_rate` gives."""
+    return next((name for name, rate in _rates(stream).items() if _is_plausible(rate)), "assumed")
+
+
+def _rates(stream: VideoStream) -> dict[str, Fraction | None]:
+    rates = {
+        "average of the times": stream.average_rate,
+        "guessed from times and header": stream.guessed_rate,
+        "smallest step of the times": stream.base_rate,
+    }
     if stream.time_base == _RAW_TICK:
-        del rates[0]
-    return next((rate for rate in rates if rate and 0 < rate <= _HIGHEST_RATE), FALLBACK_RATE)
+        del rates["average of the times"]
+    return rates
+
+
+def _is_plausible(rate: Fraction | None) -> bool:
+    return rate is not None and 0 < rate <= _HIGHEST_RATE
