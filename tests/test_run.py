@@ -129,16 +129,36 @@ def test_audio_is_copied_bit_by_bit(tmp_path: Path, segmenter: Segmenter, codec:
     assert result.warnings == []
 
 
-def test_audio_that_mp4_cannot_hold_is_left_out_with_a_warning(
-    tmp_path: Path, segmenter: Segmenter
+@pytest.mark.parametrize("start_s", [None, 0.4])
+def test_audio_that_mp4_cannot_hold_is_encoded(
+    tmp_path: Path, segmenter: Segmenter, start_s: float | None
 ) -> None:
-    path = write_video(tmp_path / "v.mkv", moving_discs(5), audio="tta")
-    result, out = run(path, segmenter, RunOptions())
-    assert len(read_video(out / "overlay.mp4")) == 5
-    assert any("no audio in" in warning for warning in result.warnings)
+    path = write_video(tmp_path / "v.mov", moving_discs(50), audio="pcm_mulaw")
+    result, out = run(path, segmenter, RunOptions(start_s=start_s))
+    assert result.warnings == [
+        "the audio of overlay.mp4 is encoded to AAC: mp4 does not support pcm_mulaw"
+    ]
+    waves = [heard(file) for file in (path, out / "overlay.mp4")]
+    begin = int(48000 * (start_s or 0))
+    source, copy = waves[0][begin + 9600 : begin + 48000], waves[1][9600:48000]
+    assert np.corrcoef(source, copy)[0, 1] > 0.99
+    assert len(waves[1]) == pytest.approx(len(waves[0]) - begin, abs=2500)
 
 
-@pytest.mark.parametrize("rotation", [90, 180, 270])
+def heard(path: Path) -> np.ndarray:
+    """Return the audio from time 0 on."""
+    wave = np.zeros(48000 * 4)
+    end = 0
+    with av.open(str(path)) as container:
+        for frame in container.decode(audio=0):
+            channels = 1 if frame.format.is_planar else frame.layout.nb_channels
+            samples = frame.to_ndarray()[0, ::channels].astype(float)
+            begin = round(48000 * frame.time)
+            end = begin + len(samples)
+            wave[max(0, begin) : end] = samples[max(0, -begin) :]
+    return wave[:end]
+
+
 def test_turned_videos_stay_turned(tmp_path: Path, segmenter: Segmenter, rotation: int) -> None:
     picture, mask = disc(160, 120, 50, 40, 25)
     path = write_video(

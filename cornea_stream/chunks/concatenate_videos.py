@@ -92,7 +92,7 @@ class _CopyMuxer(Muxer):
     def flush(self) -> None:
         """Add the rest of the audio."""
         if self._audio:
-            self._audio.copy_until(float("inf"))
+            self._audio.flush()
 
     def _start_copy(self, template: VideoStream, first: int) -> VideoStream:
         self._shift_to_zero(first)

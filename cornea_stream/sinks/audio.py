@@ -1,4 +1,4 @@
-"""Copies the audio of the source packet by packet."""
+"""Adds the audio of the source to an output: copied, or else encoded."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from av.packet import Packet as AnyPacket
 from av.video.stream import VideoStream
 
 from cornea_stream.errors import SourceError
+from cornea_stream.sinks.aac import AacEncoder
 from cornea_stream.sources.containers import open_media
 from cornea_stream.sources.discontinuity import Joints, Recordings, move
 from cornea_stream.sources.start_time import start_ticks, start_time
@@ -29,7 +30,10 @@ _MOST_HELD = 1000
 
 
 class AudioCopy:
-    """Feeds the first audio stream of a file into an output container, without re-encoding.
+    """Feeds the main audio stream of a file into an output container.
+
+    Its packets are copied, or encoded to AAC if the container does not support the codec;
+    `encoded` then names the codec.
 
     The file is opened a second time, so that audio packets do not pass through the pipeline;
     `copy_until` interleaves them with the video. Packets before `start_s` or from `end_s` on are
@@ -50,7 +54,7 @@ class AudioCopy:
     ) -> None:
         """Add an audio stream to `output`, whose final format is `container`.
 
-        Raises ValueError if the format does not support the codec.
+        Raises ValueError if the format supports neither the codec nor AAC.
         """
         self._input = open_media(path)
         self._output = output
@@ -59,11 +63,18 @@ class AudioCopy:
         try:
             template = main_audio(self._input)
             assert template is not None
-            _try_header(template, _TRIED_AS.get(container, container))
+            format_name = _TRIED_AS.get(container, container)
             self._packets = self._wanted(template)
             self._next = next(self._packets, None)
-            self._stream: AudioStream = output.add_stream_from_template(template)
             self._filter: BitStreamFilterContext | None = None
+            self._encoder: AacEncoder | None = None
+            self.encoded: str | None = None
+            if not _supports(format_name, template):
+                self.encoded = template.codec_context.name
+                self._encoder = AacEncoder(template, output)
+                self._stream = self._encoder.stream
+                return
+            self._stream = output.add_stream_from_template(template)
             if self._next and _is_wrapped(template) and output.format.name != "mpegts":
                 self._filter = BitStreamFilterContext("aac_adtstoasc", template)
                 self._stream.codec_context.extradata = _aac_header(bytes(self._next))
@@ -76,13 +87,21 @@ class AudioCopy:
         while self._next is not None and _time_of(self._next) < time_s:
             packet = self._next
             move(packet, -round(self._shift_s / packet.time_base))
-            for copy in self._unwrapped(packet):
+            for copy in self._ready(packet):
                 copy.stream = self._stream
                 self._output.mux(copy)
             self._next = next(self._packets, None)
 
-    def _unwrapped(self, packet: Packet) -> list[Packet]:
-        """Return the packet without ADTS header; nothing if the header is damaged."""
+    def flush(self) -> None:
+        """Add the rest of the audio."""
+        self.copy_until(float("inf"))
+        if self._encoder:
+            self._output.mux(self._encoder.encode(None))
+
+    def _ready(self, packet: Packet) -> list[Packet]:
+        """Return a packet encoded or without ADTS header; nothing if it is damaged."""
+        if self._encoder:
+            return self._encoder.encode(packet)
         try:
             return self._filter.filter(packet) if self._filter else [packet]
         except av.error.InvalidDataError:
@@ -181,15 +200,15 @@ def _aac_header(packet: bytes) -> bytes:
     return (profile + 1 << 11 | rate << 7 | channels << 3).to_bytes(2, "big")
 
 
-def _try_header(template: AudioStream, container: str) -> None:
+def _supports(container: str, template: AudioStream) -> bool:
     """Write a header to memory: only the muxer knows which codecs it supports."""
     try:
         with av.open(io.BytesIO(), "w", format=container) as trial:
             trial.add_stream_from_template(template)
             trial.start_encoding()
-    except av.error.FFmpegError as err:
-        name = template.codec_context.name
-        raise ValueError(f"{container} does not support its codec, {name}") from err
+    except (ValueError, av.error.FFmpegError):
+        return False
+    return True
 
 
 def _time_of(packet: Packet) -> float:

@@ -68,7 +68,7 @@ class Muxer:
         if self._stream:
             self._container.mux(self._stream.encode(None))
         if self._audio:
-            self._audio.copy_until(float("inf"))
+            self._audio.flush()
 
     def release(self) -> None:
         """Close the second reader of the source; safe to call twice."""
@@ -132,6 +132,12 @@ class Muxer:
             )  # fmt: skip
         except (ValueError, av.error.FFmpegError) as err:
             self.warnings.append(f"no audio in {self._name}: {err}")
+            return
+        if self._audio.encoded:
+            self.warnings.append(
+                f"the audio of {self._name} is encoded to AAC: {container} does not support "
+                f"{self._audio.encoded}"
+            )
 
     def _fit(self, video: av.VideoFrame) -> av.VideoFrame:
         assert self._stream is not None
