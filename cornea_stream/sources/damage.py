@@ -13,10 +13,11 @@ class Damage:
     """Counts damaged packets and holes, and the stretches of time that they spoil.
 
     A stretch lasts until `spread` sees a keyframe, because frames up to there refer to what is
-    damaged.
+    damaged. What lies before `begin_s` is not counted.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, begin_s: float = float("-inf")) -> None:
+        self._begin_s = begin_s
         self.packets = self.holes = 0
         self._stretches: list[tuple[float, float]] = []
         self._further = 0
@@ -43,7 +44,7 @@ class Damage:
 
     def note(self, time_s: float) -> None:
         """Count a packet; packet, frame and gap of the same time count once."""
-        if time_s not in self._noted:
+        if time_s >= self._begin_s and time_s not in self._noted:
             self._noted.append(time_s)
             self.packets += 1
             self._open = True

@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import itertools
 import math
 import threading
-from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
 from numbers import Real
 from pathlib import Path
-from typing import Any
 
 import av
-from av.container import InputContainer
-from av.packet import Packet
-from av.video.stream import VideoStream
 
 from cornea_stream.errors import SourceError, UsageError
 from cornea_stream.media.address import Address
 from cornea_stream.media.frame import Frame
 from cornea_stream.sources.base import Source
-from cornea_stream.sources.containers import open_media, reason
+from cornea_stream.sources.containers import open_media
 from cornea_stream.sources.damage import Damage
-from cornea_stream.sources.discontinuity import Joints
-from cornea_stream.sources.losses import Gaps, Losses
+from cornea_stream.sources.decoding import VideoDecoding
+from cornea_stream.sources.losses import Gaps
 from cornea_stream.sources.read_options import ReadOptions
-from cornea_stream.sources.start_time import start_ticks, start_time
-from cornea_stream.sources.video_track import (
-    INDEXED,
-    convertible,
-    describe,
-    header_end,
-    open_pictures,
-)
+from cornea_stream.sources.start_time import start_time
+from cornea_stream.sources.video_track import INDEXED, describe, header_end
 
 # Seconds to step back, and further where a seek lands after the wanted time all the same: an index
 # in decoding order, or none, can point past it, and MPEG program streams begin with guessed times.
@@ -42,11 +32,9 @@ _SEEK_MARGINS_S = (1.0, 10.0, 100.0)
 
 _EARLY_S, _EARLY_FRAMES = 0.5, 5
 """An end that is earlier than the header says by more than this is damage."""
-_JOINT_PACKETS = 8
-"""Packets before a joint that can be flagged because of it."""
 
 
-class VideoSource(Source):
+class VideoSource(VideoDecoding, Source):
     """The frames of a video file, one pass, in presentation order.
 
     Standard input and web addresses are read in the same way, from beginning to end; `stop` ends
@@ -63,15 +51,9 @@ class VideoSource(Source):
         *,
         stop: threading.Event | None = None,
     ) -> None:
-        self.path = path
-        self._stop = stop
-        self._reading = reading = reading or ReadOptions()
         self._searcher: VideoSource | None = None
-        self._closed = False
-        self._delay: int | None = None
-        self._reset()
-        self._container, self._stream = self._open()
-        self._once = isinstance(path, Address) and path.scheme == "stdin"
+        reading = reading or ReadOptions()
+        super().__init__(path, reading, stop)
         try:
             self._frames = self._selected(reading.start_s)
             first = next(self._frames, None)
@@ -162,11 +144,6 @@ class VideoSource(Source):
             )
         return found
 
-    def _reset(self) -> None:
-        """Reset the recorded problems."""
-        self._damage = Damage()
-        self._retimed = self._joined = 0
-
     def _measure_end(self) -> float:
         """Return the end of the last frame; the duration in headers is often wrong."""
         found, _ = self._last_until(math.inf, self._decoded(self.info.duration_s or 0.0))
@@ -239,11 +216,12 @@ class VideoSource(Source):
         """Whether another stream of the file, which the header's duration includes, is longer."""
         if self._stream.duration or self._once or isinstance(self.path, Address):
             return False
-        with open_media(self.path) as container:
+        with open_media(self.path) as container, contextlib.suppress(av.error.FFmpegError):
             begin_s = float(start_time(container))
             container.seek(int((begin_s + end_s) * av.time_base))
             times = (float(p.pts * p.time_base) for p in container.demux() if p.pts is not None)
             return any(time_s - begin_s > end_s + _EARLY_S for time_s in times)
+        return False
 
     def _decoded_until(self, time_s: float) -> Iterator[Frame]:
         """Decode from a keyframe that is shown at or before `time_s`, from the first frame for 0.
@@ -261,7 +239,7 @@ class VideoSource(Source):
             first = next(frames, None)
             if first is not None and first.time_s <= time_s:
                 if self._damage.last_s < first.time_s:
-                    self._damage = Damage()  # a seek ends in the midst of packets
+                    self._damage = Damage(first.time_s)  # a seek ends in the midst of packets
                 return itertools.chain([first], frames)
             self._reset()
         return self._decoded(0.0)
@@ -283,163 +261,6 @@ class VideoSource(Source):
             video.pts = last = pts
             video.time_base = time_base
             yield Frame(index, float(pts * time_base), video)
-
-    def _open(self) -> tuple[InputContainer, VideoStream]:
-        container, stream = open_pictures(
-            self.path,
-            self._reading.max_megapixels,
-            self._stop,
-            track=self._reading.video_track,
-        )
-        # Frame threads decode 1080p H.264 three times as fast as slice threads on two cores.
-        stream.thread_type = "AUTO"
-        return container, stream
-
-    def _rewind(self, from_s: float) -> None:
-        start, time_base = start_ticks(self._container, self._stream), self._stream.time_base
-        self._joints = Joints(self._stream, start)
-        if self._once:
-            return  # the first packet is the position
-        self._in_coding_order = self._container.format.name == "avi"
-        if from_s > 0 and time_base is not None:
-            if self._in_coding_order and self._delay is None:
-                self._delay = self._measure_delay()
-            try:
-                self._seek(int(from_s / time_base) + start)
-                return
-            except (av.error.FFmpegError, OverflowError):
-                pass  # no index or no times: decode from the beginning
-        self._reopen()
-
-    def _reopen(self) -> None:
-        self._container.close()
-        self._container, self._stream = self._open()
-
-    def _seek(self, ticks: int) -> None:
-        self._container.seek(ticks, stream=self._stream, backward=True)
-
-    def _pictures(self) -> Iterator[av.VideoFrame]:
-        """Decode to the end; note what is damaged or lost."""
-        losses = Losses(self._joints.step)
-        for packet in self._packets():
-            if packet.size and not packet.is_discard:
-                losses.expect(packet.dts if self._in_coding_order else packet.pts)
-            for video in self._decode(packet):
-                if self._in_coding_order:
-                    self._date(video, losses)
-                for late in losses.shown(video.pts):
-                    self._skip(float(late * self._joints.time_base))
-                if video.is_corrupt and video.pts is not None:
-                    self._skip(float(video.pts * self._joints.time_base))
-                yield video
-        if losses.left():
-            yield from self._tail(losses)
-            for late in losses.left():
-                self._skip(float(late * self._joints.time_base))
-
-    def _date(self, video: av.VideoFrame, losses: Losses) -> None:
-        """Give a frame of a file that has only decoding times the time at which it is shown.
-
-        The decoder gives frames in the order in which they are shown, one per packet. Each has the
-        decoding time of the packet with which it came, and the last ones have none.
-        """
-        if video.dts is None:
-            video.pts = min(losses.left(), default=None)
-            return
-        if self._delay is None:
-            self._delay = video.dts - losses.first
-        video.pts = video.dts - self._delay
-
-    def _measure_delay(self) -> int:
-        """Return the number of ticks by which the decoder gives the first frame late."""
-        reader = copy.copy(self)
-        reader._reset()
-        reader._container, reader._stream = reader._open()
-        with reader._container:
-            reader._joints = Joints(reader._stream, start_ticks(reader._container, reader._stream))
-            next(reader._pictures(), None)
-        return reader._delay or 0
-
-    def _tail(self, losses: Losses) -> Iterator[av.VideoFrame]:
-        """Decode the end again on one thread: after an error, several drop what they hold."""
-        newest, shift = losses.newest, self._joints.shifts[-1]
-        if self._once or newest is None:
-            return
-        self._reopen()
-        self._joints = Joints(self._stream, -shift)
-        self._stream.codec_context.thread_count = 1
-        try:
-            self._seek(newest - shift)
-        except av.error.FFmpegError:
-            return
-        for packet in self._packets():
-            for video in self._decode(packet):
-                if self._in_coding_order:
-                    self._date(video, losses)
-                if video.pts is not None and video.pts > newest:
-                    losses.shown(video.pts)
-                    yield video
-
-    def _decode(self, packet: Packet[VideoStream]) -> list[av.VideoFrame]:
-        try:
-            return [convertible(video) for video in packet.decode()]
-        except av.error.FFmpegError:
-            self._skip(self._time_s)
-            return []
-
-    def _packets(self) -> Iterator[Packet[VideoStream]]:
-        """Yield the packets with times from the start of the source on, then an empty one."""
-        demuxed, joints = self._container.demux(self._stream), self._joints
-        self._time_s, wrong = 0.0, 0
-        count, suspects = 0, deque[tuple[float, int]]()
-        end: Packet[VideoStream] | None = None
-        while end is None:
-            packet = self._read(demuxed)
-            if not packet.size and packet.dts is not None:
-                continue  # to the decoder, an empty packet means the end
-            end = None if packet.size else packet
-            for decided in joints.flush() if end is not None else joints.push(packet):
-                if decided.pts is not None:
-                    self._time_s = float(decided.pts * joints.time_base)
-                if decided.is_corrupt:
-                    suspects.append((self._time_s, count))
-                yield decided
-                count += 1
-            if joints.number > self._joined:
-                # There, the reader of MPEG-TS finds packets missing as well.
-                self._joined = joints.number
-                suspects.clear()
-            while suspects and (end is not None or count - suspects[0][1] > _JOINT_PACKETS):
-                self._skip(suspects.popleft()[0])
-            if joints.wrong > wrong:
-                wrong = joints.wrong
-                self._skip(self._time_s)
-        yield end
-
-    def _read(self, demuxed: Iterator[Packet[VideoStream]]) -> Packet[VideoStream]:
-        """Return the next packet, or an empty one at the end or where no more can be read."""
-        self._check_open()
-        try:
-            return next(demuxed)
-        except StopIteration:
-            pass
-        except av.error.InvalidDataError:
-            self._skip(self._time_s)
-        except av.error.FFmpegError as err:
-            secret = isinstance(self.path, Address)  # FFmpeg's text contains the full address
-            raise SourceError(
-                f"reading failed: {self.path}: {reason(err)}: check the disk or the connection"
-            ) from (None if secret else err)
-        end: Packet[Any] = Packet()
-        end.stream = self._stream
-        return end
-
-    def _check_open(self) -> None:
-        if self._closed:  # FFmpeg would crash
-            raise UsageError(f"source is closed: {self.path}: use open_source again")
-
-    def _skip(self, time_s: float) -> None:
-        self._damage.note(time_s)
 
     def _stop_if_strict(self) -> None:
         if self._reading.strict and self._damage:
