@@ -63,6 +63,8 @@ def concatenate(
                 container, path.name, info, EncoderSettings(),
                 audio=container.format.name if audio else None, offset_s=offset_s, end_s=end_s,
             )  # fmt: skip
+            if path.suffix == ".mp4":
+                container.metadata.update(info.metadata)
             try:
                 for piece in pieces:
                     with _packets(piece) as packets:
@@ -80,7 +82,7 @@ class _CopyMuxer(Muxer):
 
     def copy(self, packet: Packet, pts: int, dts: int) -> None:
         """Add a packet at `pts` of the source; the first packet added must be shown first."""
-        time_base = self._info.time_base
+        time_base = self.info.time_base
         stream = self._stream or self._start_copy(packet.stream, pts)
         if self._audio:
             self._audio.copy_until(float(pts * time_base))
@@ -99,17 +101,17 @@ class _CopyMuxer(Muxer):
         # Opaque: otherwise PyAV requires an encoder with the decoder's name; libdav1d has none.
         stream = self._container.add_stream_from_template(template, opaque=True)
         context = stream.codec_context
-        stream.time_base = self._info.time_base
+        stream.time_base = self.info.time_base
         if template.container.format.name == "nut":  # which keeps neither tags nor rotation
             context.color_range = ColorRange.JPEG
-            context.color_primaries = self._info.color_primaries
-            context.color_trc = self._info.color_trc
-            orientation.write(stream, self._info.orientation)
+            context.color_primaries = self.info.color_primaries
+            context.color_trc = self.info.color_trc
+            orientation.write(stream, self.info.orientation)
         else:
             context.codec_tag = template.codec_context.codec_tag
         self._stream = stream
-        if self._audio_format and self._info.audio_codec:
-            self._start_audio(self._info.path, self._audio_format)
+        if self._audio_format and self.info.audio_codec:
+            self._start_audio(self.info.path, self._audio_format)
         return stream
 
 

@@ -29,7 +29,8 @@ class MediaInfo:
     come from the header, or are None. Times count from the start of the source, which its
     container calls `start_time_s`. `video_track` numbers the stream among the video streams.
     The color fields are FFmpeg's numbers (ITU-T H.273; 2 is unspecified, and 0 for the range).
-    `mm_per_px` is the height of a stored pixel if the file states it.
+    `mm_per_px` is the height of a stored pixel if the file states it. `metadata` is carried over to
+    the overlay.
     `path` is None for a stream; its `address` is without user and password.
     """
 
@@ -52,6 +53,7 @@ class MediaInfo:
     color_trc: int = 2
     audio_codec: str | None = None
     video_track: int = 0
+    metadata: tuple[tuple[str, str], ...] = ()
     address: str | None = None
     mm_per_px: float | None = None
 

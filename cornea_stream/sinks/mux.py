@@ -38,7 +38,7 @@ class Muxer:
     ) -> None:
         self.warnings: list[str] = []
         self._container, self._name = container, name
-        self._info, self._settings = info, settings
+        self.info, self._settings = info, settings
         self._offset_s, self._end_s, self._audio_format = offset_s, end_s, audio
         self._offset_ticks = round(offset_s / info.time_base)
         self._audio: AudioCopy | None = None
@@ -79,7 +79,7 @@ class Muxer:
         """Set up the streams, with the size (after padding) and colors of the first frame."""
         self._shift_to_zero(first.pts or 0)
         self._tags = _color_tags(first)
-        info, settings = self._info, self._settings
+        info, settings = self.info, self._settings
         stream = self._container.add_stream(
             settings.codec, rate=info.rate, options=dict(settings.options)
         )
@@ -108,14 +108,14 @@ class Muxer:
         While another sink converts the same frame to RGB, PyAV replaces the PAL tag of BT.601 by
         the NTSC tag, which is the same matrix. The tag of the source is kept.
         """
-        found, known = int(first.colorspace), self._info.colorspace
+        found, known = int(first.colorspace), self.info.colorspace
         return known if {found, known} == {5, 6} else found
 
     def _shift_to_zero(self, first: int) -> None:
         """Shift times that begin before 0, which mp4 does not support; `first` is the first pts."""
         begin = first - self._offset_ticks
         if begin < 0:
-            begin_s = float(begin * self._info.time_base)
+            begin_s = float(begin * self.info.time_base)
             self._offset_ticks += begin
             self._offset_s += begin_s
             self.warnings.append(f"the source begins at {begin_s:g} s, but {self._name} at 0")
@@ -127,7 +127,7 @@ class Muxer:
         start_s = self._offset_s if self._offset_s else float("-inf")
         try:
             self._audio = AudioCopy(
-                path, self._container, container, self._info.video_track,
+                path, self._container, container, self.info.video_track,
                 start_s=start_s, end_s=self._end_s, shift_s=self._offset_s,
             )  # fmt: skip
         except (ValueError, av.error.FFmpegError) as err:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import av
@@ -12,10 +13,10 @@ from cornea_stream.sinks.mp4 import movie_timescale
 from cornea_stream.storage import atomic_path
 
 
-def make_ordinary(path: Path) -> None:
+def make_ordinary(path: Path, metadata: Mapping[str, str] | None = None) -> None:
     """Replace a fragmented mp4 by an ordinary one with its index at the beginning.
 
-    Raises OutputError; `path` is then unchanged.
+    `metadata` is added. Raises OutputError; `path` is then unchanged.
     """
     with (
         atomic_path(path) as ordinary,
@@ -26,6 +27,7 @@ def make_ordinary(path: Path) -> None:
             f"file:{ordinary}", "w", options={"movflags": "+faststart"} | _timescale(source)
         ) as sink,
     ):
+        sink.metadata.update(metadata or {})
         copies = []
         for stream in source.streams:
             # Opaque: otherwise PyAV requires an encoder with the decoder's name; libdav1d has none.

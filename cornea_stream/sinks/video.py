@@ -90,7 +90,7 @@ class VideoWriter:
             self._muxer.flush()
         self._release()
         if self.path.suffix == ".mp4" and self._muxer.started:
-            make_ordinary(part_path(self.path))
+            make_ordinary(part_path(self.path), dict(self._muxer.info.metadata))
         complete(self.path)
 
     def abort(self) -> None:

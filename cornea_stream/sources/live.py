@@ -196,7 +196,9 @@ class _GoneError(Exception):
 
 def _live(info: MediaInfo) -> MediaInfo:
     rate = info.rate if info.rate <= _HIGHEST_RATE else FALLBACK_RATE
-    return replace(info, time_base=TIME_BASE, rate=rate, duration_s=None, frame_count=None)
+    return replace(
+        info, time_base=TIME_BASE, rate=rate, start_time_s=0.0, duration_s=None, frame_count=None
+    )
 
 
 def _times(count: int) -> str:

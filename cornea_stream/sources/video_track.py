@@ -19,6 +19,7 @@ from cornea_stream.media.frame import MediaInfo
 from cornea_stream.media.orientation import orientation_of
 from cornea_stream.sources.containers import check_size, known, open_media
 from cornea_stream.sources.dicom import is_dicom, read_header
+from cornea_stream.sources.metadata import carried
 from cornea_stream.sources.network import open_address
 from cornea_stream.sources.rate import frame_rate
 from cornea_stream.sources.start_time import start_time
@@ -166,6 +167,7 @@ def describe(
         color_trc=int(first.color_trc),
         audio_codec=audio.codec_context.name if audio else None,
         video_track=container.streams.video.index(stream),
+        metadata=carried(container),
         address=str(address) if address else None,
         mm_per_px=spacing.height_mm if spacing else None,
     )
