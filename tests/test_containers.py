@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 from pathlib import Path
 
@@ -145,3 +146,16 @@ def test_raw_streams_have_their_rate(tmp_path: Path, rate: str, codec: str) -> N
         times = [frame.time_s for frame in source]
     assert source.info.rate == Fraction(rate)
     assert times == pytest.approx([float(i * step) for i in range(20)], abs=1e-5)
+
+
+@pytest.mark.parametrize(("flag", "order", "number"), [("tff", "top", 2), ("bff", "bottom", 3)])
+def test_interlaced_video_keeps_its_flag(
+    tmp_path: Path, segmenter: Segmenter, flag: str, order: str, number: int
+) -> None:
+    path = write_video(tmp_path / "v.ts", moving_discs(12), options={"x264-params": f"{flag}=1"})
+    result = run_source(path, tmp_path / "out", segmenter)
+    told = json.loads((Path(result.folder) / "run.json").read_text())
+    assert told["source"]["field_order"] == order
+    with av.open(str(Path(result.folder) / "overlay.mp4")) as container:
+        assert all(frame.interlaced_frame for frame in container.decode(video=0))
+        assert container.streams.video[0].codec_context.field_order == number

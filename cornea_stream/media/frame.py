@@ -30,7 +30,7 @@ class MediaInfo:
     container calls `start_time_s`. `video_track` numbers the stream among the video streams.
     The color fields are FFmpeg's numbers (ITU-T H.273; 2 is unspecified, and 0 for the range).
     `mm_per_px` is the height of a stored pixel if the file states it. `metadata` is carried over to
-    the overlay.
+    the overlay. `field_order` is the field that is shown first if frames are interlaced.
     `path` is None for a stream; its `address` is without user and password.
     """
 
@@ -54,6 +54,7 @@ class MediaInfo:
     audio_codec: str | None = None
     video_track: int = 0
     metadata: tuple[tuple[str, str], ...] = ()
+    field_order: Literal["top", "bottom"] | None = None
     address: str | None = None
     mm_per_px: float | None = None
 

@@ -81,7 +81,7 @@ class Muxer:
         self._tags = _color_tags(first)
         info, settings = self.info, self._settings
         stream = self._container.add_stream(
-            settings.codec, rate=info.rate, options=dict(settings.options)
+            settings.codec, rate=info.rate, options=_with_fields(settings, info)
         )
         assert isinstance(stream, VideoStream)
         context = stream.codec_context
@@ -166,3 +166,12 @@ def _color_tags(video: av.VideoFrame) -> tuple[int, int]:
     matrix = Colorspace.ITU601 if int(video.colorspace) in (2, 5, 6) else video.colorspace
     full = video.color_range == ColorRange.JPEG
     return int(matrix), int(ColorRange.JPEG if full else ColorRange.MPEG)
+
+
+def _with_fields(settings: EncoderSettings, info: MediaInfo) -> dict[str, str]:
+    """Return the options of the encoder, which for H.264 include the order of the fields."""
+    options = dict(settings.options)
+    if info.field_order and settings.codec == "libx264":
+        order = "tff=1" if info.field_order == "top" else "bff=1"
+        options["x264-params"] = ":".join(filter(None, (options.get("x264-params"), order)))
+    return options

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 import av
 from av.audio.stream import AudioStream
@@ -31,6 +32,10 @@ _NO_VIDEO = (
     | Disposition.dependent
 )
 """Covers, previews and parts of other pictures."""
+
+
+_FIRST_FIELD: dict[int, Literal["top", "bottom"]] = {2: "top", 3: "bottom", 4: "bottom", 5: "top"}
+"""FFmpeg's numbers of field orders: the field that is shown first."""
 
 
 def open_pictures(
@@ -137,6 +142,14 @@ def header_end(container: InputContainer, stream: VideoStream) -> float | None:
     return duration_s + float(stream.start_time * stream.time_base - start_time(container))
 
 
+def field_order(stream: VideoStream, first: av.VideoFrame) -> Literal["top", "bottom"] | None:
+    """Return which field of interlaced frames is shown first, or None for progressive ones."""
+    order = _FIRST_FIELD.get(stream.codec_context.field_order)
+    if order is None and first.interlaced_frame:
+        return "bottom" if stream.codec_context.name == "dvvideo" else "top"
+    return order
+
+
 def describe(
     path: Path | Address, container: InputContainer, stream: VideoStream, first: av.VideoFrame
 ) -> MediaInfo:
@@ -168,6 +181,7 @@ def describe(
         audio_codec=audio.codec_context.name if audio else None,
         video_track=container.streams.video.index(stream),
         metadata=carried(container),
+        field_order=field_order(stream, first),
         address=str(address) if address else None,
         mm_per_px=spacing.height_mm if spacing else None,
     )
