@@ -86,7 +86,7 @@ def _blend(
         # Of a flat array of truth values, NumPy finds the few that are set four times faster.
         edge = np.divmod(np.flatnonzero(cv2.inRange(share, 1, 254) != 0), size[0])
         before, weight = region[edge], share[edge] / np.float32(255)
-        cv2.copyTo(blended, cv2.compare(share, 255, cv2.CMP_EQ), region)
+        cv2.copyTo(blended, cv2.threshold(share, 254, 255, cv2.THRESH_BINARY)[1], region)
         region[edge] = np.rint(before + (blended[edge] - before.astype(np.float32)) * weight)
 
 
