@@ -26,7 +26,7 @@ def test_tracks_orientation_and_color(tmp_path: Path) -> None:
     facts = describe_source(path)
     assert facts["orientation"] == "turned by 90° counter-clockwise, mirrored"
     assert facts["upright size"] == "120x160"
-    assert facts["color"] == "BT.2020, limited range, HDR (PQ)"
+    assert facts["color"] == "BT.709, limited range, tone-mapped from HDR (PQ)"
     video, sound = facts["tracks"]
     assert video.startswith("0 video h264 160x120 25 fps")
     assert video.endswith("(read by a run)")

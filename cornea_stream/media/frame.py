@@ -29,6 +29,7 @@ class MediaInfo:
     come from the header, or are None. Times count from the start of the source, which its
     container calls `start_time_s`. `video_track` numbers the stream among the video streams.
     The color fields are FFmpeg's numbers (ITU-T H.273; 2 is unspecified, and 0 for the range).
+    HDR (`hdr` is PQ or HLG) is tone-mapped; the other properties are those of the result.
     `mm_per_px` is the height of a stored pixel if the file states it. `metadata` is carried over to
     the overlay. `field_order` is the field that is shown first if frames are interlaced.
     `path` is None for a stream; its `address` is without user and password.
@@ -57,6 +58,7 @@ class MediaInfo:
     field_order: Literal["top", "bottom"] | None = None
     address: str | None = None
     mm_per_px: float | None = None
+    hdr: str | None = None
 
     @property
     def name(self) -> str:

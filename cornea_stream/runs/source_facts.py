@@ -13,7 +13,6 @@ from cornea_stream.sources.tracks import describe_tracks
 _MATRICES = {0: "RGB", 1: "BT.709", 5: "BT.601", 6: "BT.601", 9: "BT.2020"}
 _WITHOUT_MATRIX = ("rgb", "bgr", "gbr", "gray", "pal8", "mono", "ya")
 _RANGES = {1: "limited range", 2: "full range"}
-_HDR = {16: "PQ", 18: "HLG"}
 
 
 def describe_source(path: Path, *, scan: bool = False) -> dict[str, Any]:
@@ -69,5 +68,4 @@ def _color(info: MediaInfo) -> str:
         return "RGB or gray"
     matrix = _MATRICES.get(info.colorspace, "no known matrix, read as BT.601")
     stated = _RANGES.get(info.color_range, "no stated range")
-    hdr = _HDR.get(info.color_trc)
-    return f"{matrix}, {stated}" + (f", HDR ({hdr})" if hdr else "")
+    return f"{matrix}, {stated}" + (f", tone-mapped from HDR ({info.hdr})" if info.hdr else "")

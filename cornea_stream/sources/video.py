@@ -103,6 +103,8 @@ class VideoSource(VideoDecoding, Source):
             )
         if self._retimed:
             found.append(f"{self._retimed} frames had missing or repeated times and were retimed")
+        if self.info.hdr:
+            found.append(f"HDR ({self.info.hdr}) is tone-mapped to BT.709: outputs are SDR")
         return found
 
     def frame_at(self, time_s: float) -> Frame:

@@ -17,6 +17,8 @@ from av.video.stream import VideoStream
 from cornea_stream.errors import SourceError
 from cornea_stream.media.address import Address
 from cornea_stream.media.frame import MediaInfo
+from cornea_stream.media.hdr import NAMES as HDR_NAMES
+from cornea_stream.media.hdr import in_standard_range
 from cornea_stream.media.orientation import orientation_of
 from cornea_stream.sources.containers import check_size, known, open_media
 from cornea_stream.sources.dicom import is_dicom, read_header
@@ -69,7 +71,9 @@ _CONVERTIBLE, _UNSPECIFIED = (0, 1, 2, 4, 5, 6, 7, 9), 2
 
 
 def convertible(video: av.VideoFrame) -> av.VideoFrame:
-    """Return the frame without color matrix tags that cannot be converted."""
+    """Return the frame without color matrix tags that cannot be converted, and without HDR."""
+    if int(video.color_trc) in HDR_NAMES:
+        return in_standard_range(video)
     if int(video.colorspace) not in _CONVERTIBLE:
         video.colorspace = _UNSPECIFIED
     return video
@@ -183,5 +187,6 @@ def describe(
         metadata=carried(container),
         field_order=field_order(stream, first),
         address=str(address) if address else None,
+        hdr=HDR_NAMES.get(int(stream.codec_context.color_trc)),
         mm_per_px=spacing.height_mm if spacing else None,
     )
