@@ -140,7 +140,7 @@ def hold_folder(folder: Path) -> Iterator[None]:
             (folder / MARKER).write_text(json.dumps({"tool": TOOL, "status": "running"}) + "\n")
         yield
     finally:
-        nothing_made = {path.name for path in folder.iterdir()} <= {MARKER, _LOCK}
+        nothing_made = _names(folder) <= {MARKER, _LOCK}
         with contextlib.suppress(OSError):
             if nothing_made or (read_run(folder) and not is_mixed(folder)):
                 (folder / MARKER).unlink(missing_ok=True)
@@ -164,6 +164,13 @@ def write_run(folder: Path, content: dict[str, Any]) -> None:
 def discard_scratch(folder: Path) -> None:
     """Remove the parts of an unfinished run from `folder`."""
     shutil.rmtree(folder / SCRATCH, ignore_errors=True)
+
+
+def _names(folder: Path) -> set[str]:
+    try:
+        return {path.name for path in folder.iterdir()}
+    except OSError:  # it has vanished
+        return set()
 
 
 def _acquire(lock: filelock.BaseFileLock) -> bool:

@@ -99,7 +99,7 @@ def _on_lite(config: TrainConfig) -> nn.Module:
     if config.encoder_name != expected:
         raise UsageError(
             f"encoder weights {config.encoder_weights} fit another encoder: {config.encoder_name}: "
-            f"set encoder_name to {expected}"
+            f"use encoder_name={expected}"
         )
     model = build_pspnet(expected, encoder_depth=config.encoder_depth)
     load_lite(model.encoder, config.encoder_weights)
