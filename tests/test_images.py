@@ -181,6 +181,40 @@ def test_color_of_16_bits(tmp_path: Path, suffix: str) -> None:
     assert far(found, scene()) < 1
 
 
+def test_white_may_be_zero(tmp_path: Path) -> None:
+    deep = 65535 - scene()[..., 1].astype(np.uint16) * 257
+    (found,) = shown(write_tiff(tmp_path / "a.tif", [deep], photometric=0))
+    assert np.abs(found[..., 1].astype(int) - scene()[..., 1]).max() <= 2
+
+
+def test_thumbnails_are_no_pages(tmp_path: Path) -> None:
+    path = write_tiff(tmp_path / "a.tif", [scene()], extra={254: 0})
+    small = write_tiff(tmp_path / "b.tif", [scene()[::4, ::4].copy()], extra={254: 1})
+    with PIL.Image.open(path) as page, PIL.Image.open(small) as thumbnail:
+        page.save(
+            tmp_path / "both.tif", save_all=True, append_images=[thumbnail, page], tiffinfo={254: 0}
+        )
+    content = bytearray((tmp_path / "both.tif").read_bytes())
+    with PIL.Image.open(tmp_path / "both.tif") as image:
+        image.seek(1)
+        entry = content.index(b"\xfe\x00\x04\x00\x01\x00\x00\x00", image.tag_v2.offset)
+    content[entry + 8] = 1
+    (tmp_path / "both.tif").write_bytes(content)
+    assert [one.shape for one in shown(tmp_path / "both.tif")] == [(120, 160, 3)] * 2
+
+
+@pytest.mark.parametrize("kind", ["signed", "planar"])
+def test_samples_that_pillow_misreads_are_refused(tmp_path: Path, kind: str) -> None:
+    deep = scene().astype(np.uint16) * 257
+    path = tmp_path / "a.tif"
+    if kind == "planar":
+        write_tiff(path, [deep], planar=True)
+    else:
+        write_tiff(path, [scene()[..., 0].copy()], sample_format=2)
+    with pytest.raises(SourceError, match=rf"{kind}.*a\.tif.*convert"):
+        open_source(path)
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_floating_point_is_refused(tmp_path: Path, channels: int) -> None:
     pixels = scene().astype(np.float32)[..., :channels].squeeze() / 255

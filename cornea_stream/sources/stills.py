@@ -13,13 +13,12 @@ from types import TracebackType
 
 import av
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from cornea_stream.errors import SourceError
 from cornea_stream.media.orientation import EXIF, UPRIGHT, Orientation, display_matrix, upright
 from cornea_stream.media.planes import turned_upright
-from cornea_stream.sources import dicom
+from cornea_stream.sources import dicom, tiff
 from cornea_stream.sources.containers import open_media, reason, too_large
 
 _HEIF = frozenset({".heic", ".heif", ".hif"})
@@ -29,7 +28,7 @@ IMAGE_SUFFIXES = _BY_PILLOW | {
     ".bmp", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm",
 }  # fmt: skip
 _MAY_HOLD_SEVERAL = _BY_PILLOW | _ANIMATIONS
-_ORIENTATION_TAG, _BITS_PER_SAMPLE_TAG, _MAX_SAMPLE_VALUE_TAG = 274, 258, 281
+_ORIENTATION_TAG = 274
 # Pillow's modes whose samples have no agreed black and white.
 _WITHOUT_RANGE = {"F": "floating-point", "I": "32-bit"}
 # What Pillow raises for a file that it cannot read, among them its limit against bombs.
@@ -163,7 +162,8 @@ class _PillowStill(Still):
             _allow_heif(path)
         try:
             self._image = Image.open(path)
-            self.count = getattr(self._image, "n_frames", 1)
+            self._pages = tiff.pages(self._image)
+            self.count = len(self._pages)
             self.is_animation = self.count > 1 and path.suffix.lower() in _ANIMATIONS
         except _PILLOW_ERRORS as err:
             raise self._error(err) from err
@@ -176,13 +176,14 @@ class _PillowStill(Still):
         """Return a page or frame."""
         image = self._image
         try:
-            image.seek(page)
+            image.seek(self._pages[page])
+            tiff.check_samples(image, self.path)
             image.load()
             orientation = _exif_orientation(image)  # Pillow has applied that of TIFF
             shown_ms = image.info.get("duration")
             self.duration_s = shown_ms / 1000 if shown_ms else None
             if image.mode.startswith("I;16"):
-                gray = upright(_whole_range(image), orientation)
+                gray = upright(tiff.whole_range(image), orientation)
                 return av.VideoFrame.from_ndarray(gray, format="gray16le")
             if image.mode in _WITHOUT_RANGE:
                 raise SourceError(
@@ -236,18 +237,6 @@ class _DicomStill(Still):
 
 def _exif_orientation(image: Image.Image) -> Orientation:
     return EXIF.get(image.getexif().get(_ORIENTATION_TAG, 1), UPRIGHT)
-
-
-def _whole_range(image: Image.Image) -> NDArray[np.uint16]:
-    """Return 16-bit gray, brought to the whole range if the file declares fewer bits."""
-    gray = np.asarray(image).astype(np.uint16)
-    tags = getattr(image, "tag_v2", {})
-    bits = int(np.max(tags.get(_BITS_PER_SAMPLE_TAG, 16)))
-    highest = min(int(np.max(tags.get(_MAX_SAMPLE_VALUE_TAG, 0xFFFF))), (1 << bits) - 1)
-    if highest in (0, 0xFFFF) or gray.max(initial=0) > highest:
-        return gray
-    scaled: NDArray[np.uint32] = gray.astype(np.uint32) * 0xFFFF // highest
-    return scaled.astype(np.uint16)
 
 
 def _is_animated_png(path: Path) -> bool:
