@@ -159,6 +159,7 @@ def heard(path: Path) -> np.ndarray:
     return wave[:end]
 
 
+@pytest.mark.parametrize("rotation", [90, 180, 270])
 def test_turned_videos_stay_turned(tmp_path: Path, segmenter: Segmenter, rotation: int) -> None:
     picture, mask = disc(160, 120, 50, 40, 25)
     path = write_video(
