@@ -195,3 +195,28 @@ def test_sound_that_is_longer_than_the_video_is_no_damage(tmp_path: Path) -> Non
     with open_source(path) as source:
         assert len(list(source)) == 25
     assert source.warnings == []
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "ts", "flv", "mp4"])
+@pytest.mark.parametrize("step_ms", [40, 2000])
+def test_slow_video_with_b_frames_has_no_joints(tmp_path: Path, suffix: str, step_ms: int) -> None:
+    """Frames of two seconds are reordered by more time than lies between recordings."""
+    times = [step_ms * i for i in range(49)]
+    path = write_video(
+        tmp_path / f"v.{suffix}", noise(50), pts=[*times, times[-1] + 3 * step_ms],
+        options={"bf": "3", "g": "12"},
+    )  # fmt: skip
+    with open_source(path) as source:
+        found = [round(1000 * frame.time_s) for frame in source]
+    assert source.warnings == []
+    assert [time - found[0] for time in found[:49]] == pytest.approx(times, abs=1)
+
+
+def test_avi_that_lacks_its_last_frames(tmp_path: Path) -> None:
+    path = write_video(
+        tmp_path / "v.avi", noise(50), codec="mjpeg", pix_fmt="yuvj420p", time_base=Fraction(1, 25)
+    )
+    packets = video_packets(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: packets[40][1]])
+    assert len(assert_told(path, 1.8)) == 40

@@ -21,6 +21,8 @@ _TICKS_AHEAD = 2**31 - 1
 
 Its reader of MPEG-TS, whose clock begins anew after 26 hours, makes so much of times that run back.
 """
+_APART_S = 10.0
+"""A frame is decoded at most this long, or so many frames, before it is shown."""
 _AUDIO_RATE = Fraction(100)
 """More packets of audio per second than this make no difference."""
 _WITNESSES = 4
@@ -45,7 +47,9 @@ class Recordings(ABC, Generic[_Stream]):
         self._back = int(max(_BACK_S / self.time_base, _REORDERED * self.step))
         self._gap = int(max(_GAP_S / self.time_base, 2 * self.step))
         self._ahead = int(_TICKS_AHEAD)
-        self._latest: int | None = None
+        self._apart = int(max(_APART_S / self.time_base, _REORDERED * self.step))
+        self._latest: int | None = None  # decoding time
+        self._newest = -(2**62)  # time of display
         self._held: list[AnyPacket[_Stream]] = []
 
     def push(self, packet: AnyPacket[_Stream]) -> list[AnyPacket[_Stream]]:
@@ -63,42 +67,51 @@ class Recordings(ABC, Generic[_Stream]):
         return decided
 
     def joined(self, pts: int, latest: int) -> None:
-        """Another recording begins with `pts`, after `latest`."""
+        """Another recording begins with `pts`, after the frame at `latest`."""
 
     @abstractmethod
     def moved(self, packet: AnyPacket[_Stream]) -> None:
         """Take the next packet whose recording is known."""
 
     def _is_odd(self, packet: AnyPacket[_Stream]) -> bool:
-        if packet.pts is None or self._latest is None:
+        if packet.dts is None or self._latest is None:
             return False
-        step = packet.pts - self._latest
-        return step < -self._back or step > self._gap
+        step = packet.dts - self._latest
+        return step < -self._back or step > self._gap or self._is_apart(packet)
+
+    def _is_apart(self, packet: AnyPacket[_Stream]) -> bool:
+        """Whether only one of the two times of a packet can be right."""
+        if packet.dts is None or packet.pts is None:
+            return False
+        return not -self._back <= packet.pts - packet.dts <= self._apart
 
     def _decide(self) -> list[AnyPacket[_Stream]]:
         """Decide about the first packet held; return it and those that follow from it."""
         first, *others = self._held
         self._held = []
-        if first.pts is not None and self._is_odd(first):
+        if self._is_odd(first):
+            assert first.dts is not None
             assert self._latest is not None
-            step = first.pts - self._latest
-            times = [other.pts for other in others if other.pts is not None]
-            agree = sum(abs(pts - first.pts) <= abs(pts - self._latest) for pts in times)
-            if agree * 2 < len(times) or (not times and step < 0):
+            step = first.dts - self._latest
+            times = [other.dts for other in others if other.dts is not None]
+            agree = sum(abs(dts - first.dts) <= abs(dts - self._latest) for dts in times)
+            if self._is_apart(first) or agree * 2 < len(times) or (not times and step < 0):
                 self.wrong += 1
                 first.pts = first.dts = None
-            elif step < 0 or step > self._ahead:
-                self.joined(first.pts, self._latest)
+            elif first.pts is not None and (step < 0 or step > self._ahead):
+                self.joined(first.pts, self._newest)
                 self.number += 1
-                self._latest = first.pts
+                self._latest, self._newest = first.dts, first.pts
         decided = [self._taken(first)]
         for other in others:
             decided += self.push(other)
         return decided
 
     def _taken(self, packet: AnyPacket[_Stream]) -> AnyPacket[_Stream]:
+        if packet.dts is not None:
+            self._latest = packet.dts if self._latest is None else max(self._latest, packet.dts)
         if packet.pts is not None:
-            self._latest = packet.pts if self._latest is None else max(self._latest, packet.pts)
+            self._newest = max(self._newest, packet.pts)
         self.moved(packet)
         return packet
 

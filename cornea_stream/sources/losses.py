@@ -7,8 +7,8 @@ from collections import deque
 _NEAR = 0.75
 """Share of a frame's duration within which the second field of a frame lies, or a hidden frame."""
 _WINDOW = 8
-_LONGER, _LONG_S = 5.0, 0.5
-"""A gap is a hole if it is so many times longer than the longest of the frames before it."""
+_LONGER, _LONG_S = 3.5, 0.13
+"""A gap is a hole if it is longer than this, and so many times longer than the frames around it."""
 
 
 class Losses:
@@ -50,7 +50,8 @@ class Gaps:
     """Finds gaps that are much longer than the frames before them."""
 
     def __init__(self) -> None:
-        self.last_s: float | None = None
+        self._last_s: float | None = None
+        self._hole: tuple[float, float] | None = None
         self._steps: deque[float] = deque(maxlen=_WINDOW)
 
     @property
@@ -58,13 +59,17 @@ class Gaps:
         """The longest of the last intervals between frames."""
         return max(self._steps, default=0.0)
 
-    def before(self, time_s: float) -> float | None:
-        """Return the time of the frame after which nothing came until `time_s`, if it is a hole."""
-        last_s, self.last_s = self.last_s, time_s
+    def passed(self, time_s: float) -> tuple[float, float] | None:
+        """Take the time of the next frame; return begin and end of a hole that lies before it."""
+        last_s, self._last_s = self._last_s, time_s
         if last_s is None:
             return None
         step_s = time_s - last_s
-        usual = len(self._steps) == _WINDOW
-        hole = usual and step_s > max(_LONG_S, _LONGER * max(self._steps))
+        hole, self._hole = self._hole, None
+        if hole is not None and step_s > self.longest_s:
+            hole = None  # frames of such a length are usual here
+        elif len(self._steps) == _WINDOW and step_s > max(_LONG_S, _LONGER * self.longest_s):
+            self._hole = last_s, time_s
+            return hole
         self._steps.append(step_s)
-        return last_s if hole else None
+        return hole

@@ -22,6 +22,7 @@ from cornea_stream.sources.containers import open_media
 from cornea_stream.sources.damage import Damage
 from cornea_stream.sources.decoding import VideoDecoding
 from cornea_stream.sources.losses import Gaps
+from cornea_stream.sources.rate import frame_rate
 from cornea_stream.sources.read_options import ReadOptions
 from cornea_stream.sources.start_time import start_time
 from cornea_stream.sources.video_track import INDEXED, describe, header_end
@@ -30,8 +31,9 @@ from cornea_stream.sources.video_track import INDEXED, describe, header_end
 # in decoding order, or none, can point past it, and MPEG program streams begin with guessed times.
 _SEEK_MARGINS_S = (1.0, 10.0, 100.0)
 
-_EARLY_S, _EARLY_FRAMES = 0.5, 5
-"""An end that is earlier than the header says by more than this is damage."""
+_EARLY_S, _MANY, _FEW = 0.5, 5, 2.5
+"""An end that is earlier than the header says is damage, if more than this time and so many frames
+are missing, or so few where the header counts the frames."""
 
 
 class VideoSource(VideoDecoding, Source):
@@ -191,26 +193,33 @@ class VideoSource(VideoDecoding, Source):
 
     def _watched(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         """Pass frames on; note holes between them, and stop at damage if it is not tolerated."""
-        gaps = Gaps()
+        gaps, last = Gaps(), None
         holes = self._container.format.name not in INDEXED
         for frame in frames:
-            if holes and (begin_s := gaps.before(frame.time_s)) is not None:
-                self._damage.note_hole(begin_s, frame.time_s)
+            if (hole := gaps.passed(frame.time_s)) and holes:
+                self._damage.note_hole(*hole)
             if self._damage:
                 self._damage.spread(frame.time_s, key_frame=frame.video.key_frame)
                 self._stop_if_strict()
+            last = frame
             yield frame
-        if (end_s := self._early_end(gaps)) is not None:
-            self._damage.note_hole(*end_s)
+        if last and (hole := self._early_end(last, gaps.longest_s)):
+            self._damage.note_hole(*hole)
         self._stop_if_strict()
 
-    def _early_end(self, gaps: Gaps) -> tuple[float, float] | None:
+    def _early_end(self, last: Frame, longest_s: float) -> tuple[float, float] | None:
         """Return the end of the last frame and that in the header, if it lies well behind."""
         expected_s = header_end(self._container, self._stream)
-        if expected_s is None or gaps.last_s is None:
+        if expected_s is None:
             return None
-        end_s = gaps.last_s + gaps.longest_s
-        if expected_s - end_s <= max(_EARLY_S, _EARLY_FRAMES * gaps.longest_s):
+        rate = frame_rate(self._stream)
+        end_s = max(last.time_s + longest_s, _end_of(last, rate))
+        exact = self._stream.duration and self._container.format.name in INDEXED
+        frame_s = max(longest_s, float(1 / rate))
+        tolerance_s = _FEW * frame_s if exact else max(_EARLY_S, _MANY * frame_s)
+        if self._in_coding_order:
+            tolerance_s = frame_s / 2  # AVI counts frames
+        if expected_s - end_s <= tolerance_s:
             return None
         return None if self._goes_on(end_s) else (end_s, expected_s)
 

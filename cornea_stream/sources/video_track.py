@@ -138,6 +138,8 @@ _TELL_DURATION = (*INDEXED, "matroska,webm", "flv", "asf")
 
 def header_end(container: InputContainer, stream: VideoStream) -> float | None:
     """Return where the header says that the source ends, in seconds from its start, or None."""
+    if container.format.name == "avi" and stream.frames:  # FFmpeg cuts the duration to the file
+        return float(stream.frames / frame_rate(stream))
     duration_s = header_duration(container, stream)
     if duration_s is None or container.format.name not in _TELL_DURATION:
         return None
