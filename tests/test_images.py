@@ -93,6 +93,25 @@ def test_folder_of_differently_turned_images(tmp_path: Path, segmenter: Segmente
     assert abs(rows["centroid_x"][0] - 45) < 3
 
 
+def test_upright_and_wide_images_keep_their_shape(tmp_path: Path, segmenter: Segmenter) -> None:
+    """A round eye stays round in the videos, which have the size of the first image."""
+    folder = tmp_path / "eye"
+    folder.mkdir()
+    wide, tall = disc(160, 120, 80, 60, 28), disc(120, 160, 60, 80, 28)
+    PIL.Image.fromarray(wide[0]).save(folder / "1.png")
+    save(folder / "2.jpg", np.rot90(tall[0]).copy(), 6, quality=95)
+    out = Path(run_source(folder, tmp_path / "out", segmenter, RunOptions(mask=True)).folder)
+    for name in ("mask.mkv", "overlay.mp4"):
+        _, (_, second) = read_video(out / name)
+        assert (second.width, second.height) == (160, 120)
+        image = second.to_ndarray(format="rgb24").astype(int)
+        assert image[:, :30].max() < 12
+        assert image[:, -30:].max() < 12
+        rows, columns = np.nonzero(image[30:, 35:-35, 1] > 150)
+        assert abs(np.ptp(rows) - 42) < 5
+        assert abs(np.ptp(columns) - 42) < 5
+
+
 def test_avif_grid(tmp_path: Path) -> None:
     path = write_avif_grid(tmp_path / "a.avif", scene(256, 192), 2, 2)
     (found,) = shown(path)

@@ -150,3 +150,28 @@ def turned_upright(video: av.VideoFrame, orientation: Orientation) -> av.VideoFr
     whole = video.reformat(format="yuv444p", src_color_range=kept, dst_color_range=kept)
     whole.colorspace, whole.color_range = video.colorspace, kept if full else video.color_range
     return turn_upright(whole, orientation)
+
+
+def fitting_size(video: av.VideoFrame, width: int, height: int) -> tuple[int, int]:
+    """Return the largest even width and height of the aspect of `video` within a size."""
+    scale = min(width / video.width, height / video.height)
+    fitting = (2 * round(side * scale / 2) for side in (video.width, video.height))
+    across, down = (
+        max(2, min(side, most)) for side, most in zip(fitting, (width, height), strict=True)
+    )
+    return across, down
+
+
+def padded(video: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
+    """Return an 8-bit planar frame in the middle of a black one; the same frame if it fills it."""
+    if (video.width, video.height) == (width, height):
+        return video
+    full = video.format.name.startswith("gray") or video.color_range == ColorRange.JPEG
+    result = av.VideoFrame(width, height, video.format.name)
+    for index, (plane, part) in enumerate(zip(result.planes, video.planes, strict=True)):
+        whole, pixels = view(plane), view(part)
+        whole[:] = 128 if index else (0 if full else 16)
+        top, left = ((a - b) // 2 for a, b in zip(whole.shape, pixels.shape, strict=True))
+        whole[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
+    result.colorspace, result.color_range = video.colorspace, video.color_range
+    return result

@@ -11,6 +11,7 @@ from av.video.stream import VideoStream
 
 from cornea_stream.media import orientation
 from cornea_stream.media.frame import MediaInfo
+from cornea_stream.media.planes import fitting_size, padded
 from cornea_stream.sinks.audio import AudioCopy
 from cornea_stream.sinks.encoder import EncoderSettings
 
@@ -148,10 +149,12 @@ class Muxer:
             return video
         pts, time_base = video.pts, video.time_base
         colorspace, color_range = self._tags
+        size = context.width, context.height
         fitted = self._reformatter.reformat(
-            video, context.width, context.height,
+            video, *fitting_size(video, *size),
             dst_colorspace=colorspace, dst_color_range=color_range,
         )  # fmt: skip
+        fitted = padded(fitted, *size)
         fitted.pts, fitted.time_base = pts, time_base
         if not resized:
             return fitted
