@@ -116,7 +116,7 @@ class _FfmpegStill(Still):
     def read(self, page: int) -> av.VideoFrame:
         """Return the image."""
         try:
-            video = self._decode({"err_detect": "crccheck+explode"})
+            video = self._decode({"err_detect": "explode"})
         except av.error.FFmpegError:
             video = self._decode_damaged()
         return turned_upright(video, self._orientation(video))
