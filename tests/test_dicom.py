@@ -90,6 +90,17 @@ def write_mpeg(path: Path) -> Path:
     return write_video(path, moving_discs(8), codec="mpeg2video", time_base=Fraction(1, 25))
 
 
+def test_raw_streams_have_the_rate_of_the_file(tmp_path: Path) -> None:
+    options = {"bf": "0", "x264-params": "force-cfr=0"}
+    raw = write_video(tmp_path / "v.h264", moving_discs(4), options=options).read_bytes()
+    path = write_dicom(
+        tmp_path / "a.dcm", H264, [raw + b"\0" * (len(raw) % 2)],
+        Rows=120, Columns=160, NumberOfFrames=4, FrameTime="100",
+    )  # fmt: skip
+    with open_source(path) as source:
+        assert [round(frame.time_s, 3) for frame in source] == [0, 0.1, 0.2, 0.3]
+
+
 def test_films_and_single_images(tmp_path: Path, segmenter: Segmenter) -> None:
     pictures = moving_discs(5)
     path = film(tmp_path / "film.dcm", pictures, FrameTime="33.33")

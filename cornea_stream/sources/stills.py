@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -16,10 +17,12 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from cornea_stream.errors import SourceError
+from cornea_stream.media.hdr import NAMES as HDR_NAMES
+from cornea_stream.media.hdr import tone_mapped
 from cornea_stream.media.orientation import EXIF, UPRIGHT, Orientation, display_matrix, upright
 from cornea_stream.media.planes import turned_upright
 from cornea_stream.sources import dicom, tiff
-from cornea_stream.sources.containers import open_media, reason, too_large
+from cornea_stream.sources.containers import known, open_media, reason, too_large
 
 _HEIF = frozenset({".heic", ".heif", ".hif"})
 _ANIMATIONS = frozenset({".avif", ".png", ".webp"})
@@ -27,8 +30,10 @@ _BY_PILLOW = _HEIF | {".avif", ".tga", ".tif", ".tiff", ".webp"}
 IMAGE_SUFFIXES = _BY_PILLOW | {
     ".bmp", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm",
 }  # fmt: skip
+_MAY_BE_HDR = _HEIF | {".avif"}
 _MAY_HOLD_SEVERAL = _BY_PILLOW | _ANIMATIONS
 _ORIENTATION_TAG = 274
+_UNSPECIFIED = 2, 2
 # Pillow's modes whose samples have no agreed black and white.
 _WITHOUT_RANGE = {"F": "floating-point", "I": "32-bit"}
 # What Pillow raises for a file that it cannot read, among them its limit against bombs.
@@ -163,6 +168,7 @@ class _PillowStill(Still):
         try:
             self._image = Image.open(path)
             self._pages = tiff.pages(self._image)
+            self._transfer, self._primaries = _color_tags(path)
             self.count = len(self._pages)
             self.is_animation = self.count > 1 and path.suffix.lower() in _ANIMATIONS
         except _PILLOW_ERRORS as err:
@@ -190,7 +196,10 @@ class _PillowStill(Still):
                     f"{_WITHOUT_RANGE[image.mode]} samples, whose range is unknown: {self.path}: "
                     "convert it to 8 or 16 bits per sample"
                 )
-            rgb = upright(np.asarray(image.convert("RGB"), np.uint8), orientation)
+            rgb = np.asarray(image.convert("RGB"), np.uint8)
+            if self._transfer in HDR_NAMES:
+                rgb = tone_mapped(rgb, self._transfer, self._primaries)
+            rgb = upright(rgb, orientation)
             return av.VideoFrame.from_ndarray(rgb, format="rgb24")
         except _PILLOW_ERRORS as err:
             raise self._error(err) from err
@@ -237,6 +246,16 @@ class _DicomStill(Still):
 
 def _exif_orientation(image: Image.Image) -> Orientation:
     return EXIF.get(image.getexif().get(_ORIENTATION_TAG, 1), UPRIGHT)
+
+
+def _color_tags(path: Path) -> tuple[int, int]:
+    """Return transfer function and primaries of AVIF and HEIC, which Pillow leaves out."""
+    if path.suffix.lower() in _MAY_BE_HDR:
+        with suppress(SourceError), open_media(path) as container:
+            for stream in known(container.streams.video):
+                context = stream.codec_context
+                return int(context.color_trc), int(context.color_primaries)
+    return _UNSPECIFIED
 
 
 def _is_animated_png(path: Path) -> bool:
