@@ -220,3 +220,15 @@ def test_avi_that_lacks_its_last_frames(tmp_path: Path) -> None:
     content = path.read_bytes()
     path.write_bytes(content[: packets[40][1]])
     assert len(assert_told(path, 1.8)) == 40
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "ts"])
+def test_a_first_keyframe_that_cannot_be_decoded(tmp_path: Path, suffix: str) -> None:
+    path = write_video(tmp_path / f"v.{suffix}", noise(50), options={"g": "20", "bf": "0"})
+    _, place, _ = video_packets(path)[0]
+    content = bytearray(path.read_bytes())
+    begin = place + (TS_PACKET if suffix == "ts" else 0)
+    content[begin : begin + 3000] = bytes(3000)
+    path.write_bytes(content)
+    times = assert_told(path, 0.0)
+    assert times[-1] == pytest.approx(49 / 25, abs=2e-3)

@@ -18,27 +18,41 @@ class Losses:
         self.first = 0
         self.newest: int | None = None
         self._near = _NEAR * step
-        self._expected: set[int] = set()
+        self._expected: dict[int, None] = {}  # in the order of decoding
 
     def expect(self, pts: int | None) -> None:
         """Take the time of a packet that is to be decoded."""
         if pts is not None:
             self.first = pts if self.newest is None and not self._expected else self.first
-            self._expected.add(pts)
+            self._expected[pts] = None
 
     def shown(self, pts: int | None) -> list[int]:
         """Take the time of the next frame; return those of the packets passed over without one."""
         if pts is None:
             return []
-        self._expected.discard(pts)
-        before, self.newest = self.newest, pts if self.newest is None else max(pts, self.newest)
+        if self.newest is None:
+            self.newest = pts
+            return self._before_first(pts)
+        self._expected.pop(pts, None)
+        before, self.newest = self.newest, max(pts, self.newest)
         if not self._expected or min(self._expected) > self.newest:
             return []
         passed = sorted(late for late in self._expected if late < self.newest)
-        self._expected.difference_update(passed)
-        if before is None:  # frames before the first one refer to what was not read
-            return []
+        for late in passed:
+            del self._expected[late]
         return [late for late in passed if before + self._near < late < pts - self._near]
+
+    def _before_first(self, pts: int) -> list[int]:
+        """Return the times of packets that came before the one of the first frame.
+
+        Those that came after it and are shown earlier refer to frames that were not read.
+        """
+        if pts not in self._expected:
+            return []
+        order = list(self._expected)
+        lost = order[: order.index(pts)]
+        self._expected = dict.fromkeys(late for late in order if late > pts)
+        return lost
 
     def left(self) -> list[int]:
         """Return the times of packets after the newest frame."""

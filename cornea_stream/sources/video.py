@@ -214,7 +214,8 @@ class VideoSource(VideoDecoding, Source):
             return None
         rate = frame_rate(self._stream)
         end_s = max(last.time_s + longest_s, _end_of(last, rate))
-        exact = self._stream.duration and self._container.format.name in INDEXED
+        name, alone = self._container.format.name, len(self._container.streams) == 1
+        exact = alone if "matroska" in name else self._stream.duration and name in INDEXED
         frame_s = max(longest_s, float(1 / rate))
         tolerance_s = _FEW * frame_s if exact else max(_EARLY_S, _MANY * frame_s)
         if self._in_coding_order:
