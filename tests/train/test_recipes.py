@@ -12,8 +12,8 @@ import torch
 
 from cornea_stream.models.checkpoint import load_checkpoint
 from cornea_train.recipes import default_weights
-from cornea_train.recipes.default_weights import edge_loss
 from cornea_train.recipes.frames import EMPTY_SHARE, TrainingFrames, vary
+from cornea_train.recipes.run import edge_loss
 from cornea_train.recipes.scores import score, summarize
 
 
