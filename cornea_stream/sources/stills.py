@@ -10,7 +10,6 @@ import math
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 
 import av
 import numpy as np
@@ -103,12 +102,7 @@ class Still(ABC):
     def __enter__(self) -> Still:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.close()
 
 
