@@ -24,15 +24,15 @@ def disc_frame() -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_samples_are_decided_by_their_index() -> None:
-    frames = TrainingFrames(64, 3, [disc_frame()])
-    later = TrainingFrames(64, 3, [disc_frame()], first=5)
+    frames = TrainingFrames((64, 96), 3, [disc_frame()])
+    later = TrainingFrames((64, 96), 3, [disc_frame()], first=5)
     for own, same in zip(frames[7], later[2], strict=True):
         assert np.array_equal(own, same)
-    assert not np.array_equal(frames[0][0], TrainingFrames(64, 4, [])[0][0])
+    assert not np.array_equal(frames[0][0], TrainingFrames((64, 96), 4, [])[0][0])
 
 
 def test_shares_of_frames_without_an_eye_and_of_real_ones() -> None:
-    frames = TrainingFrames(32, 0, [])
+    frames = TrainingFrames((32, 32), 0, [])
     empty = np.mean([not frames[i][1].any() for i in range(400)])
     assert empty == pytest.approx(EMPTY_SHARE, abs=0.04)
 
@@ -42,7 +42,7 @@ def test_mask_of_a_varied_frame_stays_on_its_picture(monkeypatch: pytest.MonkeyP
         monkeypatch.setattr(f"cornea_train.recipes.frames.{name}", lambda *_: None)
     monkeypatch.setattr("cornea_train.recipes.frames.develop", lambda rng, image, **_: image)
     for seed in range(20):
-        image, mask = vary(np.random.default_rng(seed), disc_frame(), 96)
+        image, mask = vary(np.random.default_rng(seed), disc_frame(), (96, 128))
         inside, outside = (
             cv2.erode(mask, np.ones((11, 11))) > 0,
             cv2.dilate(mask, np.ones((11, 11))) == 0,
@@ -78,7 +78,7 @@ def test_training_repeats_and_goes_on(tmp_path: Path, tiny_checkpoint: Path) -> 
     def run(name: str, images: int) -> Path:
         out = tmp_path / f"{name}.safetensors"
         default_weights.main(
-            ["--out", str(out), "--start", str(tiny_checkpoint), "--size", "64", "--workers", "0",
+            ["--out", str(out), "--start", str(tiny_checkpoint), "--size", "64x64", "--workers", "0",
              "--images", str(images), "--device", "cpu", "--validation", "1"]
         )  # fmt: skip
         return out

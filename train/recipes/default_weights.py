@@ -3,8 +3,8 @@
     python -m cornea_train.recipes.default_weights --real DIR --out WEIGHTS --minutes 120
 
 Generated frames carry most of the training; a share comes from annotated frames in the folder
-layout of Cataract-1K (`--real`), of which the surgeries of `--held-out` are only measured on. The
-input is squashed to a square, first a small one. The state is written every few minutes beside the
+layout of Cataract-1K (`--real`), of which the surgeries of `--held-out` are only measured on. All
+are squashed to the input's size, first to a smaller one. The state is written every few minutes beside the
 weights; the same command goes on from there. `--images` makes the run repeatable, `--minutes` fits
 it to a clock.
 """
@@ -56,10 +56,12 @@ def train(run: Run, real: list[Sample], held_out: list[Sample]) -> None:
     for begin, phase in pairwise((Phase(0.0, 0.0, 0), *PHASES)):
         if run.progress >= phase.until:
             continue
-        size = round(options.size * phase.scale / 32) * 32
-        log.info("size %d from %.0f %% on", size, 100 * max(begin.until, run.progress))
+        height, width = (round(side * phase.scale / 32) * 32 for side in options.size)
+        log.info(
+            "%d×%d pixels from %.0f %% on", width, height, 100 * max(begin.until, run.progress)
+        )
         loader = DataLoader(
-            TrainingFrames(size, options.seed, real, options.real_share, run.images),
+            TrainingFrames((height, width), options.seed, real, options.real_share, run.images),
             batch_size=phase.batch * options.batch_scale,
             num_workers=options.workers,
             multiprocessing_context="spawn" if options.workers else None,
@@ -72,8 +74,8 @@ def train(run: Run, real: list[Sample], held_out: list[Sample]) -> None:
                 break
             losses.append(run.step(images, masks))
             if run.steps % 25 == 0:
-                log.info("%.1f%% step %d size %d loss %.4f images %d %.1f/s", 100 * run.progress,
-                         run.steps, size, float(np.mean(losses[-50:])), run.images,
+                log.info("%.1f%% step %d loss %.4f images %d %.1f/s", 100 * run.progress,
+                         run.steps, float(np.mean(losses[-50:])), run.images,
                          run.images / run.seconds)  # fmt: skip
             if time.monotonic() - saved > options.save_every:
                 note(run, measure(run, held_out), losses[-200:])
@@ -91,12 +93,12 @@ def note(run: Run, results: dict[str, Any], losses: list[float]) -> None:
     log.info("%s", results)
 
 
-def measure(run: Run, held_out: list[Sample], size: int = 256) -> dict[str, Any]:
+def measure(run: Run, held_out: list[Sample]) -> dict[str, Any]:
     """Return the scores at full size: surgeries held out, generated frames, no eye."""
     count = run.options.validation
-    kinds = [generate_frame(VALIDATION_SEED + i, size, size, kind=KINDS[i % len(KINDS)])
+    kinds = [generate_frame(VALIDATION_SEED + i, 360, (480, 640)[i % 2], kind=KINDS[i % len(KINDS)])
              for i in range(count)]  # fmt: skip
-    empty = (generate_empty(VALIDATION_SEED + i, size, size) for i in range(count // 2 + 1))
+    empty = (generate_empty(VALIDATION_SEED + i, 360, 640) for i in range(count // 2 + 1))
     results: dict[str, Any] = {
         "generated": summarize(score_all(run.segment, kinds)),
         "empty_false_area": float(np.mean([(run.segment(frame) > 0).mean() for frame in empty])),
@@ -104,6 +106,12 @@ def measure(run: Run, held_out: list[Sample], size: int = 256) -> dict[str, Any]
     if held_out:
         results["held_out"] = summarize(score_all(run.segment, held_out))
     return results
+
+
+def input_size(text: str) -> tuple[int, int]:
+    """Return (height, width) of `WIDTHxHEIGHT`, or of the side of a square."""
+    width, _, height = text.partition("x")
+    return int(height or width), int(width)
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -117,7 +125,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--encoder", choices=LITE, default="lite0")
     parser.add_argument("--depth", type=int, default=4)
     parser.add_argument("--width", type=int, default=256, help="channels of the pyramid")
-    parser.add_argument("--size", type=int, default=320)
+    parser.add_argument("--size", type=input_size, default=(256, 416), metavar="WxH")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--minutes", type=float, default=120)
     parser.add_argument("--images", type=int, default=0, help="instead of --minutes; repeatable")

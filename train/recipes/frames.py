@@ -20,6 +20,9 @@ from cornea_stream.synthetic.shapes import Ellipse
 from cornea_train.dataset import find_pairs, load_pair
 
 EMPTY_SHARE, REAL_SHARE = 0.08, 0.2
+ASPECTS = (16 / 9, 4 / 3, 5 / 4, 1.0)
+ASPECT_SHARES = (0.5, 0.4, 0.05, 0.05)
+"""Width over height of the pictures that are drawn, and how often; all become the input's."""
 HELD_OUT = ("case_5014", "case_fig08", "case_fig10", "case_more05", "case_more10")
 """Surgeries that the weights are chosen by, and not trained on."""
 VALIDATION_SEED = 2**40
@@ -27,14 +30,16 @@ VALIDATION_SEED = 2**40
 
 Image = npt.NDArray[np.uint8]
 Sample = tuple[Image, Image]
+Size = tuple[int, int]
+"""Height and width."""
 
 
 class TrainingFrames(Dataset[Sample]):
-    """Endless samples: (S, S, 3) uint8 RGB and (S, S) uint8 0 or 255, decided by the index."""
+    """Endless samples: (H, W, 3) uint8 RGB and (H, W) uint8 0 or 255, decided by the index."""
 
     def __init__(
         self,
-        size: int,
+        size: Size,
         seed: int,
         real: Sequence[Sample],
         real_share: float = REAL_SHARE,
@@ -48,14 +53,26 @@ class TrainingFrames(Dataset[Sample]):
 
     def __getitem__(self, index: int) -> Sample:
         cv2.setNumThreads(1)
-        rng = np.random.default_rng((self.seed, self.size, self.first + index))
+        rng = np.random.default_rng((self.seed, *self.size, self.first + index))
         kind, seed = rng.random(), int(rng.integers(2**39))
         if kind < EMPTY_SHARE:
-            empty = generate_empty(seed, self.size, self.size)
-            return empty, np.zeros((self.size, self.size), np.uint8)
+            return generate_empty(seed, *self.size), np.zeros(self.size, np.uint8)
         if kind < self.until_real:
             return vary(rng, self.real[int(rng.integers(len(self.real)))], self.size)
-        return generate_frame(seed, self.size, self.size)
+        return squash(generate_frame(seed, *picture_size(rng, self.size)), self.size)
+
+
+def picture_size(rng: np.random.Generator, size: Size) -> Size:
+    """Return the smallest picture of a usual aspect ratio that covers `size`."""
+    aspect = float(rng.choice(ASPECTS, p=ASPECT_SHARES))
+    height = max(size[0], math.ceil(size[1] / aspect))
+    return height, round(height * aspect)
+
+
+def squash(sample: Sample, size: Size) -> Sample:
+    """Return a picture and its mask at the input's size, as a frame is brought there."""
+    image, mask = (cv2.resize(plane, size[::-1], interpolation=cv2.INTER_AREA) for plane in sample)
+    return np.asarray(image, np.uint8), np.where(mask > 127, 255, 0).astype(np.uint8)
 
 
 def read_real(folder: Path, held_out: Sequence[str]) -> tuple[list[Sample], list[Sample]]:
@@ -68,8 +85,8 @@ def read_real(folder: Path, held_out: Sequence[str]) -> tuple[list[Sample], list
     return training, left_out
 
 
-def vary(rng: np.random.Generator, sample: Sample, size: int) -> Sample:
-    """Return a real frame (size, size, 3) and its mask turned, zoomed, squeezed and recolored.
+def vary(rng: np.random.Generator, sample: Sample, size: Size) -> Sample:
+    """Return a real frame (H, W, 3) and its mask turned, zoomed, squeezed and recolored.
 
     Instruments and things out of focus are laid over it, and now and then a display.
     """
@@ -86,16 +103,17 @@ def vary(rng: np.random.Generator, sample: Sample, size: int) -> Sample:
     return image, mask
 
 
-def _moved(rng: np.random.Generator, sample: Sample, size: int) -> Sample:
+def _moved(rng: np.random.Generator, sample: Sample, size: Size) -> Sample:
     image, mask = sample
-    height, width = mask.shape
+    given, wanted = (np.array(shape[::-1]) for shape in (mask.shape, size))
     angle = rng.normal(0, 0.25) + (math.pi if rng.random() < 0.3 else 0)
     turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-    zoom = np.exp(rng.normal(0.05, 0.28) + rng.normal(0, 0.08, 2))
+    zoom = np.exp(rng.normal(-0.05, 0.3) + rng.normal(0, 0.08, 2))
+    if rng.random() < 0.5:  # as a 4:3 picture looks inside one of 16:9
+        zoom[0] *= 0.75
     flip = np.array([rng.choice([-1, 1]), 1])
-    linear = turn @ np.diag(zoom * flip * size / np.array([width, height]))
-    center = np.array([width, height]) / 2
-    shift = size / 2 + rng.normal(0, 0.08, 2) * size - linear @ center
+    linear = turn @ np.diag(zoom * flip * wanted / given)
+    shift = wanted / 2 + rng.normal(0, 0.08, 2) * wanted - linear @ (given / 2)
     # Pixel centers lie half a pixel inside of their edges, in both pictures.
     shift += linear @ np.array([0.5, 0.5]) - 0.5
     matrix = np.column_stack([linear, shift])
@@ -103,8 +121,8 @@ def _moved(rng: np.random.Generator, sample: Sample, size: int) -> Sample:
     smaller = abs(float(np.linalg.det(linear))) < 0.3
     if smaller:  # linear interpolation would skip pixels
         image = np.asarray(cv2.blur(image, (2, 2)), np.uint8)
-    found = np.asarray(cv2.warpAffine(image, matrix, (size, size), borderMode=border), np.uint8)
-    soft = cv2.warpAffine(mask, matrix, (size, size), flags=cv2.INTER_LINEAR)
+    found = np.asarray(cv2.warpAffine(image, matrix, size[::-1], borderMode=border), np.uint8)
+    soft = cv2.warpAffine(mask, matrix, size[::-1], flags=cv2.INTER_LINEAR)
     return found, np.where(soft > 127, 255, 0).astype(np.uint8)
 
 

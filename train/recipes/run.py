@@ -35,10 +35,10 @@ log = logging.getLogger("default_weights")
 def edge_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Return the cross-entropy along the edge of (N, 1, H, W) 0/1 targets, scalar.
 
-    The band is a sixteenth of the side wide. There the place of the outline is decided, which
+    The band is a sixteenth of the height wide. There the place of the outline is decided, which
     Dice and focal loss leave loose by a percent or two.
     """
-    reach = target.shape[-1] // 32 * 2 + 1
+    reach = target.shape[-2] // 32 * 2 + 1
     near = functional.avg_pool2d(target, reach, 1, reach // 2, count_include_pad=False)
     weight = 4 * near * (1 - near)
     terms = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
@@ -66,14 +66,13 @@ def _in_float32(forward: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor
 
 def initial_network(options: argparse.Namespace) -> tuple[nn.Module, ModelSpec]:
     """Return the network to begin with, from a checkpoint or on ImageNet's encoder weights."""
-    size = (options.size, options.size)
     if options.start:
         checkpoint = load_checkpoint(options.start)
-        return checkpoint.build(), replace(checkpoint.spec, image_size=size)
+        return checkpoint.build(), replace(checkpoint.spec, image_size=options.size)
     encoder = lite_encoder_name(options.encoder)
     model: Any = build_pspnet(encoder, encoder_depth=options.depth, psp_out_channels=options.width)
     load_lite(model.encoder, options.encoder)
-    spec = ModelSpec(encoder, options.depth, options.width, size, LITE_MEAN, LITE_STD)
+    spec = ModelSpec(encoder, options.depth, options.width, options.size, LITE_MEAN, LITE_STD)
     return prune_dead_layers(model), spec
 
 
@@ -120,7 +119,7 @@ class Run:
         return float(self.seconds / (60 * self.options.minutes))
 
     def step(self, images: torch.Tensor, masks: torch.Tensor) -> float:
-        """Take one optimizer step on (N, S, S, 3) and (N, S, S) uint8; return the loss."""
+        """Take one optimizer step on (N, H, W, 3) and (N, H, W) uint8; return the loss."""
         warm = min(1.0, (self.steps + 1) / 100)
         cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, self.progress)))
         for group in self.optimizer.param_groups:
@@ -142,8 +141,8 @@ class Run:
     @torch.inference_mode()
     def segment(self, image: Image) -> Image:
         """Return the (H, W) mask of an (H, W, 3) frame by the averaged weights."""
-        size = self.options.size
-        squashed = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
+        height, width = self.options.size
+        squashed = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
         with torch.autocast(self.device.type, torch.bfloat16):
             logits = self.average(self._normalized(torch.from_numpy(squashed)[None]))
         wide = (image.shape[1], image.shape[0])
