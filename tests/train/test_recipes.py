@@ -78,8 +78,8 @@ def test_training_repeats_and_goes_on(tmp_path: Path, tiny_checkpoint: Path) -> 
     def run(name: str, images: int) -> Path:
         out = tmp_path / f"{name}.safetensors"
         default_weights.main(
-            ["--out", str(out), "--start", str(tiny_checkpoint), "--size", "64x64", "--workers", "0",
-             "--images", str(images), "--device", "cpu", "--validation", "1"]
+            ["--out", str(out), "--start", str(tiny_checkpoint), "--size", "64x64",
+             "--workers", "0", "--images", str(images), "--device", "cpu", "--validation", "1"]
         )  # fmt: skip
         return out
 

@@ -4,9 +4,9 @@
 
 Generated frames carry most of the training; a share comes from annotated frames in the folder
 layout of Cataract-1K (`--real`), of which the surgeries of `--held-out` are only measured on. All
-are squashed to the input's size, first to a smaller one. The state is written every few minutes beside the
-weights; the same command goes on from there. `--images` makes the run repeatable, `--minutes` fits
-it to a clock.
+are squashed to the input's size, first to a smaller one. The state is written every few minutes
+beside the weights; the same command goes on from there. `--images` makes the run repeatable,
+`--minutes` fits it to a clock.
 """
 
 from __future__ import annotations
