@@ -26,7 +26,8 @@ from cornea_train.plots import contact_sheet
 from cornea_train.recipes.frames import VALIDATION_SEED, Sample
 from cornea_train.recipes.scores import Score, score, summarize
 
-SIDE = 512
+SIZES = ((480, 640), (432, 768))
+"""Heights and widths of generated frames, in turn."""
 
 
 def by_surgery(folder: Path, segmenter: Segmenter) -> dict[str, list[Score]]:
@@ -52,7 +53,7 @@ def over_surgeries(scores: dict[str, list[Score]]) -> dict[str, Any]:
 def hard_frames(kind: str, count: int) -> Iterator[Sample]:
     """Yield `count` generated frames that are sure to have the trait `kind`."""
     first = VALIDATION_SEED + 100_000 * (KINDS.index(kind) + 1)
-    return (generate_frame(first + i, SIDE, SIDE, kind=kind) for i in range(count))
+    return (generate_frame(first + i, *SIZES[i % 2], kind=kind) for i in range(count))
 
 
 def main() -> None:
@@ -72,10 +73,11 @@ def main() -> None:
     def scored(samples: Iterator[Sample]) -> list[Score]:
         return [score(segmenter(image).mask, mask) for image, mask in samples]
 
-    usual = scored(generate_frame(VALIDATION_SEED + i, SIDE, SIDE) for i in range(options.count))
+    seeds = range(VALIDATION_SEED, VALIDATION_SEED + options.count)
+    usual = scored(generate_frame(seed, *SIZES[seed % 2]) for seed in seeds)
     empty = [
-        float((segmenter(generate_empty(VALIDATION_SEED + i, SIDE, SIDE)).mask > 0).mean())
-        for i in range(options.count // 2)
+        float((segmenter(generate_empty(seed, *SIZES[seed % 2])).mask > 0).mean())
+        for seed in seeds[: options.count // 2]
     ]
     result: dict[str, Any] = {
         "what": "masks that users get; size: found over true area; edge: 95th percentile in radii",
