@@ -1,4 +1,4 @@
-"""Masks as COCO JSON: one annotation of the category "Cornea" per image with a cornea."""
+"""Masks as COCO JSON: one annotation per image, of one category."""
 
 from __future__ import annotations
 
@@ -8,25 +8,34 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from cornea_stream.media.class_name import CLASS_NAME, in_words
 from cornea_stream.postprocess.contours import edge_outlines
 
 _CATEGORY = 1
+_BY = "found by cornea-stream"
+
+
+def is_written_here(content: dict[str, Any]) -> bool:
+    """Whether COCO content is as `CocoFile` wrote it: it also lists frames without a mask."""
+    info = content.get("info")
+    return isinstance(info, dict) and str(info.get("description", "")).endswith(_BY)
 
 
 class CocoFile:
     """Collects images with their masks; `content` returns the file content.
 
-    An image without a cornea is listed without an annotation. Masks are exact run lengths or,
-    with `polygons`, simplified outlines of their regions without holes.
+    The category is `class_name`. An image with an empty mask is listed without an annotation.
+    Masks are exact run lengths or, with `polygons`, simplified outlines of their regions without
+    holes.
     """
 
-    def __init__(self, *, polygons: bool = False) -> None:
-        self._polygons = polygons
+    def __init__(self, *, polygons: bool = False, class_name: str = CLASS_NAME) -> None:
+        self._polygons, self._class_name = polygons, class_name
         self._images: list[dict[str, Any]] = []
         self._annotations: list[dict[str, Any]] = []
 
     def add(self, file_name: str, mask: NDArray[np.uint8]) -> None:
-        """Add an image and its (H, W) mask; every value above 0 is cornea."""
+        """Add an image and its (H, W) mask; every value above 0 is the class."""
         image = len(self._images) + 1
         height, width = mask.shape
         self._images.append({"id": image, "file_name": file_name, "width": width, "height": height})
@@ -47,12 +56,14 @@ class CocoFile:
 
     def content(self) -> dict[str, Any]:
         """Return the file content as JSON values."""
+        is_usual = self._class_name == CLASS_NAME
+        what = "Corneas" if is_usual else f"Masks of {in_words(self._class_name)}"
         return {
-            "info": {"description": "Corneas found by cornea-stream"},
+            "info": {"description": f"{what} {_BY}"},
             "licenses": [],
             "images": self._images,
             "annotations": self._annotations,
-            "categories": [{"id": _CATEGORY, "name": "Cornea", "supercategory": "eye"}],
+            "categories": [{"id": _CATEGORY, "name": self._class_name, "supercategory": "eye"}],
         }
 
 

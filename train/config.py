@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cornea_stream.errors import UsageError, check_number, require
 from cornea_stream.models.pspnet import MAX_SIDE
+from cornea_train.formats import AUTO, DataOptions, check_names
 
 AUGMENTATIONS = ("none", "mild")
 SPLITS = ("case", "frame")
@@ -20,11 +21,18 @@ class TrainConfig:
     images per forward pass, in total over all processes; an optimizer step takes `accumulate`
     batches. `encoder_weights` is imagenet, lite0 to lite2, none or a file. `init` is a checkpoint
     to fine-tune. The weights of the loss terms need not sum to one. `clip_norm` 0 turns clipping
-    off. `dropout` applies to the pyramid features.
+    off. `dropout` applies to the pyramid features. `data_format`, `class_name`, `mask_value`,
+    `group_by`, `empty_is_background` and `respect_holes` are explained by `DataOptions`;
+    `class_name` None is the structure of `init`, or else the cornea.
     """
 
     data_dir: Path
     output_dir: Path = Path("model_weights")
+    data_format: str = AUTO
+    class_name: str | None = None
+    mask_value: str | None = None
+    group_by: str | None = None
+    empty_is_background: bool = False
     epochs: int = 150
     batch_size: int = 4
     lr: float = 5e-5
@@ -58,9 +66,17 @@ class TrainConfig:
     overwrite: bool = False
     tensorboard: bool = False
 
+    def data_options(self, class_name: str) -> DataOptions:
+        """Return how the annotated frames are read, for the class `class_name`."""
+        return DataOptions(
+            self.data_format, class_name, self.mask_value, self.group_by,
+            self.empty_is_background, self.respect_holes,
+        )  # fmt: skip
+
     def check(self) -> None:
         """Raise UsageError for the first invalid setting."""
         require("matplotlib", "train", "training")
+        check_names(self.data_format)
         for name in ("epochs", "batch_size", "accumulate", "image_size"):
             check_number(name, getattr(self, name), 1, example=4)
         for name in ("workers", "max_bad", "seed"):

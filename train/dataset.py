@@ -1,4 +1,4 @@
-"""Annotated frames in the layout of Cataract-1K, and the memory-mapped cache for training."""
+"""Loading annotated frames, and the memory-mapped cache for training."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
@@ -22,9 +22,7 @@ from torch.utils.data import Dataset
 
 from cornea_stream.errors import OutputError, SourceError
 from cornea_train.augment import augment_mildly
-from cornea_train.supervisely import BadAnnotationError, read_mask
-
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
+from cornea_train.formats import BadAnnotationError, DataOptions, Pair, Problem, find_pairs
 
 _PART = ".part"
 
@@ -33,87 +31,7 @@ Stored: TypeAlias = "tuple[NDArray[np.uint8], NDArray[np.uint8], dict[int, str]]
 """Images, masks, and the reasons for unusable pairs by position."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """An image and its annotation; `case` is the surgery, `name` the path in the data folder."""
-
-    image: Path
-    annotation: Path
-    case: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """An unusable pair and the reason."""
-
-    name: str
-    reason: str
-
-
-def find_pairs(data_dir: Path) -> tuple[list[Pair], list[Problem]]:
-    """Return the pairs `case*/img/<image>` with `case*/ann/<image>.json` below a folder, sorted.
-
-    Images without an annotation and annotations without an image are reported as problems.
-    Raises SourceError if the folder does not exist, has no images or cannot be read.
-    """
-    if not data_dir.is_dir():
-        raise SourceError(f"data folder not found: {data_dir}: check data_dir")
-    pairs: list[Pair] = []
-    problems: list[Problem] = []
-    for folder in sorted(_image_folders(data_dir)):
-        case = folder.parent
-        if not case.name.lower().startswith("case") or not folder.is_dir():
-            continue
-        try:
-            images = sorted(p for p in _visible(folder) if p.suffix.lower() in IMAGE_SUFFIXES)
-        except OSError as err:
-            raise SourceError(
-                f"data folder cannot be read: {folder}: {err.strerror}: check its permissions"
-            ) from err
-        annotations = {p.name: p for p in _annotations(case / "ann")}
-        for image in images:
-            name = image.relative_to(data_dir).as_posix()
-            annotation = annotations.pop(f"{image.name}.json", None)
-            if annotation is None:
-                problems.append(Problem(name, "image without annotation"))
-            else:
-                pairs.append(Pair(image, annotation, case.name, name))
-        problems += [
-            Problem(p.relative_to(data_dir).as_posix(), "annotation without image")
-            for p in annotations.values()
-        ]
-    if not pairs and not problems:
-        raise SourceError(
-            f"no annotated frames: {data_dir}: expected case*/img/*.png with case*/ann/*.png.json, "
-            "the layout of Cataract-1K"
-        )
-    return pairs, problems
-
-
-def _image_folders(data_dir: Path) -> list[Path]:
-    """Return the folders `img` below a folder, through symbolic links, each once."""
-    found, seen = [], set()
-    for place, folders, _ in os.walk(data_dir, followlinks=True):
-        real = Path(place).resolve()
-        if real in seen:
-            folders.clear()  # a link to a folder above
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [Path(place, name) for name in folders if name == "img"]
-    return found
-
-
-def _visible(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-
-
-def _annotations(folder: Path) -> list[Path]:
-    return [p for p in _visible(folder) if p.suffix == ".json"] if folder.is_dir() else []
-
-
-def load_pair(pair: Pair, *, respect_holes: bool = False) -> tuple[Image, Image]:
+def load_pair(pair: Pair) -> tuple[Image, Image]:
     """Return the (H, W, 3) uint8 RGB image and its (H, W) uint8 mask, 0 or 255.
 
     Raises BadAnnotationError if either cannot be used.
@@ -126,8 +44,7 @@ def load_pair(pair: Pair, *, respect_holes: bool = False) -> tuple[Image, Image]
     if loaded is None:
         raise BadAnnotationError("the image cannot be decoded")
     image = np.asarray(loaded, np.uint8)
-    mask = read_mask(pair.annotation, image.shape[:2], respect_holes=respect_holes)
-    return image, mask
+    return image, pair.draw(image.shape[:2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,22 +61,27 @@ class Cache:
 
 
 def open_cache(
-    data_dir: Path, folder: Path, size: int, *, respect_holes: bool = False, max_bad: int = 0
+    data_dir: Path,
+    folder: Path,
+    size: int,
+    *,
+    options: DataOptions = DataOptions(),
+    max_bad: int = 0,
 ) -> Cache:
     """Return the cache of all usable pairs below `data_dir`, created in `folder` if missing.
 
     Its name follows from the files' names, sizes and times, so changed data make a new one.
-    Raises SourceError if more than `max_bad` pairs are unusable, with a list, or none is usable,
-    and OutputError if the cache cannot be written.
+    Raises SourceError if more than `max_bad` pairs are unusable, with a list, none is usable or no
+    mask shows the class; UsageError; and OutputError if the cache cannot be written.
     """
-    pairs, problems = find_pairs(data_dir)
-    target = folder / _key(pairs, size, respect_holes)
+    pairs, problems = find_pairs(data_dir, options)
+    target = folder / _key(pairs, size, options)
     try:
         stored = _read(target)
         if stored is None:
             folder.mkdir(parents=True, exist_ok=True)
             with FileLock(folder / ".lock"):  # only one process creates it
-                stored = _read(target) or _build(target, pairs, size, respect_holes)
+                stored = _read(target) or _build(target, pairs, size)
     except OSError as err:
         raise OutputError(
             f"cannot write the cache: {target}: {err.strerror or err}: check free space and "
@@ -180,11 +102,16 @@ def open_cache(
             f"no usable pairs: {data_dir}: {problems[0].name}: {problems[0].reason}: correct the "
             "annotations"
         )
+    if not any(mask.any() for mask in masks):
+        raise SourceError(
+            f"no mask shows the class {options.class_name!r}: {data_dir}: all {len(kept)} frames "
+            "are empty: add annotated ones, or choose another class with class_name=NAME"
+        )
     return Cache(images, masks, kept, problems)
 
 
-def _key(pairs: Sequence[Pair], size: int, respect_holes: bool) -> str:
-    facts: list[object] = [size, respect_holes]
+def _key(pairs: Sequence[Pair], size: int, options: DataOptions) -> str:
+    facts: list[object] = [size, replace(options, group_by=None)]
     for pair in pairs:
         for path in (pair.image, pair.annotation):
             try:
@@ -206,13 +133,13 @@ def _read(target: Path) -> Stored | None:
         return None
 
 
-def _build(target: Path, pairs: Sequence[Pair], size: int, respect_holes: bool) -> Stored:
+def _build(target: Path, pairs: Sequence[Pair], size: int) -> Stored:
     """Create the cache while holding the lock. Raises OSError."""
     for left in (target, *target.parent.glob(f"*{_PART}")):  # left by killed processes
         shutil.rmtree(left, ignore_errors=True)
     part = target.with_name(target.name + _PART)
     try:
-        _fill(part, pairs, size, respect_holes)
+        _fill(part, pairs, size)
         part.rename(target)
     finally:
         shutil.rmtree(part, ignore_errors=True)
@@ -221,9 +148,9 @@ def _build(target: Path, pairs: Sequence[Pair], size: int, respect_holes: bool) 
     return stored
 
 
-def _fill(part: Path, pairs: Sequence[Pair], size: int, respect_holes: bool) -> None:
+def _fill(part: Path, pairs: Sequence[Pair], size: int) -> None:
     part.mkdir()
-    load = partial(_load_resized, size=size, respect_holes=respect_holes)
+    load = partial(_load_resized, size=size)
     image_file, mask_file = part / "images.raw", part / "masks.raw"
     bad: dict[int, str] = {}
     with (
@@ -250,9 +177,9 @@ def _fill(part: Path, pairs: Sequence[Pair], size: int, respect_holes: bool) -> 
     (part / "index.json").write_text(json.dumps({"bad": bad}))
 
 
-def _load_resized(pair: Pair, *, size: int, respect_holes: bool) -> tuple[Image, Image] | str:
+def _load_resized(pair: Pair, *, size: int) -> tuple[Image, Image] | str:
     try:
-        image, mask = load_pair(pair, respect_holes=respect_holes)
+        image, mask = load_pair(pair)
     except BadAnnotationError as err:
         return str(err)
     small = cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)

@@ -17,11 +17,11 @@ from cornea_stream.media.frame import Image
 from cornea_stream.postprocess.mask import iou as mask_iou
 from cornea_stream.postprocess.measurement import measure
 from cornea_stream.storage import atomic_path, output_errors, write_file
-from cornea_train.dataset import Pair, Problem, find_pairs, load_pair
+from cornea_train.dataset import load_pair
+from cornea_train.formats import BadAnnotationError, DataOptions, Pair, Problem, find_pairs
 from cornea_train.metrics import Overlap, bootstrap_interval, overlap, surface_distances
 from cornea_train.plots import contact_sheet
 from cornea_train.split import read_split
-from cornea_train.supervisely import BadAnnotationError
 
 FILES = ("evaluation.json", "evaluation.csv", "worst_frames.png")
 
@@ -88,7 +88,7 @@ def evaluate(
     data_dir: Path,
     segmenter: Segmenter,
     *,
-    respect_holes: bool = False,
+    options: DataOptions = DataOptions(),
     max_bad: int = 0,
     split_file: Path | None = None,
     sheet: Path | None = None,
@@ -100,12 +100,12 @@ def evaluate(
     sheet of the `worst` frames. Raises SourceError if there is nothing to score or more than
     `max_bad` pairs are unusable, and OutputError if the sheet cannot be written.
     """
-    pairs, problems = find_pairs(data_dir)
+    pairs, problems = find_pairs(data_dir, options)
     if split_file is not None:
         pairs = [pairs[i] for i in read_split(split_file, pairs).validation]
     scores: list[Score] = []
     overlaps: list[Overlap] = []
-    for score, agreement in _scored(pairs, problems, segmenter, respect_holes):
+    for score, agreement in _scored(pairs, problems, segmenter):
         scores.append(score)
         overlaps.append(agreement)
     if len(problems) > max_bad or not scores:
@@ -124,7 +124,7 @@ def evaluate(
     if sheet is not None:
         ranked = sorted(scores, key=lambda s: s.iou)[:worst]
         by_name = {pair.name: pair for pair in pairs}
-        _draw_sheet(sheet, [(by_name[s.name], s) for s in ranked], segmenter, respect_holes)
+        _draw_sheet(sheet, [(by_name[s.name], s) for s in ranked], segmenter)
     return Evaluation(scores, summaries, problems)
 
 
@@ -196,11 +196,11 @@ def check_folder(folder: Path, overwrite: bool) -> None:
 
 
 def _scored(
-    pairs: Sequence[Pair], problems: list[Problem], segmenter: Segmenter, respect_holes: bool
+    pairs: Sequence[Pair], problems: list[Problem], segmenter: Segmenter
 ) -> Iterator[tuple[Score, Overlap]]:
     for pair in pairs:
         try:
-            image, true = load_pair(pair, respect_holes=respect_holes)
+            image, true = load_pair(pair)
         except BadAnnotationError as err:
             problems.append(Problem(pair.name, str(err)))
             continue
@@ -231,12 +231,10 @@ def _summarize(name: str, scores: Sequence[Score], overlaps: Sequence[Overlap]) 
     )
 
 
-def _draw_sheet(
-    path: Path, ranked: Sequence[tuple[Pair, Score]], segmenter: Segmenter, respect_holes: bool
-) -> None:
+def _draw_sheet(path: Path, ranked: Sequence[tuple[Pair, Score]], segmenter: Segmenter) -> None:
     tiles = []
     for pair, score in ranked:
-        image, true = load_pair(pair, respect_holes=respect_holes)
+        image, true = load_pair(pair)
         caption = f"{pair.case}/{pair.image.name} IoU {score.iou:.3f}"
         tiles.append((image, true, segmenter(image).mask, caption))
     contact_sheet(path, tiles)

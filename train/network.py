@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from cornea_stream.errors import CheckpointError, UsageError
+from cornea_stream.media.class_name import CLASS_NAME, as_class_name
 from cornea_stream.models.checkpoint import load_checkpoint
 from cornea_stream.models.pspnet import (
     IMAGENET_MEAN,
@@ -50,15 +51,27 @@ def build_network(config: TrainConfig) -> tuple[TrainNet, ModelSpec]:
     size = (config.image_size, config.image_size)
     if config.init is not None:
         checkpoint = load_checkpoint(config.init)
-        values = {**checkpoint.spec.to_dict(), "image_size": size}
+        name = as_class_name(class_name_of(config))
+        values = {**checkpoint.spec.to_dict(), "image_size": size, "class_name": name}
         spec = ModelSpec.from_dict(values)
         return TrainNet(_with_dropout(checkpoint.build(), config.dropout), spec), spec
     lite = config.encoder_weights in LITE
     mean, std = (LITE_MEAN, LITE_STD) if lite else (IMAGENET_MEAN, IMAGENET_STD)
-    spec = ModelSpec(config.encoder_name, config.encoder_depth, 512, size, mean, std)
+    name = as_class_name(class_name_of(config))
+    spec = ModelSpec(config.encoder_name, config.encoder_depth, 512, size, mean, std, name)
     pspnet = prune_dead_layers(_initialized(config))
     freeze_unused(pspnet, config.image_size)
     return TrainNet(_with_dropout(pspnet, config.dropout), spec), spec
+
+
+def class_name_of(config: TrainConfig) -> str:
+    """Return the structure to train for: as configured, else that of `init`, else the cornea.
+
+    Raises CheckpointError.
+    """
+    if config.class_name is not None:
+        return config.class_name
+    return CLASS_NAME if config.init is None else load_checkpoint(config.init).spec.class_name
 
 
 def _with_dropout(pspnet: nn.Module, share: float) -> nn.Module:

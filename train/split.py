@@ -11,7 +11,7 @@ import numpy as np
 
 from cornea_stream.errors import OutputError, UsageError
 from cornea_train.config import TrainConfig
-from cornea_train.dataset import Pair
+from cornea_train.formats import Pair
 
 VALIDATION_SHARE = 0.2
 

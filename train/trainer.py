@@ -18,7 +18,7 @@ from cornea_train.dataset import Cache, CachedFrames, open_cache
 from cornea_train.distributed import World, join_world
 from cornea_train.losses import CorneaLoss
 from cornea_train.metrics import Tally
-from cornea_train.network import TrainNet, build_network
+from cornea_train.network import TrainNet, build_network, class_name_of
 from cornea_train.recorder import (
     SPLIT,
     STATE,
@@ -36,7 +36,7 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 _FIXED = (
     "epochs", "batch_size", "lr", "min_lr", "weight_decay", "encoder_name", "encoder_depth",
     "image_size", "augment", "dice_weight", "focal_weight", "boundary_weight", "accumulate",
-    "clip_norm", "dropout", "freeze_norm", "seed",
+    "clip_norm", "dropout", "freeze_norm", "seed", "class_name",
 )  # fmt: skip
 
 
@@ -241,6 +241,6 @@ def _open_cache(config: TrainConfig) -> Cache:
         config.data_dir,
         config.output_dir / "cache",
         config.image_size,
-        respect_holes=config.respect_holes,
+        options=config.data_options(class_name_of(config)),
         max_bad=config.max_bad,
     )

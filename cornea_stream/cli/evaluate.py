@@ -11,9 +11,7 @@ from cornea_stream.cli import options as opt
 
 
 def evaluate(
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Annotated frames in the layout of Cataract-1K.")
-    ] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Folder of annotated frames.")] = None,
     video: Annotated[
         Path | None, typer.Option(help="Video to measure the stability of masks on.")
     ] = None,
@@ -30,9 +28,12 @@ def evaluate(
     split_file: Annotated[
         Path | None, typer.Option(help="Score only the validation frames of this split.json.")
     ] = None,
-    respect_holes: Annotated[
-        bool, typer.Option("--respect-holes", help="Cut out the holes of polygons.")
-    ] = False,
+    data_format: opt.DataFormat = "auto",
+    class_name: opt.ClassName = None,
+    mask_value: opt.MaskValue = None,
+    group_by: opt.GroupBy = None,
+    empty_is_background: opt.EmptyIsBackground = False,
+    respect_holes: opt.RespectHoles = False,
     max_bad: Annotated[int, typer.Option(help="Maximum number of unusable pairs.", min=0)] = 0,
     worst: Annotated[
         int | None,
@@ -59,13 +60,16 @@ def evaluate(
     from cornea_stream.errors import UsageError
     from cornea_stream.inference.segmenter import Segmenter
     from cornea_train import evaluate as work
+    from cornea_train.formats import DataOptions
 
     if data_dir is None and video is None:
         raise UsageError("nothing to evaluate: give --data-dir, --video or both")
     if data_dir is None:
         for_annotated = {
             "--split-file": split_file, "--respect-holes": respect_holes, "--max-bad": max_bad,
-            "--worst": worst,
+            "--worst": worst, "--format": data_format != "auto", "--class-name": class_name,
+            "--mask-value": mask_value, "--group-by": group_by,
+            "--empty-is-background": empty_is_background,
         }  # fmt: skip
         for name, value in for_annotated.items():
             if value:
@@ -88,8 +92,12 @@ def evaluate(
         told["stability"] = asdict(work.stability(video, segmenter))
     result = None
     if data_dir is not None:
+        options = DataOptions(
+            data_format, class_name or segmenter.checkpoint.spec.class_name, mask_value, group_by,
+            empty_is_background, respect_holes,
+        )  # fmt: skip
         result = work.evaluate(
-            data_dir, segmenter, respect_holes=respect_holes, max_bad=max_bad,
+            data_dir, segmenter, options=options, max_bad=max_bad,
             split_file=split_file, sheet=folder / "worst_frames.png", worst=worst or 12,
         )  # fmt: skip
     if is_written:

@@ -6,6 +6,7 @@ import re
 
 _RENAMED = {
     "calibration": "calibrate",
+    "data_format": "format",
     "end_s": "end",
     "raw": "raw-mask",
     "reconnect_s": "reconnect-timeout",
@@ -13,8 +14,9 @@ _RENAMED = {
     "white_to_white_mm": "white-to-white",
 }
 _SAME = (
-    "backend", "batch_size", "codec", "crf", "decoder", "device", "encoder_weights", "every",
-    "frames", "jobs", "live", "mask", "max_bad", "max_megapixels", "metrics", "mm_per_px",
+    "backend", "batch_size", "class_name", "codec", "crf", "decoder", "device",
+    "empty_is_background", "encoder_weights", "every", "frames", "group_by", "jobs", "live",
+    "mask", "mask_value", "max_bad", "max_megapixels", "metrics", "mm_per_px",
     "opacity", "overwrite", "parquet", "precision", "preset", "report", "resume", "smooth",
     "strict", "threshold", "video_track",
 )  # fmt: skip

@@ -65,6 +65,48 @@ RawMask = Annotated[
 ]
 Opacity = Annotated[float, typer.Option(help="Opacity of the overlay, 0 to 1.")]
 Color = Annotated[str, typer.Option(help="Overlay color: a name, #rgb or #rrggbb.")]
+DataFormat = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        help="auto, supervisely, coco, cvat, labelstudio, yolo, masks, cadis or cataract1k-masks.",
+        metavar="FORMAT",
+    ),
+]
+ClassName = Annotated[
+    str | None,
+    typer.Option(
+        help="Annotated structure, in any letter case.",
+        metavar="NAME",
+        show_default="that of the weights, Cornea",
+    ),
+]
+MaskValue = Annotated[
+    str | None,
+    typer.Option(
+        help="Values or colors of the class in mask images: 255, 1,4-6 or #ff0000.",
+        metavar="VALUES",
+    ),
+]
+GroupBy = Annotated[
+    str | None,
+    typer.Option(
+        help="What one surgery is: folder, prefix (file names up to the number), or a regular "
+        "expression for image paths, whose first group counts.",
+        metavar="folder|prefix|REGEX",
+        show_default="the folder",
+    ),
+]
+EmptyIsBackground = Annotated[
+    bool,
+    typer.Option(
+        "--empty-is-background",
+        help="Take frames without annotated shapes as frames that do not show the structure.",
+    ),
+]
+RespectHoles = Annotated[
+    bool, typer.Option("--respect-holes", help="Cut out the holes of polygons.")
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Show all warnings and tracebacks.")]

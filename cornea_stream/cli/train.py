@@ -11,10 +11,15 @@ from cornea_stream.cli import options as opt
 
 
 def train(
-    data_dir: Annotated[Path, typer.Option(help="Annotated frames in the layout of Cataract-1K.")],
+    data_dir: Annotated[Path, typer.Option(help="Folder of annotated frames.")],
     output_dir: Annotated[
         Path, typer.Option("--output-dir", "-o", help="Folder for checkpoints and curves.")
     ] = Path("model_weights"),
+    data_format: opt.DataFormat = "auto",
+    class_name: opt.ClassName = None,
+    mask_value: opt.MaskValue = None,
+    group_by: opt.GroupBy = None,
+    empty_is_background: opt.EmptyIsBackground = False,
     epochs: Annotated[int, typer.Option(help="Number of epochs.")] = 150,
     batch_size: Annotated[
         int, typer.Option(help="Images per batch, in total over all processes.")
@@ -54,9 +59,7 @@ def train(
     split_file: Annotated[
         Path | None, typer.Option(help="Use the split.json of another run.")
     ] = None,
-    respect_holes: Annotated[
-        bool, typer.Option("--respect-holes", help="Cut out the holes of polygons.")
-    ] = False,
+    respect_holes: opt.RespectHoles = False,
     max_bad: Annotated[int, typer.Option(help="Maximum number of unusable pairs.")] = 0,
     seed: Annotated[int, typer.Option(help="Random seed for split, order and initialization.")] = 0,
     device: opt.Device = "auto",

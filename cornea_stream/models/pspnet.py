@@ -7,6 +7,8 @@ import re
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from cornea_stream.media.class_name import CLASS_NAME, is_class_name
+
 if TYPE_CHECKING:  # what a checkpoint holds is asked for often, and torch takes seconds to import
     from torch import nn
 
@@ -28,7 +30,8 @@ class ModelSpec:
     """All that is needed to rebuild a network and to feed it.
 
     `mean` and `std` are in 0–255 units; the defaults feed raw RGB, as the published weights want.
-    `image_size` is (height, width) of the network's input in pixels.
+    `image_size` is (height, width) of the network's input in pixels. `class_name` is the structure
+    that it segments, for legends and file names.
     """
 
     encoder_name: str = "resnet101"
@@ -37,10 +40,17 @@ class ModelSpec:
     image_size: tuple[int, int] = (512, 512)
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    class_name: str = CLASS_NAME
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain lists, numbers and strings, ready for JSON."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        """Return plain lists, numbers and strings, ready for JSON; the name only if it is unusual.
+
+        Files about corneas are thus the same as before there were other structures.
+        """
+        values = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        if self.class_name == CLASS_NAME:
+            del values["class_name"]
+        return values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ModelSpec:
@@ -83,6 +93,8 @@ class ModelSpec:
             )
         if not all(map(math.isfinite, (*self.mean, *self.std))) or min(self.std) <= 0:
             raise ValueError(f"mean and std must be finite, std above 0, got {self.std}")
+        if not is_class_name(self.class_name):
+            raise ValueError(f"class_name must be usable as a file name, got {self.class_name!r}")
 
 
 def build_pspnet(

@@ -37,7 +37,7 @@ from cornea_stream.models.checkpoint import load_checkpoint, save_checkpoint
 from cornea_stream.models.pspnet import build_pspnet
 from cornea_stream.runs.run import run_source
 from cornea_stream.sources import open_source
-from cornea_train.supervisely import BadAnnotationError, read_mask
+from cornea_train.formats.supervisely import BadAnnotationError, read_mask
 
 HANG_S = 60
 SIZE = (48, 64)

@@ -20,7 +20,8 @@ from cornea_train.annotate import annotate
 from cornea_train.coco import CocoFile
 from cornea_train.config import TrainConfig
 from cornea_train.dataset import find_pairs, load_pair
-from cornea_train.supervisely import NO_CORNEA, BadAnnotationError, annotation, read_mask
+from cornea_train.formats.supervisely import BadAnnotationError, read_mask
+from cornea_train.supervisely import annotation
 from cornea_train.trainer import train
 
 COUNT, DARK = 30, range(12, 16)
@@ -188,7 +189,7 @@ def test_supervisely_can_read_the_project(run_dir: Path, tmp_path: Path) -> None
     annotate([run_dir], tmp_path / "a", spread=COUNT, uncertain=0)
     meta = json.loads((tmp_path / "a" / "meta.json").read_text())
     assert [(c["title"], c["shape"]) for c in meta["classes"]] == [("Cornea", "any")]
-    assert [(t["name"], t["value_type"]) for t in meta["tags"]] == [(NO_CORNEA, "none")]
+    assert [(t["name"], t["value_type"]) for t in meta["tags"]] == [("no cornea", "none")]
     files = sorted((tmp_path / "a" / "case_eye" / "ann").iterdir())
     tagged = [json.loads(file.read_text())["tags"] for file in files]
     assert [index for index, tags in enumerate(tagged) if tags] == list(DARK)

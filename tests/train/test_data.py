@@ -21,8 +21,9 @@ from cornea_stream.inference.segmenter import Segmenter
 from cornea_train.config import TrainConfig
 from cornea_train.dataset import CachedFrames, find_pairs, load_pair, open_cache
 from cornea_train.evaluate import evaluate
+from cornea_train.formats.shapes import crosses_itself
+from cornea_train.formats.supervisely import BadAnnotationError, read_mask
 from cornea_train.split import make_split, read_split, write_split
-from cornea_train.supervisely import BadAnnotationError, crosses_itself, read_mask
 
 from .conftest import annotation, circle, eye, polygon, write_pair
 
