@@ -22,7 +22,14 @@ from torch.utils.data import Dataset
 
 from cornea_stream.errors import OutputError, SourceError
 from cornea_train.augment import augment_mildly
-from cornea_train.formats import BadAnnotationError, DataOptions, Pair, Problem, find_pairs
+from cornea_train.formats import (
+    DEFAULTS,
+    BadAnnotationError,
+    DataOptions,
+    Pair,
+    Problem,
+    find_pairs,
+)
 
 _PART = ".part"
 
@@ -65,7 +72,7 @@ def open_cache(
     folder: Path,
     size: int,
     *,
-    options: DataOptions = DataOptions(),
+    options: DataOptions = DEFAULTS,
     max_bad: int = 0,
 ) -> Cache:
     """Return the cache of all usable pairs below `data_dir`, created in `folder` if missing.

@@ -18,7 +18,14 @@ from cornea_stream.postprocess.mask import iou as mask_iou
 from cornea_stream.postprocess.measurement import measure
 from cornea_stream.storage import atomic_path, output_errors, write_file
 from cornea_train.dataset import load_pair
-from cornea_train.formats import BadAnnotationError, DataOptions, Pair, Problem, find_pairs
+from cornea_train.formats import (
+    DEFAULTS,
+    BadAnnotationError,
+    DataOptions,
+    Pair,
+    Problem,
+    find_pairs,
+)
 from cornea_train.metrics import Overlap, bootstrap_interval, overlap, surface_distances
 from cornea_train.plots import contact_sheet
 from cornea_train.split import read_split
@@ -88,7 +95,7 @@ def evaluate(
     data_dir: Path,
     segmenter: Segmenter,
     *,
-    options: DataOptions = DataOptions(),
+    options: DataOptions = DEFAULTS,
     max_bad: int = 0,
     split_file: Path | None = None,
     sheet: Path | None = None,

@@ -19,7 +19,8 @@ from cornea_stream.runs.run import run_source
 from cornea_train.annotate import annotate
 from cornea_train.coco import CocoFile
 from cornea_train.config import TrainConfig
-from cornea_train.dataset import find_pairs, load_pair
+from cornea_train.dataset import load_pair
+from cornea_train.formats import find_pairs
 from cornea_train.formats.supervisely import BadAnnotationError, read_mask
 from cornea_train.supervisely import annotation
 from cornea_train.trainer import train

@@ -19,8 +19,9 @@ from conftest import SHARED
 from cornea_stream.errors import OutputError, SourceError, UsageError
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_train.config import TrainConfig
-from cornea_train.dataset import CachedFrames, find_pairs, load_pair, open_cache
+from cornea_train.dataset import CachedFrames, load_pair, open_cache
 from cornea_train.evaluate import evaluate
+from cornea_train.formats import find_pairs
 from cornea_train.formats.shapes import crosses_itself
 from cornea_train.formats.supervisely import BadAnnotationError, read_mask
 from cornea_train.split import make_split, read_split, write_split

@@ -19,9 +19,10 @@ from cornea_stream.errors import OutputError, SourceError, UsageError
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.models.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from cornea_stream.models.pspnet import IMAGENET_MEAN, IMAGENET_STD, ModelSpec, build_pspnet
-from cornea_train.dataset import find_pairs, load_pair
+from cornea_train.dataset import load_pair
 from cornea_train.evaluate import evaluate, stability
 from cornea_train.export import export
+from cornea_train.formats import find_pairs
 from cornea_train.metrics import overlap
 from cornea_train.network import TrainNet
 

@@ -6,19 +6,18 @@ A format is a file with `recognizes` and `read`, and a line in FORMATS.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 from cornea_stream.errors import SourceError, UsageError
 from cornea_train.formats import coco, cvat, known_masks, label_studio, masks, supervisely, yolo
 from cornea_train.formats.base import (
+    DEFAULTS,
     Content,
     DataOptions,
     Format,
     Mask,
     Pair,
     Problem,
-    Reading,
     normalized,
 )
 from cornea_train.formats.files import BadAnnotationError, DataFolder
@@ -26,6 +25,7 @@ from cornea_train.formats.groups import grouped
 
 __all__ = [
     "AUTO",
+    "DEFAULTS",
     "FORMATS",
     "BadAnnotationError",
     "Content",
@@ -57,9 +57,7 @@ FORMATS = (
 )  # fmt: skip
 
 
-def find_pairs(
-    data_dir: Path, options: DataOptions = DataOptions()
-) -> tuple[list[Pair], list[Problem]]:
+def find_pairs(data_dir: Path, options: DataOptions = DEFAULTS) -> tuple[list[Pair], list[Problem]]:
     """Return the pairs of images and annotations below a folder, sorted by name, and problems.
 
     Images without an annotation, annotations without an image, and images that are annotated

@@ -52,6 +52,9 @@ class DataOptions:
         return normalized(name) == normalized(empty_tag(self.class_name))
 
 
+DEFAULTS = DataOptions()
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
     """The annotation of one frame: the shapes of the class.
@@ -77,7 +80,7 @@ class Pair:
     case: str
     name: str
     read: Callable[[], Content] = field(repr=False)
-    options: DataOptions = DataOptions()
+    options: DataOptions = DEFAULTS
 
     def draw(self, size: tuple[int, int]) -> Mask:
         """Return the (H, W) mask, 0 or 255, for an image of (height, width) `size`.

@@ -11,9 +11,10 @@ from typing import Any
 
 from cornea_stream.errors import SourceError
 
-IMAGE_SUFFIXES = frozenset(
-    [".avif", ".bmp", ".dib", ".gif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".ras", ".sr", ".tif", ".tiff", ".webp"]
-)  # fmt: skip
+IMAGE_SUFFIXES = frozenset({
+    ".avif", ".bmp", ".dib", ".gif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png",
+    ".pnm", ".ppm", ".ras", ".sr", ".tif", ".tiff", ".webp",
+})  # fmt: skip
 """Suffixes, in any letter case, of the images that OpenCV reads."""
 CONTAINERS = frozenset({"data", "image", "images", "img", "imgs", "jpegimages"})
 """Names of folders, in lower case, that say nothing but that there are images."""
@@ -43,9 +44,9 @@ class DataFolder:
         self.images_in: dict[PurePosixPath, list[str]] = defaultdict(list)
         self._by_stem: dict[str, list[str]] = defaultdict(list)
         for name in self.images:
-            path = PurePosixPath(name)
-            self.images_in[path.parent].append(name)
-            self._by_stem[path.stem.casefold()].append(name)
+            within = PurePosixPath(name)
+            self.images_in[within.parent].append(name)
+            self._by_stem[within.stem.casefold()].append(name)
         self._parsed: dict[Path, Any] = {}
 
     def with_suffix(self, *suffixes: str) -> dict[str, Path]:

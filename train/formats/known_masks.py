@@ -31,9 +31,7 @@ CATARACT_1K = {
 }  # fmt: skip
 """Masks that are commonly made of Cataract-1K's annotations, 0 being the background."""
 EXPECTS_CADIS = "the masks of CaDIS: Video*/Images/*.png with Video*/Labels/*.png"
-EXPECTS_CATARACT_1K = (
-    "masks with the class numbers 0 to 13 of Cataract-1K, such as case*/mask/*.png"
-)
+EXPECTS_CATARACT_1K = "masks with class numbers of Cataract-1K (0 to 13), as case*/mask/*.png"
 _CADIS_MASK = re.compile(r"(^|/)Video\d+/Labels/[^/]+$")
 
 

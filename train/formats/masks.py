@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -39,7 +39,7 @@ def recognizes(folder: DataFolder) -> bool:
 
 
 def read(
-    folder: DataFolder, options: DataOptions, table: dict[str, tuple[int, ...]] | None = None
+    folder: DataFolder, options: DataOptions, table: Mapping[str, tuple[int, ...]] | None = None
 ) -> Reading:
     """Return the pairs of images and masks of the same name.
 
@@ -123,7 +123,7 @@ def _key(path: PurePosixPath) -> tuple[str, ...]:
     return (*folders, _MASK_NAME.sub("", path.stem))
 
 
-def _label_map(folder: DataFolder) -> dict[str, tuple[int, ...]]:
+def _label_map(folder: DataFolder) -> Mapping[str, tuple[int, ...]]:
     """Return the colors by class name of a labelmap.txt: `name:r,g,b:parts:actions` per line."""
     file = next((p for n, p in folder.files.items() if PurePosixPath(n).name == _LABEL_MAP), None)
     if file is None:

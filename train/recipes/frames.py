@@ -17,7 +17,8 @@ from cornea_stream.synthetic.display import paint_display
 from cornea_stream.synthetic.instruments import paint_instruments
 from cornea_stream.synthetic.occluders import paint_occluders
 from cornea_stream.synthetic.shapes import Ellipse
-from cornea_train.dataset import find_pairs, load_pair
+from cornea_train.dataset import load_pair
+from cornea_train.formats import find_pairs
 
 EMPTY_SHARE, REAL_SHARE = 0.08, 0.2
 ASPECTS = (16 / 9, 4 / 3, 5 / 4, 1.0)
