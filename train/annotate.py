@@ -68,7 +68,13 @@ def annotate(
                 f"output exists: {target}: choose another output folder (it may contain "
                 "corrections)"
             )
-    coco = CocoFile(polygons=polygons)
+    names = {run.run.class_name for run in opened}
+    if len(names) > 1:
+        raise UsageError(
+            f"runs of several structures: {', '.join(sorted(names))}: annotate them separately"
+        )
+    (class_name,) = names
+    coco = CocoFile(polygons=polygons, class_name=class_name)
     try:
         results = [
             _write(run, root, run.choose(spread, uncertain), coco, polygons) for run in opened
@@ -79,7 +85,7 @@ def annotate(
     finally:
         for target in targets:
             shutil.rmtree(_part(target), ignore_errors=True)
-    _write_json(root / META, supervisely.project_meta())
+    _write_json(root / META, supervisely.project_meta(class_name))
     _write_json(root / COCO, coco.content())
     return results
 
@@ -172,7 +178,7 @@ def _write(
     for row, (frame, mask) in enumerate(run.frames()):
         if row in rows:
             name = f"{run.name}_{frame.index:06d}.png"
-            content = supervisely.annotation(mask, polygons=polygons)
+            content = supervisely.annotation(mask, polygons=polygons, class_name=run.run.class_name)
             write_png(images / name, frame.rgb())
             _write_json(annotations / f"{name}.json", content)
             coco.add(f"{run.case}/img/{name}", mask)

@@ -177,10 +177,10 @@ class Setup:
 
         Raises CheckpointError.
         """
-        weights = load_checkpoint(self.checkpoint).sha256
+        weights = load_checkpoint(self.checkpoint)
         return MaskSettings(
-            weights, self.precision, self.threshold, self.raw, self.smooth,
-            MaskSettings.calibrated_on(self.calibration),
+            weights.sha256, self.precision, self.threshold, self.raw, self.smooth,
+            MaskSettings.calibrated_on(self.calibration), weights.spec.class_name,
         )  # fmt: skip
 
 

@@ -37,6 +37,8 @@ def annotate(
     import json
     from dataclasses import asdict
 
+    from cornea_stream.media.class_name import in_words
+    from cornea_stream.report.runs import open_run
     from cornea_train.annotate import annotate as write_annotations
 
     results = write_annotations(
@@ -45,7 +47,8 @@ def annotate(
     if json_:
         typer.echo(json.dumps([asdict(result) for result in results], default=str, indent=2))
     elif not quiet:
+        what = in_words(open_run(runs[0]).class_name)
         for result in results:
             typer.echo(
-                f"{result.folder}: {result.images} images, {result.without_cornea} without cornea"
+                f"{result.folder}: {result.images} images, {result.without_cornea} without {what}"
             )

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cornea_stream.cli import options as opt
+from cornea_stream.media.class_name import CLASS_NAME, in_words
 
 
 def evaluate(
@@ -88,12 +89,14 @@ def evaluate(
         raw=raw_mask,
     )
     told: dict[str, Any] = {"checkpoint": segmenter.checkpoint.sha256}
+    if segmenter.class_name != CLASS_NAME:
+        told["class_name"] = segmenter.class_name
     if video is not None:
         told["stability"] = asdict(work.stability(video, segmenter))
     result = None
     if data_dir is not None:
         options = DataOptions(
-            data_format, class_name or segmenter.checkpoint.spec.class_name, mask_value, group_by,
+            data_format, class_name or segmenter.class_name, mask_value, group_by,
             empty_is_background, respect_holes,
         )  # fmt: skip
         result = work.evaluate(
@@ -114,6 +117,8 @@ def _print(told: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    what = in_words(told.get("class_name", CLASS_NAME))
+
     if "summaries" in told:
         table = Table()
         for heading in ("surgery", "frames", "IoU", "95 % interval", "Dice", "HD95", "surface"):
@@ -132,7 +137,7 @@ def _print(told: dict[str, Any]) -> None:
     if "stability" in told:
         steady = told["stability"]
         Console().print(
-            f"Stability over {steady['frames']} frames: cornea in {steady['present']:.0%}; "
+            f"Stability over {steady['frames']} frames: {what} in {steady['present']:.0%}; "
             f"IoU of consecutive masks {steady['neighbour_iou']:.3f} "
             f"(5th percentile {steady['neighbour_iou_low']:.3f}); "
             f"centroid moves {steady['centroid_step_px']:.1f} px per frame.",

@@ -35,13 +35,14 @@ def frame(
 ) -> None:
     """Write original.png, Cornea.png (the mask) and overlay.png of the frame shown at a time.
 
-    This is the last frame that begins at or before the time. With several timestamps, each gets
+    The mask is named after the structure that the weights are for. This is the last frame that begins at or before the time. With several timestamps, each gets
     its own folder.
     """
     import json
     from dataclasses import asdict
 
     from cornea_stream.inference.segmenter import Segmenter
+    from cornea_stream.media.class_name import in_words
     from cornea_stream.media.times import parse_time
     from cornea_stream.runs.snapshot import snapshot
 
@@ -68,6 +69,9 @@ def frame(
     if json_:
         typer.echo(json.dumps([asdict(result) for result in results], default=str, indent=2))
     elif not quiet:
+        what = in_words(segmenter.class_name)
         for result in results:
-            found = f"cornea, confidence {result.confidence:.2f}" if result.present else "no cornea"
+            found = (
+                f"{what}, confidence {result.confidence:.2f}" if result.present else f"no {what}"
+            )
             typer.echo(f"{result.folder}: frame at {result.time_s:.3f} s: {found}")

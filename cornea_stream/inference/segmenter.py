@@ -17,6 +17,7 @@ from cornea_stream.engines import Engine, Pending, build_engine
 from cornea_stream.errors import UsageError, check_number, wrong_type
 from cornea_stream.inference.calibration_frames import calibration_images
 from cornea_stream.media.address import Address
+from cornea_stream.media.class_name import CLASS_NAME
 from cornea_stream.media.frame import Frame, Image, Logits, Segmentation
 from cornea_stream.models.checkpoint import Checkpoint, load_checkpoint
 from cornea_stream.pipeline.queues import Ahead, Feed
@@ -34,7 +35,7 @@ class MaskSettings:
     """Everything apart from the frame that determines a mask.
 
     `checkpoint` is the SHA-256 of the weights. `calibration` is the path of the images that int8
-    was calibrated on, or None for generated ones.
+    was calibrated on, or None for generated ones. `class_name` is the structure of the weights.
     """
 
     checkpoint: str
@@ -43,6 +44,7 @@ class MaskSettings:
     raw_mask: bool
     smooth: bool
     calibration: str | None = None
+    class_name: str = CLASS_NAME
 
     @staticmethod
     def calibrated_on(path: str | Path | None) -> str | None:
@@ -126,11 +128,16 @@ class Segmenter:
         )
 
     @property
+    def class_name(self) -> str:
+        """The structure that the weights are for."""
+        return self.checkpoint.spec.class_name
+
+    @property
     def mask_settings(self) -> MaskSettings:
         """The settings that determine the masks."""
         return MaskSettings(
             self.checkpoint.sha256, self.precision, self.threshold, self.raw, self.smooth,
-            MaskSettings.calibrated_on(self.calibration),
+            MaskSettings.calibrated_on(self.calibration), self.class_name,
         )  # fmt: skip
 
     def __call__(self, image: Image | av.VideoFrame | Frame) -> Segmentation:
@@ -222,7 +229,7 @@ class Segmenter:
         logits = upsample_logits(prediction.logits, self.checkpoint.spec.image_size)
         make = raw_mask if self.raw else cornea_mask
         mask, confidence = make(logits, frame.size, self.threshold)
-        return Segmentation(frame, mask, confidence)
+        return Segmentation(frame, mask, confidence, self.class_name)
 
 
 def _collect(batch: list[Prepared], pending: Pending) -> Iterator[Prediction]:

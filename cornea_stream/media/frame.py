@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cornea_stream.media.address import address_name
+from cornea_stream.media.class_name import CLASS_NAME
 from cornea_stream.media.orientation import Orientation, orientation_of, upright
 
 Image = NDArray[np.uint8]
@@ -121,15 +122,17 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Segmentation:
-    """The cornea of one frame.
+    """The cornea of one frame, or the structure that the weights are for.
 
     `mask` is (H, W) uint8 of the size of the upright frame, 255 on the cornea and 0 elsewhere.
     `confidence` is the mean probability inside the mask, 0–1; it is 0 without a cornea.
+    `class_name` is the name of the structure for legends.
     """
 
     frame: Frame
     mask: Image
     confidence: float
+    class_name: str = CLASS_NAME
 
     @property
     def present(self) -> bool:

@@ -16,8 +16,6 @@ from cornea_stream.media.frame import Image, Segmentation
 from cornea_stream.media.orientation import Orientation, as_stored
 from cornea_stream.media.planes import to_yuv420, view
 
-LABEL = "Cornea"
-
 
 def paint_rgb(segmentation: Segmentation, color: RGB, opacity: float) -> Image:
     """Return the upright frame as (H, W, 3) RGB with cornea and legend painted on."""
@@ -25,7 +23,7 @@ def paint_rgb(segmentation: Segmentation, color: RGB, opacity: float) -> Image:
     red, green, blue = (np.ascontiguousarray(image[..., i]) for i in range(3))
     _blend((red, green, blue), segmentation.mask, color, opacity)
     image = np.dstack((red, green, blue))
-    legend = _legend(image.shape[0], color)
+    legend = _legend(image.shape[0], color, segmentation.class_name)
     height, width = min(legend.shape[0], image.shape[0]), min(legend.shape[1], image.shape[1])
     image[:height, :width] = legend[:height, :width]
     return image
@@ -55,7 +53,8 @@ class YuvPainter:
         orientation = frame.orientation
         mask = _pad(as_stored(segmentation.mask, orientation), planes[0].shape)
         _blend(planes, mask, values, self.opacity)
-        legend = _legend_yuv(frame.size[0], self.color, orientation, *tags)
+        label = segmentation.class_name
+        legend = _legend_yuv(frame.size[0], self.color, label, orientation, *tags)
         for plane, patch in zip(planes, legend, strict=True):
             _paste_in_corner(plane, patch, orientation)
         return painted
@@ -118,12 +117,12 @@ def _paste_in_corner(
 
 
 @lru_cache(maxsize=8)
-def _legend(frame_height: int, color: RGB) -> Image:
+def _legend(frame_height: int, color: RGB, label: str) -> Image:
     """Return the legend box, with even sides and no margin: a color swatch and the label."""
     scale = max(0.35, frame_height / 900)
     thickness = max(1, round(1.6 * scale))
     font = cv2.FONT_HERSHEY_SIMPLEX
-    (text_width, text_height), baseline = cv2.getTextSize(LABEL, font, scale, thickness)
+    (text_width, text_height), baseline = cv2.getTextSize(label, font, scale, thickness)
     gap = max(3, round(0.6 * text_height))
     height = _even(text_height + baseline + 2 * gap)
     swatch = text_height + baseline
@@ -131,15 +130,20 @@ def _legend(frame_height: int, color: RGB) -> Image:
     box = np.full((height, width, 3), 24, np.uint8)
     cv2.rectangle(box, (gap, gap), (gap + swatch - 1, gap + swatch - 1), color, cv2.FILLED)
     origin = (swatch + 2 * gap, gap + text_height)
-    cv2.putText(box, LABEL, origin, font, scale, (255, 255, 255), thickness, cv2.LINE_AA)
+    cv2.putText(box, label, origin, font, scale, (255, 255, 255), thickness, cv2.LINE_AA)
     return box
 
 
 @lru_cache(maxsize=8)
 def _legend_yuv(
-    frame_height: int, color: RGB, orientation: Orientation, colorspace: int, color_range: int
+    frame_height: int,
+    color: RGB,
+    label: str,
+    orientation: Orientation,
+    colorspace: int,
+    color_range: int,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
-    box = as_stored(_legend(frame_height, color), orientation)
+    box = as_stored(_legend(frame_height, color, label), orientation)
     # RGB -> YUV is affine, so black and the three primaries determine the matrix.
     primaries: list[RGB] = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
     offset = np.array(rgb_to_yuv((0, 0, 0), colorspace, color_range), float)

@@ -15,6 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from cornea_stream.errors import OutputError
+from cornea_stream.media.class_name import in_words
 from cornea_stream.storage import output_errors, write_file
 
 REPORT, INDEX = "report.html", "index.html"
@@ -82,13 +83,15 @@ def _is_ours(path: Path) -> bool:
 
 @cache
 def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.PackageLoader("cornea_stream.report", "assets"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["in_words"] = in_words
+    return environment
 
 
 def _asset(name: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cornea_stream.errors import CorneaStreamError, OutputError, SourceError
+from cornea_stream.media.class_name import CLASS_NAME, in_words
 from cornea_stream.report.files import INDEX, check_replaceable, write_page
 from cornea_stream.report.page import Report, write_report
 from cornea_stream.report.pictures import address
@@ -60,9 +61,12 @@ def write_index(
             f"no run in this folder: {root}: give a folder with a run.json, or one that contains "
             "such folders"
         )
+    structures = {entry.run.class_name for entry in entries}
+    structure = structures.pop() if len(structures) == 1 else _MIXED if structures else CLASS_NAME
     context = {
         "title": root.resolve().name,
-        "columns": _COLUMNS,
+        "structure": structure,
+        "columns": [c.format(in_words(structure)) for c in _COLUMNS],
         "rows": [*map(_failed_row, failures), *(_row(root, entry) for entry in entries)],
         "tally": _tally(entries, failures),
     }
@@ -73,12 +77,13 @@ def write_index(
     return path, entries
 
 
+_MIXED = "Structure"
 _COLUMNS = (
     "Run",
     "Status",
     "Frames",
     "Duration",
-    "With cornea",
+    "With {}",
     "Confidence",
     "Area, px",
     "Flicker",

@@ -46,13 +46,14 @@ def write_report(folder: str | Path, *, overwrite: bool = False) -> Report:
     pictures = choose_pictures(run, records)
     context = {
         "run": run,
+        "structure": run.class_name,
         "subtitle": subtitle(run),
         "files": outputs(run),
         "figures": figures(run, summary),
         "details": details(run),
         "warnings": [str(text) for text in run.record.get("warnings", [])],
         "pictures": pictures,
-        "moments": [] if pictures.still else _moments(records, pictures),
+        "moments": [] if pictures.still else _moments(run, records, pictures),
         "timeline": len(records) > 1,
         "data": _data(run, records, pictures),
     }
@@ -80,8 +81,8 @@ def outputs(run: Run) -> list[tuple[str, str]]:
     return [(path.name, address(run.folder, path)) for path in found if path.exists()]
 
 
-def _moments(records: Records, pictures: Pictures) -> list[dict[str, Any]]:
-    chosen = least_certain(records)
+def _moments(run: Run, records: Records, pictures: Pictures) -> list[dict[str, Any]]:
+    chosen = least_certain(records, class_name=run.class_name)
     times = [float(records.time_s[moment.row]) for moment in chosen]
     images = thumbnails(pictures.shown, times) if pictures.shown else [None] * len(times)
     return [

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cornea_stream.errors import SourceError
+from cornea_stream.media.class_name import CLASS_NAME
 from cornea_stream.storage import MARKER, RUN_JSON, is_ours, part_path, read_run
 
 UNFINISHED = "unfinished"
@@ -46,6 +47,12 @@ class Run:
         """The source time where the run began, in seconds."""
         start = self.settings.get("start_s")
         return float(start) if isinstance(start, int | float) else 0.0
+
+    @property
+    def class_name(self) -> str:
+        """The structure that was segmented."""
+        spec = _mapping(_mapping(self.record.get("checkpoint")).get("spec"))
+        return str(spec.get("class_name", CLASS_NAME))
 
     def made(self, name: str) -> bool:
         """Whether an output of this name belongs to this run, not to an earlier one."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cornea_stream.media.class_name import CLASS_NAME, in_words
 from cornea_stream.report.records import Records
 
 Stretch = tuple[float, float]
@@ -64,11 +65,13 @@ def stretches_without_cornea(records: Records) -> list[Stretch]:
     return [(float(ends[a]), float(ends[b])) for a, b in zip(first, after, strict=True)]
 
 
-def least_certain(records: Records, count: int = 6) -> list[Moment]:
+def least_certain(
+    records: Records, count: int = 6, *, class_name: str = CLASS_NAME
+) -> list[Moment]:
     """Return up to `count` moments with the lowest confidence or agreement, in order of time.
 
     They are at least half a second and half of duration / `count` apart, so that one bad scene
-    does not take all of them.
+    does not take all of them. The reasons speak of `class_name`.
     """
     certainty = _certainty(records)
     apart = max(0.5, records.duration_s / (2 * count))
@@ -78,7 +81,7 @@ def least_certain(records: Records, count: int = 6) -> list[Moment]:
         row = int(np.argmin(np.where(open_rows, certainty, np.inf)))
         rows.append(row)
         open_rows &= np.abs(records.time_s - records.time_s[row]) >= apart
-    return [Moment(row, _reason(records, row)) for row in sorted(rows)]
+    return [Moment(row, _reason(records, row, in_words(class_name))) for row in sorted(rows)]
 
 
 def _certainty(records: Records) -> NDArray[np.float64]:
@@ -92,11 +95,11 @@ def _certainty(records: Records) -> NDArray[np.float64]:
     return np.fmin(confidence, agreement)
 
 
-def _reason(records: Records, row: int) -> str:
+def _reason(records: Records, row: int, what: str) -> str:
     if not records.found[row]:
-        return "cornea lost"
+        return f"{what} lost"
     if row and not records.found[row - 1]:
-        return "cornea appears"
+        return f"{what} appears"
     confidence, agreement = records.confidence[row], records.agreement_prev[row]
     if np.isnan(confidence) or agreement < confidence:
         return f"agreement {agreement:.2f}"

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from cornea_stream.errors import OutputError, SourceError, require
+from cornea_stream.media.class_name import in_words
 from cornea_stream.report.records import Column, Records, load_records
 from cornea_stream.report.runs import Run, open_run
 from cornea_stream.report.statistics import least_certain, stretches_without_cornea, summarize
@@ -48,9 +49,9 @@ def write_sheet(folder: str | Path, *, overwrite: bool = False) -> Path:
     figure.suptitle(run.name, x=0.01, ha="left", weight="bold")
     parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
     area, sureness = parts[0].subplots(2, 1, sharex=True, height_ratios=(3, 2))
-    area.set_title(_headline(records), loc="left", fontsize="small")
+    area.set_title(_headline(run, records), loc="left", fontsize="small")
     _draw_area(area, run, records)
-    _draw_sureness(sureness, records)
+    _draw_sureness(sureness, run, records)
     for part, (name, tiles) in zip(parts[1:], rows, strict=True):
         _draw_tiles(part, name, tiles)
     content = io.BytesIO()
@@ -93,7 +94,7 @@ def _thumbnails(run: Run, records: Records) -> list[tuple[str, list[tuple[Any, s
     except SourceError:
         return []
     even = np.unique(np.linspace(0, len(records) - 1, _COLUMNS).round().astype(int)).tolist()
-    doubtful = least_certain(records, _COLUMNS)
+    doubtful = least_certain(records, _COLUMNS, class_name=run.class_name)
     chosen = {
         "evenly spread": [(row, "") for row in even],
         "least certain": [(moment.row, f", {moment.reason}") for moment in doubtful],
@@ -112,11 +113,11 @@ def _thumbnails(run: Run, records: Records) -> list[tuple[str, list[tuple[Any, s
     return rows
 
 
-def _headline(records: Records) -> str:
+def _headline(run: Run, records: Records) -> str:
     numbers = summarize(records)
     parts = [
         f"{numbers.frames} frames in {clock(numbers.duration_s)}",
-        f"cornea in {numbers.share:.1%}",
+        f"{in_words(run.class_name)} in {numbers.share:.1%}",
         f"median area {numbers.area_px:.0f} px" if numbers.area_px else None,
         f"median confidence {numbers.confidence:.3f}" if numbers.confidence else None,
         f"{numbers.flicker:.1%} of the mask changes per frame" if numbers.flicker else None,
@@ -130,7 +131,7 @@ def _draw_area(axes: Any, run: Run, records: Records) -> None:
     if records.found.any():
         axes.set_ylim(0, 1.1 * np.nanmax(percent))
     axes.set_ylabel("area, % of frame")
-    _shade(axes, records)
+    _shade(axes, run, records)
     _finish(axes, records)
     mm2_per_percent = _mm2_per_percent(run, records)
     if mm2_per_percent:
@@ -140,14 +141,14 @@ def _draw_area(axes: Any, run: Run, records: Records) -> None:
         right.set_ylabel("mm², estimated")
 
 
-def _draw_sureness(axes: Any, records: Records) -> None:
+def _draw_sureness(axes: Any, run: Run, records: Records) -> None:
     confidence = np.where(records.found, records.confidence, np.nan)
     _draw_course(axes, records, confidence, "#264653", "confidence")
     before = np.concatenate([[False], records.found[:-1]])
     agreement = np.where(records.found | before, records.agreement_prev, np.nan)
     _draw_course(axes, records, agreement, "#e76f51", "agreement with previous frame")
     axes.set_ylim(0, 1.04)
-    _shade(axes, records)
+    _shade(axes, run, records)
     _finish(axes, records)
     axes.set_xlabel("time in " + ("minutes" if _in_minutes(records) else "seconds"))
     axes.legend(loc="lower left", fontsize="small", ncols=3)
@@ -182,7 +183,7 @@ def _draw_course(
     axes.plot(centers, middle, color=color, linewidth=1, label=label)
 
 
-def _shade(axes: Any, records: Records) -> None:
+def _shade(axes: Any, run: Run, records: Records) -> None:
     unit = 60 if _in_minutes(records) else 1
     visible_s = records.duration_s / _BINS
     stretches = [
@@ -193,7 +194,7 @@ def _shade(axes: Any, records: Records) -> None:
     if stretches:
         axes.broken_barh(
             stretches, (0, 1), transform=axes.get_xaxis_transform(), color="0.85", zorder=0,
-            label="no cornea",
+            label=f"no {in_words(run.class_name)}",
         )  # fmt: skip
 
 

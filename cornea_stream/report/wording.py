@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from cornea_stream.media.class_name import in_words
 from cornea_stream.report.runs import Run
 from cornea_stream.report.statistics import Summary
 
@@ -64,7 +65,7 @@ def figures(run: Run, summary: Summary) -> list[Figure]:
     return [
         Figure("Frames", number(summary.frames), _expected(run)),
         Figure("Duration", clock(summary.duration_s)),
-        Figure("Frames with cornea", percent(summary.share)),
+        Figure(f"Frames with {in_words(run.class_name)}", percent(summary.share)),
         Figure(
             "Median area",
             f"{number(summary.area_px)} px",

@@ -24,7 +24,9 @@ _NOT_SETTINGS = frozenset({
 def settings(options: RunOptions, masks: MaskSettings) -> dict[str, Any]:
     """Return all settings that determine the outputs of a run, as JSON values."""
     chosen = {k: v for k, v in asdict(options).items() if k not in _NOT_SETTINGS}
-    return {**chosen, **asdict(masks)}
+    of_masks = asdict(masks)
+    del of_masks["class_name"]  # follows from the checkpoint
+    return {**chosen, **of_masks}
 
 
 def find_finished(

@@ -9,6 +9,7 @@ from typing import Any
 from cornea_stream.errors import OutputError, SourceError, UsageError
 from cornea_stream.inference.segmenter import MaskSettings
 from cornea_stream.media.address import Address
+from cornea_stream.media.class_name import CLASS_NAME
 from cornea_stream.report import check_report
 from cornea_stream.report.summary_figure import check_sheet
 from cornea_stream.runs import manifest
@@ -72,6 +73,11 @@ def plan_run(
     replace the source, and SourceError if the source does not exist.
     """
     encoder = options.check()
+    if options.white_to_white_mm is not None and masks.class_name != CLASS_NAME:
+        raise UsageError(
+            f"white_to_white_mm is the width of a cornea, and the weights are for "
+            f"{masks.class_name}: give mm_per_px=0.01 or leave both out"
+        )
     file = source if isinstance(source, Path) else None
     live = _is_live(source, options)
     if file and not file.exists():

@@ -9,13 +9,17 @@ from pathlib import Path
 
 from cornea_stream.errors import OutputError, SourceError, UsageError, check_number, wrong_type
 from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.media.class_name import CLASS_NAME
 from cornea_stream.media.color import parse_color
 from cornea_stream.media.overlay import paint_rgb
 from cornea_stream.sinks.png import write_png
 from cornea_stream.sources import VideoSource, open_source
 from cornea_stream.storage import output_errors
 
-FILES = ("original.png", "Cornea.png", "overlay.png")
+
+def files(class_name: str = CLASS_NAME) -> tuple[str, str, str]:
+    """Return the names of a snapshot's files; the mask is named after its structure."""
+    return "original.png", f"{class_name}.png", "overlay.png"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,8 @@ def snapshot(
 ) -> list[Snapshot]:
     """Write original.png, Cornea.png (the mask) and overlay.png of the frames shown at `times_s`.
 
+    With weights for another structure, the mask is named after it.
+
     One time writes into `output_dir`, several each into a folder of their own, named after the
     time asked for. `video_track` numbers the video streams from 0; None takes the main one.
     Nothing is written unless every time exists in the video.
@@ -52,13 +58,14 @@ def snapshot(
     if isinstance(times_s, str) or not isinstance(times_s, Iterable):
         raise wrong_type("times_s", times_s, "a list of seconds")
     root = Path(output_dir)
+    names = files(segmenter.class_name)
     wanted = list(dict.fromkeys(times_s))
     if wrong := [time_s for time_s in wanted if not isinstance(time_s, Real)]:
         raise wrong_type("a time", wrong[0], "seconds")
     folders = [root] if len(wanted) == 1 else [root / f"{time_s:.3f}s" for time_s in wanted]
     if len(set(folders)) < len(folders):
         raise UsageError("timestamps are less than a millisecond apart: leave one of them out")
-    for file in (folder / name for folder in folders for name in FILES):
+    for file in (folder / name for folder in folders for name in names):
         if file.exists() and not overwrite:
             raise OutputError(
                 f"output exists: {file}: pass overwrite=True or choose another output folder"
@@ -75,7 +82,7 @@ def snapshot(
         with output_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         images = (frame.rgb(), found.mask, paint_rgb(found, rgb, opacity))
-        for name, image in zip(FILES, images, strict=True):
+        for name, image in zip(names, images, strict=True):
             write_png(folder / name, image)
         results.append(Snapshot(time_s, frame.time_s, folder, found.present, found.confidence))
     return results

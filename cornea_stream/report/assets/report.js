@@ -43,7 +43,7 @@
     const area = fact("area_px", (v) => `area ${v.toLocaleString("en").replaceAll(",", "\u202f")} px`);
     const facts = [
       `frame ${data.frame[row]}`,
-      ...(area.length ? area : ["no cornea"]),
+      ...(area.length ? area : [$("absent")?.textContent]),
       ...fact("movement_px", (v) => `moved ${v.toFixed(1)} px`),
       ...fact("confidence", (v) => `confidence ${v.toFixed(3)}`),
       ...fact("agreement_prev", (v) => `agreement ${v.toFixed(3)}`),
