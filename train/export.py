@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from cornea_stream.errors import OutputError, UsageError
+from cornea_stream.media.class_name import CLASS_NAME
 from cornea_stream.models.checkpoint import Checkpoint, save_checkpoint
 from cornea_stream.models.pspnet import build_pspnet
 from cornea_stream.storage import atomic_path, output_errors
@@ -77,7 +78,9 @@ def _export_published(checkpoint: Checkpoint, path: Path) -> str:
         raise OutputError(
             f"cannot write output: {path}: {err}: check free space and permissions"
         ) from err
-    return "plain state dict of smp.PSPNet for raw 0–255 RGB"
+    name = checkpoint.spec.class_name
+    lost = "" if name == CLASS_NAME else f"; this format does not hold the name {name}"
+    return f"plain state dict of smp.PSPNet for raw 0–255 RGB{lost}"
 
 
 class _OnnxNet(nn.Module):

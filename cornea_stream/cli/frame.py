@@ -35,8 +35,8 @@ def frame(
 ) -> None:
     """Write original.png, Cornea.png (the mask) and overlay.png of the frame shown at a time.
 
-    The mask is named after the structure that the weights are for. This is the last frame that begins at or before the time. With several timestamps, each gets
-    its own folder.
+    This is the last frame that begins at or before the time. With several timestamps, each gets
+    its own folder. With weights for another structure, the mask is named after it.
     """
     import json
     from dataclasses import asdict
