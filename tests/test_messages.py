@@ -127,7 +127,9 @@ def test_the_messages_in_the_troubleshooting_table_are_real() -> None:
     ]
     assert len(listed) > 20
     # Listed within an error, with the name of the structure.
-    reasons = (ROOT / "train" / "formats" / "base.py").read_text("utf-8").replace("{name}", "cornea")
+    reasons = (
+        (ROOT / "train" / "formats" / "base.py").read_text("utf-8").replace("{name}", "cornea")
+    )
     patterns = [re.escape(text.split(":")[0]).replace(r"\{\}", ".+") for _, text in ALL]
     unknown = [
         words
