@@ -14,6 +14,7 @@ from conftest import TINY_SPEC, bright_segmenter, disc, moving_discs, write_vide
 from cornea_stream.cli import main
 from cornea_stream.errors import CheckpointError, UsageError
 from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.media.class_name import as_class_name, is_class_name
 from cornea_stream.media.overlay import YuvPainter, paint_rgb
 from cornea_stream.models.checkpoint import load_checkpoint, save_checkpoint
 from cornea_stream.models.pspnet import ModelSpec, build_pspnet
@@ -48,6 +49,12 @@ def test_the_name_is_in_the_checkpoint(tmp_path: Path, suffix: str) -> None:
         path = tmp_path / f"{name}{suffix}"
         save_checkpoint(path, weights, replace(TINY_SPEC, class_name=name))
         assert load_checkpoint(path).spec.class_name == name
+        assert is_class_name(as_class_name(name))
+
+
+def test_names_of_annotations_become_names_of_files() -> None:
+    for name in (" I/A Handpiece ", "pupil", "角膜", "../../x", "a" * 99, "(x)"):
+        assert is_class_name(as_class_name(name))
 
 
 def test_a_checkpoint_of_corneas_says_nothing_new() -> None:

@@ -17,12 +17,13 @@ def is_class_name(name: str) -> bool:
 def as_class_name(name: str) -> str:
     """Return the name of a class in annotations as one for legends and file names.
 
-    >>> as_class_name(" CORNEA "), as_class_name("I/A Handpiece")
-    ('Cornea', 'I-A Handpiece')
+    >>> as_class_name(" CORNEA "), as_class_name("pupil"), as_class_name("I/A Handpiece")
+    ('Cornea', 'Pupil', 'I-A Handpiece')
     """
     if name.strip().casefold() == CLASS_NAME.casefold():
         return CLASS_NAME
-    return re.sub(r"[^\w -]", "-", " ".join(name.split()))[:_LENGTH].strip(" -")
+    allowed = re.sub(r"[^\w -]", "-", " ".join(name.split()))[:_LENGTH].strip(" -")
+    return allowed[:1].upper() + allowed[1:]
 
 
 def in_words(class_name: str) -> str:

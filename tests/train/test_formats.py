@@ -179,6 +179,31 @@ def test_images_of_the_same_name_in_two_subsets(tmp_path: Path) -> None:
     assert "several images have this name" in "".join(twice.values())
 
 
+def test_an_image_of_another_folder_is_not_taken(tmp_path: Path) -> None:
+    root = coco_file(tmp_path, [[1, 1, 9, 1, 9, 9]])
+    content = (root / "coco.json").read_text()
+    (root / "coco.json").write_text(content.replace("x.png", "case_1/x.png"))
+    assert reasons(root) == {}  # no folder at all
+    (root / "case_2").mkdir()
+    (root / "x.png").rename(root / "case_2" / "x.png")
+    assert reasons(root) == {"coco.json: case_1/x.png": "annotation without image"}
+
+
+def test_an_image_that_two_files_annotate(tmp_path: Path) -> None:
+    root = coco_file(tmp_path, [[1, 1, 9, 1, 9, 9]])
+    (root / "other.json").write_bytes((root / "coco.json").read_bytes())
+    assert reasons(root) == {"x.png": "annotated twice, in coco.json and in other.json"}
+
+
+def test_two_images_for_one_annotation(tmp_path: Path) -> None:
+    root = yolo(tmp_path, "1 0.1 0.1 0.4 0.1 0.4 0.4")
+    write_image(root / "images" / "x.jpg")
+    assert reasons(root) == {"images/x.png": "has the name of images/x.jpg"}
+    other = mask_folder(tmp_path / "masks", {"a": disc(48, 40, 20)})
+    write_image(other / "images" / "a.bmp")
+    assert reasons(other) == {"images/a.jpg": "has the name of images/a.bmp"}
+
+
 def coco_file(root: Path, segmentation: object) -> Path:
     write_image(root / "x.png")
     content = {
@@ -438,7 +463,7 @@ def test_masks_with_several_values_need_one(tmp_path: Path) -> None:
     assert "values are 0, 9" in reasons(root, DataOptions(mask_value="4"))["images/b.jpg"]
     assert reasons(root, DataOptions(mask_value="2-4, 9")) == {}
     for wrong in ("red", "#12", "", "1-", "-4"):
-        with pytest.raises(UsageError, match="mask_value is no list"):
+        with pytest.raises(UsageError, match="mask_value must be a list"):
             find_pairs(root, DataOptions(mask_value=wrong))
 
 
@@ -590,9 +615,11 @@ def test_groups(tmp_path: Path, group_by: str | None, groups: list[str]) -> None
 
 def test_groups_that_are_none(tmp_path: Path) -> None:
     root = export(tmp_path, "datumaro_coco", "images/train/{0}.png")
-    with pytest.raises(UsageError, match="group_by finds no surgery in images/train/case_a_01"):
+    with pytest.raises(
+        UsageError, match=r"group_by must match every image: .*images/train/case_a_01"
+    ):
         find_pairs(root, DataOptions(group_by="video(.)"))
-    with pytest.raises(UsageError, match="no regular expression"):
+    with pytest.raises(UsageError, match="must be a regular expression"):
         find_pairs(root, DataOptions(group_by="("))
 
 
@@ -606,7 +633,7 @@ def test_two_formats_must_be_told_apart(tmp_path: Path) -> None:
 
 
 def test_wrong_options_and_folders(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="unknown data_format: 'voc': use auto, supervisely"):
+    with pytest.raises(UsageError, match="data_format must be one of these: 'voc': auto, superv"):
         find_pairs(tmp_path, DataOptions("voc"))
     with pytest.raises(UsageError, match="class_name must be a name"):
         find_pairs(tmp_path, DataOptions(class_name=" / "))

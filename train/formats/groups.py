@@ -55,7 +55,7 @@ def grouped(pairs: Sequence[Pair], group_by: str | None) -> list[Pair]:
         pattern = re.compile(group_by)
     except re.error as err:
         raise UsageError(
-            f"group_by is no regular expression: {group_by}: {err}: give folder, prefix or "
+            f"group_by must be a regular expression: {group_by}: {err}: give folder, prefix or "
             "an expression such as '(case_\\d+)'"
         ) from err
     found = []
@@ -64,8 +64,8 @@ def grouped(pairs: Sequence[Pair], group_by: str | None) -> list[Pair]:
         case = match and (match[1] if pattern.groups else match[0])
         if not case:
             raise UsageError(
-                f"group_by finds no surgery in {pair.name}: {group_by}: give an expression that "
-                "matches every image"
+                f"group_by must match every image: {group_by}: not {pair.name}: give another "
+                "expression"
             )
         found.append(replace(pair, case=case))
     return found
