@@ -75,7 +75,7 @@ def plan_run(
     encoder = options.check()
     if options.white_to_white_mm is not None and masks.class_name != CLASS_NAME:
         raise UsageError(
-            "white_to_white_mm must be left out, as it is the width of a cornea: the weights are for "
+            "white_to_white_mm must be left out, being the width of a cornea: the weights are for "
             f"{masks.class_name}: give mm_per_px=0.01 or no scale"
         )
     file = source if isinstance(source, Path) else None

@@ -79,7 +79,9 @@ def check_names(data_format: str) -> None:
     """Raise UsageError for a format that is not known."""
     names = [AUTO, *(known.name for known in FORMATS)]
     if data_format not in names:
-        raise UsageError(f"data_format must be one of these: {data_format!r}: {', '.join(names)}")
+        raise UsageError(
+            f"data_format must be one of these: {data_format!r}: use {', '.join(names)}"
+        )
 
 
 def _choose(folder: DataFolder, name: str) -> Format:

@@ -82,7 +82,8 @@ def parse_values(text: str) -> Values:
             found |= set(range(int(numbers[1]), int(numbers[2] or numbers[1]) + 1))
         else:
             raise UsageError(
-                f"mask_value must be a list of numbers or colors: {text!r}: try 255, 1,4-6 or #ff0000"
+                f"mask_value must be a list of numbers or colors: {text!r}: try 255, 1,4-6 or "
+                "#ff0000"
             )
     return frozenset(found)
 
