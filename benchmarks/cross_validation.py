@@ -26,8 +26,9 @@ def main() -> None:
     parser.add_argument("--real", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True, help="folder for the weights")
     parser.add_argument("--folds", type=int, default=5)
-    parser.add_argument("--images", type=int, default=40_000, help="that the base sees")
-    parser.add_argument("--fold-images", type=int, default=10_000, help="that a fold sees")
+    parser.add_argument("--images", type=int, default=45_000, help="that the base sees")
+    parser.add_argument("--fold-images", type=int, default=4_000, help="that a fold sees")
+    parser.add_argument("--real-share", default="0.3", help="of real frames among them")
     parser.add_argument(
         "--output", type=Path, default=Path("benchmarks/results/cross_validation.json")
     )
@@ -40,7 +41,8 @@ def main() -> None:
         held_out = cases[number :: options.folds]
         weights = fitted(
             options.work / f"fold{number}.safetensors",
-            "--real", str(options.real), "--start", str(base), "--lr", "5e-4",
+            "--real", str(options.real), "--real-share", options.real_share,
+            "--start", str(base), "--lr", "5e-4",
             "--images", str(options.fold_images), "--seed", str(100 + number),
             "--held-out", *held_out,
         )  # fmt: skip
@@ -49,6 +51,7 @@ def main() -> None:
     result = {
         "what": "surgeries that the weights never saw, masks as users get them",
         "images": {"base": options.images, "fold": options.fold_images},
+        "real share of a fold": float(options.real_share),
         "generated frames alone": over_surgeries(by_surgery(options.real, Segmenter(base))),
         f"{options.folds} folds": over_surgeries(dict(sorted(folds.items()))),
     }
