@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 import sys
 from dataclasses import replace
@@ -14,6 +15,7 @@ from conftest import TINY_SPEC, bright_segmenter, disc, moving_discs, write_vide
 from cornea_stream.cli import main
 from cornea_stream.errors import CheckpointError, UsageError
 from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.media import class_name
 from cornea_stream.media.class_name import as_class_name, is_class_name
 from cornea_stream.media.overlay import YuvPainter, paint_rgb
 from cornea_stream.models.checkpoint import load_checkpoint, save_checkpoint
@@ -50,6 +52,12 @@ def test_the_name_is_in_the_checkpoint(tmp_path: Path, suffix: str) -> None:
         save_checkpoint(path, weights, replace(TINY_SPEC, class_name=name))
         assert load_checkpoint(path).spec.class_name == name
         assert is_class_name(as_class_name(name))
+
+
+def test_the_examples() -> None:
+    failed, tried = doctest.testmod(class_name)
+    assert tried
+    assert not failed
 
 
 def test_names_of_annotations_become_names_of_files() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import doctest
 import json
 import shutil
 from pathlib import Path
+from types import ModuleType
 
 import cv2
 import numpy as np
@@ -21,7 +23,9 @@ from cornea_train.formats import (
     DataOptions,
     Pair,
     find_pairs,
+    groups,
 )
+from cornea_train.formats import masks as masks_module
 
 from .conftest import annotation, circle, eye, polygon, write_pair
 
@@ -632,8 +636,17 @@ def test_two_formats_must_be_told_apart(tmp_path: Path) -> None:
         assert len(find_pairs(root, DataOptions(form))[0]) == 3
 
 
+@pytest.mark.parametrize("module", [groups, masks_module])
+def test_the_examples_of_groups_and_values(module: ModuleType) -> None:
+    failed, tried = doctest.testmod(module)
+    assert tried
+    assert not failed
+
+
 def test_wrong_options_and_folders(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="data_format must be one of these: 'voc': auto, superv"):
+    with pytest.raises(
+        UsageError, match="data_format must be one of these: 'voc': use auto, superv"
+    ):
         find_pairs(tmp_path, DataOptions("voc"))
     with pytest.raises(UsageError, match="class_name must be a name"):
         find_pairs(tmp_path, DataOptions(class_name=" / "))
