@@ -644,9 +644,7 @@ def test_the_examples_of_groups_and_values(module: ModuleType) -> None:
 
 
 def test_wrong_options_and_folders(tmp_path: Path) -> None:
-    with pytest.raises(
-        UsageError, match="data_format must be one of these: 'voc': use auto"
-    ):
+    with pytest.raises(UsageError, match="data_format must be one of these: 'voc': use auto"):
         find_pairs(tmp_path, DataOptions("voc"))
     with pytest.raises(UsageError, match="class_name must be a name"):
         find_pairs(tmp_path, DataOptions(class_name=" / "))
