@@ -97,15 +97,6 @@ def test_wrong_architectures_say_what_was_found(tmp_path: Path) -> None:
         load_checkpoint(tmp_path / "other.safetensors")
 
 
-def test_two_classes_are_refused(tmp_path: Path) -> None:
-    import segmentation_models_pytorch as smp
-
-    model = smp.PSPNet("resnet18", encoder_weights=None, classes=2)
-    torch.save(model.state_dict(), tmp_path / "two.pth")
-    with pytest.raises(CheckpointError, match="2 classes, expected"):
-        load_checkpoint(tmp_path / "two.pth")
-
-
 def test_spec_that_does_not_fit_the_weights(tmp_path: Path) -> None:
     state_dict = build_pspnet("resnet18", psp_out_channels=16).state_dict()
     save_checkpoint(tmp_path / "w.pth", state_dict, TINY_SPEC)

@@ -54,6 +54,11 @@ def published_state_dict(checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
     weights. Raises UsageError for encoders without this stem.
     """
     spec = checkpoint.spec
+    if spec.classes > 1:
+        raise UsageError(
+            f"the published format has one class, and the weights {spec.classes}: export to "
+            ".safetensors or .onnx"
+        )
     full = build_pspnet(
         spec.encoder_name, encoder_depth=spec.encoder_depth, psp_out_channels=spec.psp_out_channels
     ).state_dict()

@@ -159,6 +159,9 @@ class Setup:
     threshold: float = 0.5
     raw: bool = False
     smooth: bool = False
+    input_size: str | None = None
+    input_normalization: str | None = None
+    class_index: int | None = None
 
     def absolute(self) -> Setup:
         """Return the same with absolute paths."""
@@ -177,10 +180,15 @@ class Setup:
 
         Raises CheckpointError.
         """
-        weights = load_checkpoint(self.checkpoint)
+        weights = load_checkpoint(
+            self.checkpoint,
+            input_size=self.input_size,
+            input_normalization=self.input_normalization,
+            class_index=self.class_index,
+        )
         return MaskSettings(
             weights.sha256, self.precision, self.threshold, self.raw, self.smooth,
-            MaskSettings.calibrated_on(self.calibration), weights.spec.class_name,
+            MaskSettings.calibrated_on(self.calibration), weights.spec.class_name, weights.stated,
         )  # fmt: skip
 
 

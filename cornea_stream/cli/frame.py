@@ -21,6 +21,9 @@ def frame(
     output_dir: opt.OutputDir = Path("output"),
     video_track: opt.VideoTrack = None,
     checkpoint: opt.Checkpoint = None,
+    input_size: opt.InputSize = None,
+    input_normalization: opt.InputNormalization = None,
+    class_index: opt.ClassIndex = None,
     device: opt.Device = "auto",
     backend: opt.Backend = "auto",
     precision: opt.Precision = "auto",
@@ -41,6 +44,7 @@ def frame(
     import json
     from dataclasses import asdict
 
+    from cornea_stream.cli.notes import print_notes
     from cornea_stream.inference.segmenter import Segmenter
     from cornea_stream.media.class_name import in_words
     from cornea_stream.media.times import parse_time
@@ -55,6 +59,9 @@ def frame(
         batch_size=1,
         threshold=threshold,
         raw=raw_mask,
+        input_size=input_size,
+        input_normalization=input_normalization,
+        class_index=class_index,
     )
     results = snapshot(
         video,
@@ -75,3 +82,4 @@ def frame(
                 f"{what}, confidence {result.confidence:.2f}" if result.present else f"no {what}"
             )
             typer.echo(f"{result.folder}: frame at {result.time_s:.3f} s: {found}")
+        print_notes(segmenter.checkpoint, found_any=any(result.present for result in results))

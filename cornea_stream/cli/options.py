@@ -27,6 +27,26 @@ Checkpoint = Annotated[
         show_default="default",
     ),
 ]
+InputSize = Annotated[
+    str | None,
+    typer.Option(
+        help="Input that weights of other trainers take: a side or HEIGHTxWIDTH.",
+        metavar="SIZE",
+        show_default="512",
+    ),
+]
+InputNormalization = Annotated[
+    str | None,
+    typer.Option(
+        help="Its range: raw (0-255), imagenet, or MEAN/STD in 0-255 units.",
+        metavar="NAME|MEAN/STD",
+        show_default="raw",
+    ),
+]
+ClassIndex = Annotated[
+    int | None,
+    typer.Option(help="The class to segment, of weights with several, from 0.", metavar="N"),
+]
 Device = Annotated[
     str,
     typer.Option(

@@ -62,6 +62,9 @@ def run(
         typer.Option(help="Pixel size (height) in millimeters.", metavar="MM"),
     ] = None,
     checkpoint: opt.Checkpoint = None,
+    input_size: opt.InputSize = None,
+    input_normalization: opt.InputNormalization = None,
+    class_index: opt.ClassIndex = None,
     device: opt.Device = "auto",
     backend: opt.Backend = "auto",
     precision: opt.Precision = "auto",
@@ -253,6 +256,9 @@ def run(
         threshold=threshold,
         raw=raw_mask,
         smooth=smooth,
+        input_size=input_size,
+        input_normalization=input_normalization,
+        class_index=class_index,
     )
     masks = setup.mask_settings()
     if ray is None:

@@ -34,8 +34,9 @@ MAX_BATCH = 1024
 class MaskSettings:
     """Everything apart from the frame that determines a mask.
 
-    `checkpoint` is the SHA-256 of the weights. `calibration` is the path of the images that int8
-    was calibrated on, or None for generated ones. `class_name` is the structure of the weights.
+    `checkpoint` is the SHA-256 of the weights, `stated_input` what the user stated of them.
+    `calibration` is the path of the images that int8 was calibrated on, or None for generated ones.
+    `class_name` is the structure of the weights.
     """
 
     checkpoint: str
@@ -45,6 +46,7 @@ class MaskSettings:
     smooth: bool
     calibration: str | None = None
     class_name: str = CLASS_NAME
+    stated_input: str | None = None
 
     @staticmethod
     def calibrated_on(path: str | Path | None) -> str | None:
@@ -87,10 +89,15 @@ class Segmenter:
         threshold: float = 0.5,
         raw: bool = False,
         smooth: bool = False,
+        input_size: int | str | tuple[int, int] | None = None,
+        input_normalization: str | None = None,
+        class_index: int | None = None,
     ) -> None:
         """Load the network onto a device.
 
-        `checkpoint` is a file, loaded weights, or None for the default weights. `device` is auto,
+        `checkpoint` is a file, loaded weights, or None for the default weights; `input_size`,
+        `input_normalization` and `class_index` state what a file does not (see `load_checkpoint`).
+        `device` is auto,
         cpu, cuda, cuda:N, or several GPUs separated by commas. `backend` is auto (OpenVINO on a
         CPU if it is installed, else torch), torch or openvino. `precision` is auto (the fastest
         native one), fp32, bf16, fp16, or int8 with OpenVINO. `batch_size` depends on the device
@@ -108,7 +115,12 @@ class Segmenter:
         check_number("threshold", threshold, 0, 1, example=0.5, exclusive=True)
         if batch_size is not None:
             check_number("batch_size", batch_size, 1, MAX_BATCH, example=8)
-        loaded = checkpoint if isinstance(checkpoint, Checkpoint) else load_checkpoint(checkpoint)
+        stated = {
+            "input_size": input_size,
+            "input_normalization": input_normalization,
+            "class_index": class_index,
+        }
+        loaded = _loaded(checkpoint, stated)
         self.checkpoint = loaded
         self.threshold = threshold
         self.precision = precision
@@ -137,7 +149,7 @@ class Segmenter:
         """The settings that determine the masks."""
         return MaskSettings(
             self.checkpoint.sha256, self.precision, self.threshold, self.raw, self.smooth,
-            MaskSettings.calibrated_on(self.calibration), self.class_name,
+            MaskSettings.calibrated_on(self.calibration), self.class_name, self.checkpoint.stated,
         )  # fmt: skip
 
     def __call__(self, image: Image | av.VideoFrame | Frame) -> Segmentation:
@@ -230,6 +242,14 @@ class Segmenter:
         make = raw_mask if self.raw else cornea_mask
         mask, confidence = make(logits, frame.size, self.threshold)
         return Segmentation(frame, mask, confidence, self.class_name)
+
+
+def _loaded(checkpoint: str | Path | Checkpoint | None, stated: dict[str, Any]) -> Checkpoint:
+    if not isinstance(checkpoint, Checkpoint):
+        return load_checkpoint(checkpoint, **stated)
+    if given := [name for name, value in stated.items() if value is not None]:
+        raise UsageError(f"{given[0]} is for files: these weights are loaded: leave it out")
+    return checkpoint
 
 
 def _collect(batch: list[Prepared], pending: Pending) -> Iterator[Prediction]:

@@ -1,56 +1,68 @@
-"""Read and write weights: plain state dicts, the project's own `.pth`, and `.safetensors`.
+"""Read and write weights: the project's own files, and a PSPNet as other trainers save it.
 
-Three kinds of files are read, without executing code from them:
+Nothing in a file is executed. Read are
 
-- a plain `state_dict` of `smp.PSPNet` (`.pth`), such as the published PSPNet-ResNet101
-  weights: the encoder is inferred from the keys, and the input is raw 0–255 RGB;
-- the project's own `.pth` from training: `{"model": state_dict, "spec": {...}, ...}`;
-- `.safetensors` with the spec as JSON in the header.
+- `.safetensors` with the spec as JSON in the header, and the project's own `.pth` from training:
+  `{"model": state_dict, "spec": {...}, ...}`;
+- state dicts of `smp.PSPNet`, plain or nested (see `foreign`): the encoder is inferred from the
+  keys; the input is what the caller states, or raw 0–255 RGB at 512×512 as of published weights;
+- folders that `save_pretrained` of segmentation-models-pytorch wrote, which name their encoder.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import pickle
-import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
-from cornea_stream.errors import CheckpointError, OutputError
-from cornea_stream.models.infer_spec import first_keys, infer_spec
+from cornea_stream.errors import CheckpointError, OutputError, UsageError
 from cornea_stream.models.pspnet import ModelSpec, build_pspnet, is_dead, prune_dead_layers
-from cornea_stream.models.shipped import resolve_checkpoint, shipped_weights
-from cornea_stream.models.stored_tensors import Tensors, TensorsField, load_safetensors
+from cornea_stream.models.read_weights import SPEC_KEY, read_bytes, read_weights, shorten
+from cornea_stream.models.shipped import resolve_checkpoint
+from cornea_stream.models.stated_input import apply_stated
+from cornea_stream.models.stored_tensors import TensorsField
 from cornea_stream.storage import atomic_path, output_errors
 
 if TYPE_CHECKING:  # torch takes seconds to import, and a cached network runs without it
     import torch
     from torch import nn
 
-SPEC_KEY = "cornea_stream"
-# Errors of torch.load on modified files, found by tests/fuzz.
-_DAMAGE = (
-    RuntimeError, OSError, EOFError, ValueError, TypeError, LookupError, AttributeError,
-)  # fmt: skip
+_EXAMPLES = {"input_size": "256", "input_normalization": "imagenet"}
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Weights with the spec of their network, free metadata and the hash of the file."""
+    """Weights with the spec of their network, free metadata and the hash of the file.
+
+    `notes` say what was left out or chosen. `assumed` names what neither the file nor the caller
+    stated of the input, `stated` is what the caller stated.
+    """
 
     state_dict: TensorsField = TensorsField()  # noqa: RUF009 # a dict of tensors by name
     spec: ModelSpec  # type: ignore[misc] # the field before has no default
     metadata: dict[str, Any] = field(default_factory=dict)
     path: Path | None = None
     sha256: str = ""
+    notes: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
+    stated: str | None = None
+
+    @property
+    def doubt(self) -> str | None:
+        """The likely reason if nothing is found with these weights, in words; None if unknown."""
+        if not self.assumed:
+            return None
+        height, width = self.spec.image_size
+        return (
+            f"the weights do not say what input they were trained on, and {height}x{width} with "
+            f"mean {self.spec.mean[0]:g} and std {self.spec.std[0]:g} may be wrong: give "
+            + " and ".join(f"{name}={_EXAMPLES[name]}" for name in self.assumed)
+        )
 
     def build(self) -> nn.Module:
         """Return the pruned `smp.PSPNet` in evaluation mode with these weights.
@@ -75,6 +87,8 @@ class Checkpoint:
         return net
 
     def _smp_net(self) -> nn.Module:
+        from cornea_stream.models.class_head import set_class_head
+
         net = prune_dead_layers(
             build_pspnet(
                 self.spec.encoder_name,
@@ -82,6 +96,7 @@ class Checkpoint:
                 psp_out_channels=self.spec.psp_out_channels,
             )
         )
+        set_class_head(net, self.spec)
         net.load_state_dict(_without_dead_layers(self.state_dict, self.spec))
         return net
 
@@ -92,32 +107,67 @@ class Checkpoint:
             reason = " ".join(str(err).split())
             raise CheckpointError(
                 f"weights do not fit PSPNet-{self.spec.encoder_name} "
-                f"(depth {self.spec.encoder_depth}): {self.path}: {_shorten(reason)}: "
+                f"(depth {self.spec.encoder_depth}): {self.path}: {shorten(reason)}: "
                 "pass weights of a one-class PSPNet"
             ) from err
 
 
-def load_checkpoint(path: str | Path | None = None) -> Checkpoint:
+def load_checkpoint(
+    path: str | Path | None = None,
+    *,
+    input_size: int | str | tuple[int, int] | None = None,
+    input_normalization: str | None = None,
+    class_index: int | None = None,
+) -> Checkpoint:
     """Read weights without executing code from them: a file, or those of the package by name.
 
-    Raises CheckpointError with the file, what was found and what was expected.
+    What weights of other trainers do not say is stated here: the side or (height, width) of the
+    input, its normalization (raw, imagenet, or mean/std in 0–255 units), and of several classes
+    the one to segment, from 0. Raises CheckpointError with the file, what was found and what was
+    expected, and UsageError if these values make no sense or the file says them itself.
     """
     path = resolve_checkpoint(path)
-    if not path.is_file():
-        what = "is a folder, not a file" if path.is_dir() else "not found"
-        names = ", ".join(shipped_weights())
-        raise CheckpointError(
-            f"checkpoint {what}: {path}: pass a .pth or .safetensors file, or one of {names}"
+    stored = read_bytes(path)
+    found = read_weights(path, stored)
+    if found.has_input and (input_size, input_normalization, class_index) != (None, None, None):
+        raise UsageError(
+            f"the weights say themselves which input they take: {path}: leave out input_size, "
+            "input_normalization and class_index"
         )
-    try:
-        stored = path.read_bytes()
-        read = _read_safetensors if path.suffix == ".safetensors" else _read_pth
-        state_dict, spec, metadata = read(path, stored)
-    except OSError as err:
+    checkpoint = Checkpoint(
+        found.state_dict, found.spec, found.metadata, path,
+        hashlib.sha256(stored).hexdigest(), found.notes,
+    )  # fmt: skip
+    if found.has_input:
+        return checkpoint
+    checkpoint = _one_class(checkpoint, class_index)
+    given = {"input_size": input_size, "input_normalization": input_normalization}
+    stated = {k: v for k, v in {**given, "class_index": class_index}.items() if v is not None}
+    return replace(
+        checkpoint,
+        spec=apply_stated(checkpoint.spec, input_size, input_normalization),
+        assumed=tuple(name for name, value in given.items() if value is None),
+        stated=", ".join(f"{k}={v}" for k, v in stated.items()) or None,
+    )
+
+
+def _one_class(checkpoint: Checkpoint, index: int | None) -> Checkpoint:
+    spec = checkpoint.spec
+    if spec.classes == 1 and not index:
+        return checkpoint
+    if index is None:
         raise CheckpointError(
-            f"cannot read checkpoint: {path}: {err.strerror or err}: check its permissions"
-        ) from err
-    return Checkpoint(state_dict, spec, metadata, path, hashlib.sha256(stored).hexdigest())
+            f"weights of {spec.classes} classes: {checkpoint.path}: give class_index=0 to "
+            f"{spec.classes - 1}, the class to segment"
+        )
+    from cornea_stream.models.class_head import choose_class
+
+    try:
+        tensors, classes = choose_class(checkpoint.state_dict, spec.classes, index)
+    except ValueError as err:
+        raise UsageError(f"{err}: {checkpoint.path}: use one of its classes") from err
+    spec = replace(spec, classes=classes, class_index=0 if classes == 1 else index)
+    return replace(checkpoint, state_dict=tensors, spec=spec)
 
 
 def save_checkpoint(
@@ -155,86 +205,3 @@ def _without_dead_layers(
     state_dict: Mapping[str, torch.Tensor], spec: ModelSpec
 ) -> dict[str, torch.Tensor]:
     return {name: tensor for name, tensor in state_dict.items() if not is_dead(name, spec)}
-
-
-_Content: TypeAlias = "tuple[Tensors | Callable[[], Tensors], ModelSpec, dict[str, Any]]"
-
-
-def _read_safetensors(path: Path, stored: bytes) -> _Content:
-    try:
-        with safe_open(path, framework="np") as file:  # its header; the tensors are for torch
-            header = (file.metadata() or {}).get(SPEC_KEY)
-            shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
-        tensors = partial(load_safetensors, stored)
-        if header is None:
-            found = {name: SimpleNamespace(shape=shape) for name, shape in shapes.items()}
-            return tensors, infer_spec(found), {}
-        described = json.loads(header)
-        return tensors, ModelSpec.from_dict(described["spec"]), described.get("metadata", {})
-    except SafetensorError as err:
-        raise CheckpointError(
-            f"damaged or truncated safetensors file: {path}: {err}: get the file again"
-        ) from err
-    except (ValueError, KeyError, TypeError, OverflowError) as err:
-        raise CheckpointError(
-            f"not PSPNet weights: {path}: {_shorten(str(err))}: expected a one-class PSPNet"
-        ) from err
-
-
-def _read_pth(path: Path, stored: bytes) -> _Content:
-    import torch
-
-    _refuse_packed(path)
-    try:
-        content: Any = torch.load(io.BytesIO(stored), map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as err:
-        raise CheckpointError(
-            f"refused checkpoint: {path}: not a tensor-only checkpoint (pickled code is never "
-            "executed): expected a state dict saved with torch.save, or .safetensors"
-        ) from err
-    except _DAMAGE as err:
-        raise CheckpointError(
-            f"damaged or truncated checkpoint: {path} ({len(stored)} bytes): "
-            "expected a .pth file saved with torch.save: get the file again"
-        ) from err
-    try:
-        return _interpret_pth(content)
-    except (ValueError, TypeError, OverflowError) as err:
-        raise CheckpointError(
-            f"not PSPNet weights: {path}: {_shorten(str(err))}: expected a state dict of "
-            'smp.PSPNet("resnet101", classes=1) or a checkpoint from cornea-stream train'
-        ) from err
-
-
-def _refuse_packed(path: Path) -> None:
-    """Refuse a zip bomb: torch stores tensors uncompressed, so contents cannot exceed the file."""
-    if not zipfile.is_zipfile(path):
-        return
-    try:
-        with zipfile.ZipFile(path) as entries:
-            unpacked = sum(entry.file_size for entry in entries.infolist())
-    except (zipfile.BadZipFile, ValueError, NotImplementedError):
-        return  # damaged: torch says so
-    if unpacked > path.stat().st_size:
-        raise CheckpointError(
-            f"refused checkpoint: {path}: it decompresses to more than its own size: expected a "
-            "file as torch.save writes it"
-        )
-
-
-def _interpret_pth(content: Any) -> _Content:
-    if not isinstance(content, Mapping):
-        raise ValueError(f"found {type(content).__name__}, no state dict")
-    import torch
-
-    own = isinstance(content.get("model"), Mapping) and "spec" in content
-    state_dict = dict(content["model"] if own else content)
-    if not state_dict or not all(isinstance(v, torch.Tensor) for v in state_dict.values()):
-        raise ValueError(f"found keys {first_keys(state_dict)}, not all of them tensors")
-    if not own:
-        return state_dict, infer_spec(state_dict), {}
-    return state_dict, ModelSpec.from_dict(content["spec"]), dict(content.get("metadata", {}))
-
-
-def _shorten(text: str, limit: int = 300) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"

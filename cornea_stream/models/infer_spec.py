@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from cornea_stream.models.pspnet import ModelSpec
@@ -24,25 +24,35 @@ class _Shaped(Protocol):
 
 
 def infer_spec(state_dict: Mapping[str, _Shaped]) -> ModelSpec:
-    """Infer the spec of a plain `smp.PSPNet(..., classes=1)` state dict with a ResNet encoder.
+    """Infer the spec of a plain `smp.PSPNet` state dict with a ResNet or EfficientNet-Lite encoder.
 
-    The block counts of the four stages name the encoder; weights whose `layer3` and `layer4` were
+    The block counts of the four stages name a ResNet; weights whose `layer3` and `layer4` were
     pruned fit ResNet-50 and ResNet-101 alike (the same network up to `layer2`). The depth is where
     the pyramid's input channels say it is. Raises ValueError when the keys are not such a PSPNet.
     """
     try:
-        stem = state_dict["encoder.conv1.weight"].shape
         head = state_dict["segmentation_head.0.weight"].shape
         pyramid = state_dict["decoder.psp.blocks.0.pool.1.0.weight"].shape[1]
     except KeyError as err:
         raise ValueError(
             f"found {len(state_dict)} tensors ({first_keys(state_dict)}) without {err}"
         ) from err
-    if stem[1] != 3 or head[0] != 1:
+    if "encoder.conv1.weight" in state_dict:
+        stem, encoder = "encoder.conv1.weight", _resnet(state_dict, pyramid)
+    elif "encoder.model.conv_stem.weight" in state_dict:
+        stem, encoder = "encoder.model.conv_stem.weight", _lite(state_dict, pyramid)
+    else:
         raise ValueError(
-            f"found {stem[1]} input channels and {head[0]} classes, expected 3 input channels "
-            "and 1 class"
+            f"found an encoder that is neither a ResNet nor an EfficientNet-Lite "
+            f"({first_keys(state_dict)}); a folder of save_pretrained names its encoder"
         )
+    if state_dict[stem].shape[1] != 3:
+        raise ValueError(f"found {state_dict[stem].shape[1]} input channels, expected 3")
+    name, depth = encoder
+    return ModelSpec(name, depth, int(head[1]), classes=int(head[0]))
+
+
+def _resnet(state_dict: Mapping[str, _Shaped], pyramid: int) -> tuple[str, int]:
     expansion = 4 if "encoder.layer1.0.conv3.weight" in state_dict else 1
     blocks = tuple(_count_blocks(state_dict, stage) for stage in range(1, 5))
     depth = {64 * expansion * 2**k: k + 2 for k in range(4)}.get(pyramid)
@@ -53,7 +63,32 @@ def infer_spec(state_dict: Mapping[str, _Shaped]) -> ModelSpec:
             f"found residual blocks {blocks} and {pyramid} pyramid channels, "
             "expected a ResNet encoder"
         )
-    return ModelSpec(encoder_name=fitting[0], encoder_depth=depth, psp_out_channels=int(head[1]))
+    return fitting[0], depth
+
+
+def _lite(state_dict: Mapping[str, _Shaped], pyramid: int) -> tuple[str, int]:
+    from cornea_stream.models.efficientnet_lite import SCALES, efficientnet_lite
+
+    for name in SCALES:
+        for depth in (3, 4, 5):
+            encoder = efficientnet_lite(name, depth)
+            assert encoder is not None
+            dead = tuple(f"encoder.{stage}." for stage in encoder.dead)
+            run = (k for k in state_dict if k.startswith("encoder.") and not k.startswith(dead))
+            expected = {f"encoder.{k}": v for k, v in encoder.state_dict().items()}
+            if encoder.out_channels == pyramid and _shapes(state_dict, run) == _shapes(
+                expected, expected
+            ):
+                return name, depth
+    raise ValueError(
+        "found an encoder of timm that is no EfficientNet-Lite; a folder of save_pretrained names "
+        "its encoder"
+    )
+
+
+def _shapes(tensors: Mapping[str, _Shaped], names: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    counters = "num_batches_tracked"  # missing in old files
+    return {name: tuple(tensors[name].shape) for name in names if not name.endswith(counters)}
 
 
 def _blocks_fit(found: tuple[int, ...], expected: tuple[int, ...], depth: int) -> bool:

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from cornea_stream.models.class_head import set_class_head
 from cornea_stream.models.efficientnet_lite import efficientnet_lite
 from cornea_stream.models.pspnet import ModelSpec
 from cornea_stream.models.resnet import resnet
@@ -47,6 +48,7 @@ def build_inference_net(spec: ModelSpec) -> InferenceNet | None:
         for family in _FAMILIES:
             if encoder := family(spec.encoder_name, spec.encoder_depth):
                 net = InferenceNet(encoder, spec)
+                set_class_head(net, spec)
                 break
         else:
             return None

@@ -31,7 +31,8 @@ class ModelSpec:
 
     `mean` and `std` are in 0–255 units; the defaults feed raw RGB, as the published weights want.
     `image_size` is (height, width) of the network's input in pixels. `class_name` is the structure
-    that it segments, for legends and file names.
+    that it segments, for legends and file names. Of several `classes`, the one of `class_index` is
+    segmented.
     """
 
     encoder_name: str = "resnet101"
@@ -41,6 +42,8 @@ class ModelSpec:
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     class_name: str = CLASS_NAME
+    classes: int = 1
+    class_index: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists, numbers and strings, ready for JSON; the name only if it is unusual.
@@ -50,6 +53,8 @@ class ModelSpec:
         values = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
         if self.class_name == CLASS_NAME:
             del values["class_name"]
+        if self.classes == 1:
+            del values["classes"], values["class_index"]
         return values
 
     @classmethod
@@ -91,6 +96,8 @@ class ModelSpec:
                 f"psp_out_channels must lie between 1 and {MAX_CHANNELS}, got "
                 f"{self.psp_out_channels}"
             )
+        if not 0 <= self.class_index < self.classes <= MAX_CHANNELS:
+            raise ValueError(f"class_index must be 0 to {self.classes - 1}, got {self.class_index}")
         if not all(map(math.isfinite, (*self.mean, *self.std))) or min(self.std) <= 0:
             raise ValueError(f"mean and std must be finite, std above 0, got {self.std}")
         if not is_class_name(self.class_name):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cornea_stream.models.checkpoint import load_checkpoint
+from cornea_stream.models.pretrained_folder import weights_file
 from cornea_stream.models.shipped import shipped_weights
 
 PACKAGES = (
@@ -19,7 +20,7 @@ PACKAGES = (
     "numpy",
     "opencv-python-headless",
 )
-_CHECKPOINT_SUFFIXES = (".pth", ".pt", ".safetensors")
+_CHECKPOINT_SUFFIXES = (".bin", ".ckpt", ".pth", ".pt", ".safetensors")
 
 
 def versions() -> dict[str, str | None]:
@@ -46,7 +47,8 @@ def describe_path(path: Path, *, scan: bool = False) -> dict[str, Any]:
     Raises SourceError or CheckpointError if it cannot be read.
     """
     named = str(path) in shipped_weights() and not path.exists()
-    if named or path.suffix in _CHECKPOINT_SUFFIXES:
+    is_pretrained = weights_file(path) != path  # a folder
+    if named or is_pretrained or path.suffix in _CHECKPOINT_SUFFIXES:
         checkpoint = load_checkpoint(path)
         parameters = sum(t.numel() for t in checkpoint.state_dict.values())
         return {
@@ -54,6 +56,7 @@ def describe_path(path: Path, *, scan: bool = False) -> dict[str, Any]:
             **checkpoint.spec.to_dict(),
             "numbers stored": parameters,
             "sha256": checkpoint.sha256,
+            **({"notes": "; ".join(checkpoint.notes)} if checkpoint.notes else {}),
             **checkpoint.metadata,
         }
     from cornea_stream.runs.source_facts import describe_source

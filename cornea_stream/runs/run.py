@@ -21,6 +21,7 @@ from cornea_stream.runs.options import RunOptions, RunResult
 from cornea_stream.runs.outputs import OutputContext, open_sinks
 from cornea_stream.runs.plan import RunPlan, plan_run
 from cornea_stream.sinks import SegmentationSink
+from cornea_stream.sinks.presence import PresenceSink
 from cornea_stream.sources import Source
 from cornea_stream.sources.open import open_reading
 from cornea_stream.sources.pacing import Paced
@@ -97,13 +98,20 @@ def run_plan(
             offset_s=options.start_s or 0.0, on_note=on_note or (lambda _: None),
         )  # fmt: skip
         with open_sinks(plan.outputs, context) as sinks:
+            if doubt := segmenter.checkpoint.doubt:
+                sinks = [*sinks, PresenceSink(doubt)]
             run_pipeline(paced or source, segmenter, sinks, stop=stop, on_progress=note, live=tally)
         result.status = "interrupted" if stop and stop.is_set() else "complete"
         result.seconds = time.perf_counter() - clock
         result.live = tally.report() if tally else None
         result.paths = describe_paths(source, segmenter)
         result.damaged_s = list(source.damaged_s)
-        result.warnings = [*plan.notes, *source.warnings, *(paced.warnings if paced else ())]
+        result.warnings = [
+            *segmenter.checkpoint.notes,
+            *plan.notes,
+            *source.warnings,
+            *(paced.warnings if paced else ()),
+        ]
         take_results(result, sinks)
         if options.files:
             write_run(

@@ -1,0 +1,72 @@
+"""What the user says of weights that do not say it themselves: size and range of the input."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+from cornea_stream.errors import UsageError
+from cornea_stream.models.pspnet import IMAGENET_MEAN, IMAGENET_STD, ModelSpec
+
+Triple = tuple[float, float, float]
+
+NORMALIZATIONS: dict[str, tuple[Triple, Triple]] = {
+    "raw": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+    "imagenet": (IMAGENET_MEAN, IMAGENET_STD),
+}
+"""Mean and standard deviation by name, in 0–255 units."""
+_EXAMPLE = "use raw, imagenet, or MEAN/STD in 0-255 units, as 127/128 or 124,116,104/58,57,57"
+
+
+def apply_stated(
+    spec: ModelSpec, input_size: int | str | tuple[int, int] | None, normalization: str | None
+) -> ModelSpec:
+    """Return `spec` with the stated input. Raises UsageError for values that make no sense."""
+    if normalization is not None:
+        mean, std = parse_normalization(normalization)
+        spec = replace(spec, mean=mean, std=std)
+    if input_size is not None:
+        spec = replace(spec, image_size=parse_size(input_size))
+    try:
+        return ModelSpec.from_dict(spec.to_dict())
+    except ValueError as err:
+        raise UsageError(f"{err}: correct input_size or input_normalization") from err
+
+
+def parse_size(value: int | str | tuple[int, int], name: str = "input_size") -> tuple[int, int]:
+    """Return (height, width) of 256, "256", (256, 448) or "256x448". Raises UsageError."""
+    given: Any = value.lower().split("x") if isinstance(value, str) else value
+    if not isinstance(given, (list, tuple)):
+        given = [given]
+    try:
+        sides = [int(side) for side in given]
+    except (TypeError, ValueError):
+        sides = []
+    if len(sides) not in (1, 2):
+        raise UsageError(f"not an {name}: {value!r}: use a side as 512, or HEIGHTxWIDTH")
+    return sides[0], sides[-1]
+
+
+def parse_normalization(text: str) -> tuple[Triple, Triple]:
+    """Return mean and standard deviation in 0–255 units. Raises UsageError."""
+    if text.lower() in NORMALIZATIONS:
+        return NORMALIZATIONS[text.lower()]
+    parts = [re.split(r"\s*,\s*", part.strip()) for part in text.split("/")]
+    try:
+        mean, std = ([float(number) for number in part] for part in parts)
+        (mean_rgb, std_rgb) = (_rgb(mean), _rgb(std))
+    except ValueError as err:
+        raise UsageError(f"unknown input_normalization: {text!r}: {_EXAMPLE}") from err
+    if max(*mean_rgb, *std_rgb) <= 1:
+        raise UsageError(
+            f"input_normalization is in 0-1 units: {text!r}: multiply by 255, or use raw"
+        )
+    return mean_rgb, std_rgb
+
+
+def _rgb(numbers: list[float]) -> Triple:
+    if len(numbers) == 1:
+        return numbers[0], numbers[0], numbers[0]
+    red, green, blue = numbers
+    return red, green, blue
