@@ -135,6 +135,38 @@ def evaluate(
     return Evaluation(scores, summaries, problems)
 
 
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The change of the IoU from one checkpoint to another on the same frames.
+
+    `iou` is the mean change with its 95 % bootstrap interval; `better` and `worse` count frames.
+    """
+
+    iou: float
+    iou_low: float
+    iou_high: float
+    better: int
+    worse: int
+
+
+def compare(first: Sequence[Score], second: Sequence[Score]) -> Difference:
+    """Return the change from `first` to `second`, scores of the same frames in the same order."""
+    changes = np.array([b.iou - a.iou for a, b in zip(first, second, strict=True)])
+    low, high = bootstrap_interval(changes, [score.case for score in first])
+    return Difference(
+        float(changes.mean()), low, high, int((changes > 0).sum()), int((changes < 0).sum())
+    )
+
+
+def folder_names(checkpoints: Sequence[str]) -> list[str]:
+    """Return a folder name for each checkpoint: its own, with a number where two are the same."""
+    names = [Path(checkpoint).stem for checkpoint in checkpoints]
+    return [
+        name if names.count(name) == 1 else f"{name}-{number}"
+        for number, name in enumerate(names, start=1)
+    ]
+
+
 def stability(video: Path, segmenter: Segmenter) -> Stability:
     """Measure the stability of masks on a video. Raises SourceError, UsageError."""
     previous: Image | None = None

@@ -125,6 +125,35 @@ def test_evaluate_of_a_video_alone(
     assert [path.name for path in out.iterdir()] == ["evaluation.json"]
 
 
+def test_checkpoints_are_compared_with_the_first(
+    data_dir: Path, tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    loaded = load_checkpoint(tiny_checkpoint)
+    everything = {**loaded.state_dict, "segmentation_head.0.bias": torch.tensor([1e4])}
+    (tmp_path / "b").mkdir()
+    other = tmp_path / "b" / tiny_checkpoint.name
+    save_checkpoint(other, everything, loaded.spec)
+    arguments = (
+        "evaluate", "--data-dir", data_dir, "--checkpoint", other, "--checkpoint", tiny_checkpoint,
+        "-o", tmp_path / "e",
+    )  # fmt: skip
+    assert call(monkeypatch, *arguments, "--json") == 0
+    first, second = json.loads(capsys.readouterr().out)
+    assert "difference" not in first
+    change = second["summaries"][-1]["iou"] - first["summaries"][-1]["iou"]
+    told = second["difference"]
+    assert told["iou"] == pytest.approx(change)
+    assert told["iou_low"] <= told["iou"] <= told["iou_high"]
+    assert told["better"] + told["worse"] <= 20
+    assert {path.name for path in (tmp_path / "e").iterdir()} == {"tiny-1", "tiny-2"}
+    assert (tmp_path / "e" / "tiny-2" / "evaluation.csv").exists()
+    assert call(monkeypatch, *arguments) == 5
+    assert call(monkeypatch, *arguments, "--overwrite") == 0
+    assert "Comparison with the first" in capsys.readouterr().out
+    assert call(monkeypatch, *arguments, "--checkpoint", other, "--overwrite") == 2
+
+
 @pytest.fixture
 def trained(tmp_path: Path) -> Checkpoint:
     """Random weights as training leaves them: normalized input, lively batch-norm statistics."""
