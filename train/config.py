@@ -4,26 +4,39 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cornea_stream.errors import UsageError, check_number, require
 from cornea_stream.models.pspnet import MAX_SIDE
 from cornea_train.formats import AUTO, DataOptions, check_names
+from cornea_train.run_log import LOGS
 
 AUGMENTATIONS = ("none", "mild")
-SPLITS = ("case", "frame")
+SPLITS = ("case", "frame", "auto")
+FINE_TUNING: dict[str, Any] = {
+    "epochs": 15, "lr": 2e-4, "min_lr": 2e-6, "freeze_norm": True, "augment": "mild",
+    "mix_generated": 0.5, "least_frames": 48, "patience": 5, "split": "auto", "keep_last": 1,
+}  # fmt: skip
+"""What suits 10 to 200 corrected frames, in place of the recipe; see benchmarks/correction.py."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
     """Settings of a training run.
 
-    `image_size` is the side length of the square input in pixels. `batch_size` is the number of
-    images per forward pass, in total over all processes; an optimizer step takes `accumulate`
-    batches. `encoder_weights` is imagenet, lite0 to lite2, none or a file. `init` is a checkpoint
-    to fine-tune. The weights of the loss terms need not sum to one. `clip_norm` 0 turns clipping
-    off. `dropout` applies to the pyramid features. `data_format`, `class_name`, `mask_value`,
-    `group_by`, `empty_is_background` and `respect_holes` are explained by `DataOptions`;
-    `class_name` None is the structure of `init`, or else the cornea.
+    `image_size` is the side or the (height, width) of the input in pixels; 0 is that of `init`, or
+    512. `batch_size` is the number of images per forward pass, in total over all processes; an
+    optimizer step takes `accumulate` batches. `encoder_weights` is imagenet, lite0 to lite2, none
+    or a file. `init` is a checkpoint or the name of shipped weights to fine-tune; input size, mean
+    and std are then its own.
+    `mix_generated` is the share of generated frames among the samples. An epoch repeats frames
+    until there are `least_frames`. A run stops after `patience` epochs without a new best, unless
+    it is 0. `split` auto holds out surgeries if there are many, else frames. The weights of the
+    loss terms need not sum to one. `clip_norm` 0 turns clipping off. `dropout` applies to the
+    pyramid features. `data_format`, `class_name`, `mask_value`, `group_by`, `empty_is_background`
+    and `respect_holes` are explained by `DataOptions`; `class_name` None is the structure of
+    `init`, or else the cornea. `log` names where metrics are sent besides metrics.csv:
+    tensorboard, wandb, mlflow.
     """
 
     data_dir: Path
@@ -42,8 +55,11 @@ class TrainConfig:
     encoder_weights: str = "imagenet"
     encoder_depth: int = 3
     init: Path | None = None
-    image_size: int = 512
+    image_size: int | tuple[int, int] = 0
     augment: str = "none"
+    mix_generated: float = 0.0
+    least_frames: int = 0
+    patience: int = 0
     dice_weight: float = 0.5
     focal_weight: float = 0.5
     boundary_weight: float = 0.0
@@ -65,6 +81,23 @@ class TrainConfig:
     resume: bool = False
     overwrite: bool = False
     tensorboard: bool = False
+    log: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, **given: Any) -> TrainConfig:
+        """Return the given settings over the recipe's, or with `init` over FINE_TUNING."""
+        return cls(**{**(FINE_TUNING if given.get("init") else {}), **given})
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """(height, width) of the input in pixels."""
+        size = self.image_size
+        return (size, size) if isinstance(size, int) else size
+
+    @property
+    def logs(self) -> tuple[str, ...]:
+        """Where metrics are sent besides metrics.csv, each once."""
+        return tuple(dict.fromkeys((*self.log, *(("tensorboard",) if self.tensorboard else ()))))
 
     def data_options(self, class_name: str) -> DataOptions:
         """Return how the annotated frames are read, for the class `class_name`."""
@@ -77,9 +110,9 @@ class TrainConfig:
         """Raise UsageError for the first invalid setting."""
         require("matplotlib", "train", "training")
         check_names(self.data_format)
-        for name in ("epochs", "batch_size", "accumulate", "image_size"):
+        for name in ("epochs", "batch_size", "accumulate"):
             check_number(name, getattr(self, name), 1, example=4)
-        for name in ("workers", "max_bad", "seed"):
+        for name in ("workers", "max_bad", "seed", "least_frames", "patience"):
             check_number(name, getattr(self, name), 0, example=0)
         for name in ("lr", "min_lr"):
             check_number(name, getattr(self, name), 0, 1, example=5e-5)
@@ -87,21 +120,28 @@ class TrainConfig:
             check_number(name, getattr(self, name), 0, example=0.5)
         if self.min_lr > self.lr:
             raise UsageError(f"min_lr is above lr: {self.min_lr:g} and {self.lr:g}: swap them")
-        if not 0 <= self.dropout < 1:
-            raise UsageError(f"dropout must be between 0 and 1: {self.dropout:g}: try 0.2")
+        for name in ("dropout", "mix_generated"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UsageError(
+                    f"{name} must be between 0 and 1: {getattr(self, name):g}: try 0.2"
+                )
         if not 3 <= self.encoder_depth <= 5:
             raise UsageError(
                 f"encoder_depth must be 3, 4 or 5: {self.encoder_depth}: use one of them"
             )
-        if self.image_size % 2**self.encoder_depth or self.image_size > MAX_SIDE:
+        stride = 2**self.encoder_depth
+        sides = self.input_size
+        if self.init is None and any(s % stride or not 0 <= s <= MAX_SIDE for s in sides):
             raise UsageError(
-                f"image_size must be a multiple of {2**self.encoder_depth} up to {MAX_SIDE}: "
+                f"image_size must be a multiple of {stride} up to {MAX_SIDE}: "
                 f"{self.image_size}: try 512"
             )
         if self.augment not in AUGMENTATIONS:
             raise UsageError(f"unknown augment: {self.augment!r}: use {' or '.join(AUGMENTATIONS)}")
         if self.split not in SPLITS:
             raise UsageError(f"unknown split: {self.split!r}: use {' or '.join(SPLITS)}")
+        if unknown := [name for name in self.log if name not in LOGS]:
+            raise UsageError(f"unknown log: {unknown[0]!r}: use {', '.join(LOGS)}")
         if self.folds is not None and (self.folds < 2 or not 0 <= self.fold < self.folds):
             raise UsageError(
                 f"no fold {self.fold} of {self.folds}: give 2 folds or more, and a fold from 0 on"

@@ -34,6 +34,8 @@ from cornea_train.formats import (
 _PART = ".part"
 
 Image = NDArray[np.uint8]
+Size = tuple[int, int]
+"""Height and width."""
 Stored: TypeAlias = "tuple[NDArray[np.uint8], NDArray[np.uint8], dict[int, str]]"
 """Images, masks, and the reasons for unusable pairs by position."""
 
@@ -58,7 +60,7 @@ def load_pair(pair: Pair) -> tuple[Image, Image]:
 class Cache:
     """Decoded and resized frames on disk, memory-mapped.
 
-    `images` is (N, S, S, 3) uint8 RGB, `masks` (N, S, S) uint8, 0 or 255, in the order of `pairs`.
+    `images` is (N, H, W, 3) uint8 RGB, `masks` (N, H, W) uint8, 0 or 255, in the order of `pairs`.
     """
 
     images: NDArray[np.uint8]
@@ -70,17 +72,19 @@ class Cache:
 def open_cache(
     data_dir: Path,
     folder: Path,
-    size: int,
+    size: int | Size,
     *,
     options: DataOptions = DEFAULTS,
     max_bad: int = 0,
 ) -> Cache:
     """Return the cache of all usable pairs below `data_dir`, created in `folder` if missing.
 
+    `size` is (height, width) of its frames, or their side.
     Its name follows from the files' names, sizes and times, so changed data make a new one.
     Raises SourceError if more than `max_bad` pairs are unusable, with a list, none is usable or no
     mask shows the class; UsageError; and OutputError if the cache cannot be written.
     """
+    size = (size, size) if isinstance(size, int) else size
     pairs, problems = find_pairs(data_dir, options)
     target = folder / _key(pairs, size, options)
     try:
@@ -117,7 +121,7 @@ def open_cache(
     return Cache(images, masks, kept, problems)
 
 
-def _key(pairs: Sequence[Pair], size: int, options: DataOptions) -> str:
+def _key(pairs: Sequence[Pair], size: Size, options: DataOptions) -> str:
     facts: list[object] = [size, replace(options, group_by=None)]
     for pair in pairs:
         for path in (pair.image, pair.annotation):
@@ -140,7 +144,7 @@ def _read(target: Path) -> Stored | None:
         return None
 
 
-def _build(target: Path, pairs: Sequence[Pair], size: int) -> Stored:
+def _build(target: Path, pairs: Sequence[Pair], size: Size) -> Stored:
     """Create the cache while holding the lock. Raises OSError."""
     for left in (target, *target.parent.glob(f"*{_PART}")):  # left by killed processes
         shutil.rmtree(left, ignore_errors=True)
@@ -155,7 +159,7 @@ def _build(target: Path, pairs: Sequence[Pair], size: int) -> Stored:
     return stored
 
 
-def _fill(part: Path, pairs: Sequence[Pair], size: int) -> None:
+def _fill(part: Path, pairs: Sequence[Pair], size: Size) -> None:
     part.mkdir()
     load = partial(_load_resized, size=size)
     image_file, mask_file = part / "images.raw", part / "masks.raw"
@@ -172,7 +176,7 @@ def _fill(part: Path, pairs: Sequence[Pair], size: int) -> None:
             images.write(result[0].tobytes())
             masks.write(result[1].tobytes())
     count = len(pairs) - len(bad)
-    for raw, shape in ((image_file, (count, size, size, 3)), (mask_file, (count, size, size))):
+    for raw, shape in ((image_file, (count, *size, 3)), (mask_file, (count, *size))):
         mapped = np.lib.format.open_memmap(
             raw.with_suffix(".npy"), mode="w+", dtype=np.uint8, shape=shape
         )
@@ -184,20 +188,21 @@ def _fill(part: Path, pairs: Sequence[Pair], size: int) -> None:
     (part / "index.json").write_text(json.dumps({"bad": bad}))
 
 
-def _load_resized(pair: Pair, *, size: int) -> tuple[Image, Image] | str:
+def _load_resized(pair: Pair, *, size: Size) -> tuple[Image, Image] | str:
     try:
         image, mask = load_pair(pair)
     except BadAnnotationError as err:
         return str(err)
-    small = cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
-    small_mask = cv2.resize(mask, (size, size), interpolation=cv2.INTER_NEAREST)
+    small = cv2.resize(image, size[::-1], interpolation=cv2.INTER_LINEAR)
+    small_mask = cv2.resize(mask, size[::-1], interpolation=cv2.INTER_NEAREST)
     return np.asarray(small, np.uint8), np.asarray(small_mask, np.uint8)
 
 
 class CachedFrames(Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """Cached frames by position: (S, S, 3) uint8 RGB and (S, S) uint8, 0 or 255.
+    """Cached frames by position: (H, W, 3) uint8 RGB and (H, W) uint8, 0 or 255.
 
-    With `augment`, they are augmented; the result depends only on seed, epoch and position.
+    With `augment`, they are augmented; the result depends only on seed, epoch and index. Positions
+    may stand there several times.
     """
 
     def __init__(self, cache: Cache, positions: Sequence[int], *, augment: bool, seed: int) -> None:
@@ -211,6 +216,6 @@ class CachedFrames(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         position = self.positions[index]
         image, mask = np.array(self.cache.images[position]), np.array(self.cache.masks[position])
         if self.augment:
-            rng = np.random.default_rng((self.seed, self.epoch, position))
+            rng = np.random.default_rng((self.seed, self.epoch, index))
             image, mask = augment_mildly(rng, image, mask)
         return torch.from_numpy(image), torch.from_numpy(mask)

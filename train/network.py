@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,9 @@ from cornea_stream.models.pspnet import (
 )
 from cornea_train.config import TrainConfig
 from cornea_train.pretrained import LITE, LITE_MEAN, LITE_STD, lite_encoder_name, load_lite
+
+IMAGE_SIZE = 512
+"""Side length of the published recipe's input in pixels."""
 
 
 class TrainNet(nn.Module):
@@ -42,25 +48,58 @@ class TrainNet(nn.Module):
         return torch.as_tensor(self.pspnet(normalized))
 
 
+def settled(config: TrainConfig) -> tuple[TrainConfig, list[str]]:
+    """Return the settings with the size of the input, and what is odd about them, in words.
+
+    Raises CheckpointError for unusable `init`, UsageError for a size that does not fit it.
+    """
+    if config.init is None:
+        size = config.input_size if config.image_size else (IMAGE_SIZE, IMAGE_SIZE)
+        return _without_wrong_mix(replace(config, image_size=size), [])
+    checkpoint = load_checkpoint(config.init)
+    spec, notes = checkpoint.spec, list(checkpoint.notes)
+    size = config.input_size if config.image_size else spec.image_size
+    own = "x".join(map(str, spec.image_size))
+    try:
+        ModelSpec.from_dict({**spec.to_dict(), "image_size": size})
+    except ValueError as err:
+        raise UsageError(f"{err}: use image_size={own}, as the weights of init") from err
+    if size != spec.image_size:
+        notes.append(
+            f"image_size is {size[0]}x{size[1]}, and the weights of init are made for {own}: they "
+            "lose at another size: leave it out"
+        )
+    if checkpoint.doubt:
+        notes.append(f"{checkpoint.doubt}, with cornea-stream export, and fine-tune the result")
+    return _without_wrong_mix(replace(config, image_size=size), notes)
+
+
+def _without_wrong_mix(config: TrainConfig, notes: list[str]) -> tuple[TrainConfig, list[str]]:
+    name = class_name_of(config)
+    if not config.mix_generated or as_class_name(name) == CLASS_NAME:
+        return config, notes
+    note = f"generated frames show corneas, so none are mixed in for {name}"
+    return replace(config, mix_generated=0.0), [*notes, note]
+
+
 def build_network(config: TrainConfig) -> tuple[TrainNet, ModelSpec]:
     """Return the initialized network of a run and the spec for its checkpoints.
 
     Raises CheckpointError if weights cannot be fetched or do not fit, and UsageError for an
     unknown encoder.
     """
-    size = (config.image_size, config.image_size)
+    size = config.input_size
     if config.init is not None:
         checkpoint = load_checkpoint(config.init)
         name = as_class_name(class_name_of(config))
-        values = {**checkpoint.spec.to_dict(), "image_size": size, "class_name": name}
-        spec = ModelSpec.from_dict(values)
+        spec = replace(checkpoint.spec, image_size=size, class_name=name)
         return TrainNet(_with_dropout(checkpoint.build(), config.dropout), spec), spec
     lite = config.encoder_weights in LITE
     mean, std = (LITE_MEAN, LITE_STD) if lite else (IMAGENET_MEAN, IMAGENET_STD)
     name = as_class_name(class_name_of(config))
     spec = ModelSpec(config.encoder_name, config.encoder_depth, 512, size, mean, std, name)
     pspnet = prune_dead_layers(_initialized(config))
-    freeze_unused(pspnet, config.image_size)
+    freeze_unused(pspnet, max(size))
     return TrainNet(_with_dropout(pspnet, config.dropout), spec), spec
 
 
@@ -156,3 +195,22 @@ def freeze_unused(model: nn.Module, image_size: int) -> None:
     for parameter in model.parameters():
         parameter.requires_grad_(parameter.grad is not None)
         parameter.grad = None
+
+
+def slow_convolutions_in_float32(model: nn.Module) -> None:
+    """Take depthwise convolutions that are strided or 5×5 out of autocast, in place.
+
+    On CPUs their backward pass in bf16 is three to five times slower than in fp32, and half of
+    the time of a step.
+    """
+    for module in model.modules():
+        if not isinstance(module, nn.Conv2d) or module.groups == 1:
+            continue
+        if module.kernel_size[0] > 3 or module.stride[0] > 1:
+            plain = module.forward
+            module.forward = functools.partial(_in_float32, plain)  # type: ignore[method-assign]
+
+
+def _in_float32(forward: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+    with torch.autocast(x.device.type, enabled=False):
+        return forward(x.float())

@@ -18,22 +18,25 @@ TRUTH, FOUND = (255, 255, 255), (0, 255, 0)
 
 
 def plot_history(path: Path, history: Sequence[Mapping[str, float]]) -> None:
-    """Plot training and validation loss, IoU and Dice over the epochs. Raises OutputError."""
+    """Plot loss, IoU and Dice over the epochs; epoch 0 is untrained. Raises OutputError."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
-    epochs = [row["epoch"] for row in history]
+    columns = {"training": "train_{}", "validation": "val_{}", "generated": "generated_{}"}
     for axes, (key, title) in zip(
         figure.subplots(1, 3), (("loss", "Loss"), ("iou", "IoU"), ("dice", "Dice")), strict=True
     ):
-        for side, label in (("train", "training"), ("val", "validation")):
-            axes.plot(epochs, [row[f"{side}_{key}"] for row in history], label=label, marker=".")
+        for label, column in columns.items():
+            name = column.format(key)
+            points = [(row["epoch"], row[name]) for row in history if name in row]
+            if points:
+                axes.plot(*zip(*points, strict=True), label=label, marker=".")
         if key != "loss":
-            best = max(range(len(history)), key=lambda i: history[i][f"val_{key}"])
-            axes.axvline(epochs[best], color="gray", linewidth=0.8, linestyle=":")
-            title += f" (best {history[best][f'val_{key}']:.3f} in epoch {epochs[best]:.0f})"
+            best = max(history, key=lambda row: row[f"val_{key}"])
+            axes.axvline(best["epoch"], color="gray", linewidth=0.8, linestyle=":")
+            title += f" (best {best[f'val_{key}']:.3f} in epoch {best['epoch']:.0f})"
         axes.set_title(title)
         axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)

@@ -14,6 +14,8 @@ from cornea_train.config import TrainConfig
 from cornea_train.formats import Pair
 
 VALIDATION_SHARE = 0.2
+MANY_CASES = 5
+"""From so many surgeries on, `split="auto"` holds out whole ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +29,15 @@ class Split:
 def make_split(pairs: Sequence[Pair], config: TrainConfig) -> Split:
     """Split `pairs` by a given file, into folds, or 80/20 with a seed, as configured.
 
-    With `split="case"`, all frames of a surgery are on the same side.
+    With `split="case"`, all frames of a surgery are on the same side; so they are with "auto" if
+    there are MANY_CASES.
     Raises UsageError if a side would be empty or the given file does not match the data.
     """
     if config.split_file is not None:
         return read_split(config.split_file, pairs)
     rng = np.random.default_rng(config.seed)
-    groups = [pair.case if config.split == "case" else pair.name for pair in pairs]
+    by_case = splits_by_case(pairs, config)
+    groups = [pair.case if by_case else pair.name for pair in pairs]
     names = [str(name) for name in rng.permutation(sorted(set(groups)))]
     if config.folds is not None:
         chosen = set(names[config.fold :: config.folds])
@@ -44,12 +48,19 @@ def make_split(pairs: Sequence[Pair], config: TrainConfig) -> Split:
         [i for i, group in enumerate(groups) if group in chosen],
     )
     if not split.train or not split.validation:
-        what = "surgeries" if config.split == "case" else "frames"
+        what = "surgeries" if by_case else "frames"
         raise UsageError(
             f"{len(names)} {what} cannot be split: {len(split.train)} frames to train on, "
             f"{len(split.validation)} to validate: add data, use fewer folds or split by frame"
         )
     return split
+
+
+def splits_by_case(pairs: Sequence[Pair], config: TrainConfig) -> bool:
+    """Whether whole surgeries are held out rather than single frames."""
+    if config.split == "auto":
+        return len({pair.case for pair in pairs}) >= MANY_CASES
+    return config.split == "case"
 
 
 def write_split(path: Path, split: Split, pairs: Sequence[Pair]) -> None:

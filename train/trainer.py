@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -14,12 +14,20 @@ from torch.utils.data import DataLoader
 from cornea_stream.engines.precision import DTYPES, choose_precision
 from cornea_stream.errors import UsageError
 from cornea_train.config import TrainConfig
-from cornea_train.dataset import Cache, CachedFrames, open_cache
+from cornea_train.dataset import Cache, open_cache
 from cornea_train.distributed import World, join_world
+from cornea_train.loaders import Batch, Loaders
 from cornea_train.losses import CorneaLoss
 from cornea_train.metrics import Tally
-from cornea_train.network import TrainNet, build_network, class_name_of
+from cornea_train.network import (
+    TrainNet,
+    build_network,
+    class_name_of,
+    settled,
+    slow_convolutions_in_float32,
+)
 from cornea_train.recorder import (
+    CACHE,
     SPLIT,
     STATE,
     Recorder,
@@ -27,16 +35,15 @@ from cornea_train.recorder import (
     prepare_folder,
     read_state,
 )
-from cornea_train.sampler import DealtSampler
 from cornea_train.split import Split, check_split, make_split, write_split
 
 Row = dict[str, float]
-Batch = tuple[torch.Tensor, torch.Tensor]
 # A resumed run must have the same values of these settings.
 _FIXED = (
     "epochs", "batch_size", "lr", "min_lr", "weight_decay", "encoder_name", "encoder_depth",
     "image_size", "augment", "dice_weight", "focal_weight", "boundary_weight", "accumulate",
-    "clip_norm", "dropout", "freeze_norm", "seed", "class_name",
+    "clip_norm", "dropout", "freeze_norm", "mix_generated", "least_frames", "patience", "seed",
+    "class_name",
 )  # fmt: skip
 
 
@@ -49,6 +56,8 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.network, self.spec = build_network(config)
         self.network = self.network.to(world.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if world.device.type == "cpu":
+            slow_convolutions_in_float32(self.network)
         self.precision = choose_precision(config.precision, world.device)
         self._model = self._wrapped()
         trained = [p for p in self.network.parameters() if p.requires_grad]
@@ -58,43 +67,60 @@ class Trainer:
         )
         self.scaler = torch.amp.GradScaler(world.device.type, enabled=self.precision == "fp16")
         self.loss = CorneaLoss(config.dice_weight, config.focal_weight, config.boundary_weight)
-        self.batch_size = min(config.batch_size, len(split.train))
-        if self.batch_size % world.size:
-            raise UsageError(
-                f"batch size {self.batch_size} cannot be divided over {world.size} processes: "
-                "make it a multiple"
-            )
-        self.train_loader = self._loader(cache, split.train, train=True)
-        self.val_loader = self._loader(cache, split.validation, train=False)
+        self.loaders = Loaders(config, world, cache, split)
         self.history: list[Row] = []
 
-    def run_epoch(self) -> Row:
-        """Train and validate for one epoch; append the row to `history` and return it."""
-        epoch = len(self.history) + 1
+    def score_start(self) -> Row:
+        """Score the weights before the first epoch, as epoch 0, and return the row."""
+        self.history.append({"epoch": 0.0, "lr": 0.0, **self._scores()})
+        return self.history[-1]
+
+    def run_epoch(self, on_step: Callable[[int, int], None] | None = None) -> Row:
+        """Train and validate for one epoch; append the row to `history` and return it.
+
+        `on_step` is called with the steps done and the steps of the epoch.
+        """
+        epoch = self.epoch + 1
         lr = self.optimizer.param_groups[0]["lr"]
-        train, val = self._train(epoch), self._validate()
+        train = self._train(epoch, on_step)
         self.scheduler.step()
         row = {"epoch": float(epoch), "lr": lr}
-        row |= {f"train_{k}": v for k, v in train.items()}
-        row |= {f"val_{k}": v for k, v in val.items()}
+        row |= {f"train_{k}": v for k, v in train.items()} | self._scores()
         self.history.append(row)
         return row
 
     @property
-    def best_epoch(self) -> int:
-        """The first epoch with the highest validation IoU, counted from 1."""
-        return 1 + max(range(len(self.history)), key=lambda i: self.history[i]["val_iou"])
+    def epoch(self) -> int:
+        """The number of epochs that are complete."""
+        return int(self.history[-1]["epoch"]) if self.history else 0
+
+    @property
+    def best(self) -> Row:
+        """The row of the first epoch with the highest validation IoU."""
+        return best_row(self.history)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all epochs are complete, or the last ones brought nothing."""
+        if self.epoch >= self.config.epochs:
+            return True
+        patience = self.config.patience
+        return bool(patience and self.history and self.epoch - self.best["epoch"] >= patience)
 
     def state(self) -> dict[str, Any]:
         """Return everything the next epoch depends on, apart from settings and data."""
         return {
-            "settings": {name: getattr(self.config, name) for name in _FIXED},
+            **self.outline(),
             "network": self.network.pspnet.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
             "scaler": self.scaler.state_dict(),
-            "history": self.history,
         }
+
+    def outline(self) -> dict[str, Any]:
+        """Return what is left of `state` of a complete run."""
+        settings = {name: getattr(self.config, name) for name in _FIXED}
+        return {"settings": settings, "history": self.history}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from `state`. Raises UsageError if the settings differ from that run."""
@@ -105,11 +131,13 @@ class Trainer:
                     f"cannot resume with {name} {given}: the run had {value}: use that, or start "
                     "again in another output folder"
                 )
+        self.history = list(state["history"])
+        if "network" not in state:  # that run is complete
+            return
         self.network.pspnet.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])
         self.scaler.load_state_dict(state["scaler"])
-        self.history = list(state["history"])
 
     def _wrapped(self) -> nn.Module:
         if self.world.size == 1:
@@ -122,22 +150,6 @@ class Trainer:
         device_ids = [self.world.device] if self.world.device.type == "cuda" else None
         return DistributedDataParallel(network, device_ids=device_ids)
 
-    def _loader(self, cache: Cache, positions: list[int], *, train: bool) -> DataLoader[Batch]:
-        config = self.config
-        frames = CachedFrames(
-            cache, positions, augment=train and config.augment == "mild", seed=config.seed
-        )
-        sampler = DealtSampler(
-            len(frames), self.batch_size, self.world, shuffle=train, seed=config.seed
-        )
-        return DataLoader(
-            frames,
-            batch_size=self.batch_size // self.world.size,
-            sampler=sampler,
-            num_workers=config.workers,
-            pin_memory=self.world.device.type == "cuda",
-        )
-
     def _batches(self, loader: DataLoader[Batch]) -> Iterator[Batch]:
         for images, masks in loader:
             target = (masks.to(self.world.device, non_blocking=True)[:, None] > 0).float()
@@ -148,7 +160,7 @@ class Trainer:
             self.world.device.type, DTYPES[self.precision], enabled=self.precision != "fp32"
         )
 
-    def _train(self, epoch: int) -> Row:
+    def _train(self, epoch: int, on_step: Callable[[int, int], None] | None) -> Row:
         # Dropout depends only on seed, epoch and process, so no random state needs to be saved.
         torch.manual_seed((self.config.seed * 100_003 + epoch) * 1009 + self.world.rank)
         self._model.train()
@@ -156,11 +168,11 @@ class Trainer:
             for module in self.network.modules():
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):
                     module.eval()
-        for part in (self.train_loader.sampler, self.train_loader.dataset):
+        for part in (self.loaders.train.sampler, self.loaders.train.dataset):
             part.epoch = epoch  # type: ignore[union-attr]
         tally = Tally(self.world.device)
-        steps = len(self.train_loader)
-        for step, (images, target) in enumerate(self._batches(self.train_loader), start=1):
+        steps = len(self.loaders.train)
+        for step, (images, target) in enumerate(self._batches(self.loaders.train), start=1):
             last = step % self.config.accumulate == 0 or step == steps
             # Gradients only need to be summed over processes before an optimizer step.
             together = nullcontext() if last or self.world.size == 1 else self._model.no_sync()  # type: ignore[operator]
@@ -172,6 +184,8 @@ class Trainer:
             if last:
                 self._step()
             tally.add(loss, logits.float(), target)
+            if on_step:
+                on_step(step, steps)
         self.world.add_up(tally.sums)
         return tally.result()
 
@@ -189,11 +203,19 @@ class Trainer:
         self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
 
+    def _scores(self) -> Row:
+        row = {
+            f"val_{name}": value for name, value in self._validate(self.loaders.validation).items()
+        }
+        if self.loaders.generated is not None:
+            row["generated_iou"] = self._validate(self.loaders.generated)["iou"]
+        return row
+
     @torch.inference_mode()
-    def _validate(self) -> Row:
+    def _validate(self, loader: DataLoader[Batch]) -> Row:
         self.network.eval()
         tally = Tally(self.world.device)
-        for images, target in self._batches(self.val_loader):
+        for images, target in self._batches(loader):
             with self._autocast():
                 logits = self.network(images).float()
             tally.add(self.loss(logits, target), logits, target)
@@ -201,15 +223,33 @@ class Trainer:
         return tally.result()
 
 
-def train(config: TrainConfig, on_epoch: Callable[[Row, bool], None] | None = None) -> list[Row]:
+def best_row(history: Sequence[Row]) -> Row:
+    """Return the first row with the highest validation IoU."""
+    return max(history, key=lambda row: row["val_iou"])
+
+
+def train(
+    config: TrainConfig,
+    on_epoch: Callable[[Row, bool], None] | None = None,
+    *,
+    on_step: Callable[[int, int], None] | None = None,
+    on_note: Callable[[str], None] | None = None,
+) -> list[Row]:
     """Train with `config`; write checkpoints, metrics.csv and curves; return the history.
 
-    In the writing process, `on_epoch` is called with the row of each epoch and whether it is the
-    best so far. Raises SourceError, UsageError, CheckpointError and OutputError.
+    With `init`, the history begins with the score of these weights as epoch 0, which
+    best_model.pth holds until an epoch is better. In the writing process, `on_epoch` is called
+    with the row of each epoch and whether it is the best so far, `on_step` with the steps done of
+    those in the epoch, and `on_note` with what the user should know, in words.
+    Raises SourceError, UsageError, CheckpointError and OutputError.
     """
     config.check()
+    config, notes = settled(config)
     folder = config.output_dir
     with join_world(config.device) as world:
+        note = on_note if on_note and world.is_writer else _unheard
+        for text in notes:
+            note(text)
         if world.is_writer:
             prepare_folder(config)
         world.wait()
@@ -219,28 +259,40 @@ def train(config: TrainConfig, on_epoch: Callable[[Row, bool], None] | None = No
         cache = _open_cache(config)
         split = make_split(cache.pairs, config)
         trainer = Trainer(config, world, cache, split)
+        state: dict[str, Any] = {}
         if config.resume:
-            trainer.restore(read_state(folder / STATE, world.device))
+            state = read_state(folder / STATE, world.device)
+            trainer.restore(state)
             check_split(folder / SPLIT, split, cache.pairs)
-        recorder = Recorder(trainer) if world.is_writer else None
-        while len(trainer.history) < config.epochs:
-            row = trainer.run_epoch()
+        recorder = Recorder(trainer, state.get("run_ids", {}), note) if world.is_writer else None
+        while not trainer.is_done:
+            is_first = not trainer.history
+            if is_first and config.init is not None:
+                row = trainer.score_start()
+            else:
+                row = trainer.run_epoch(on_step if world.is_writer else None)
             if recorder:
-                if len(trainer.history) == 1:  # only now remove an earlier run
+                if is_first:  # only now remove an earlier run
                     clear_folder(folder)
                     write_split(folder / SPLIT, split, cache.pairs)
                 recorder.record()
                 if on_epoch:
-                    on_epoch(row, trainer.best_epoch == len(trainer.history))
+                    on_epoch(row, trainer.best is row)
             world.wait()
+        if recorder:
+            recorder.finish()
         return trainer.history
+
+
+def _unheard(text: str) -> None:
+    """Take a note for nobody."""
 
 
 def _open_cache(config: TrainConfig) -> Cache:
     return open_cache(
         config.data_dir,
-        config.output_dir / "cache",
-        config.image_size,
+        config.output_dir / CACHE,
+        config.input_size,
         options=config.data_options(class_name_of(config)),
         max_bad=config.max_bad,
     )

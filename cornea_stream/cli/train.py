@@ -1,4 +1,4 @@
-"""`cornea-stream train`: the published recipe, with its errors fixed."""
+"""`cornea-stream train`: the published recipe, with its errors fixed, and fine-tuning."""
 
 from __future__ import annotations
 
@@ -20,12 +20,22 @@ def train(
     mask_value: opt.MaskValue = None,
     group_by: opt.GroupBy = None,
     empty_is_background: opt.EmptyIsBackground = False,
-    epochs: Annotated[int, typer.Option(help="Number of epochs.")] = 150,
+    epochs: Annotated[
+        int | None, typer.Option(help="Number of epochs.", show_default="150; with --init 15")
+    ] = None,
     batch_size: Annotated[
         int, typer.Option(help="Images per batch, in total over all processes.")
     ] = 4,
-    lr: Annotated[float, typer.Option(help="Initial learning rate.")] = 5e-5,
-    min_lr: Annotated[float, typer.Option(help="Final learning rate (cosine schedule).")] = 1e-6,
+    lr: Annotated[
+        float | None,
+        typer.Option(help="Initial learning rate.", show_default="5e-5; with --init 2e-4"),
+    ] = None,
+    min_lr: Annotated[
+        float | None,
+        typer.Option(
+            help="Final learning rate (cosine schedule).", show_default="1e-6; with --init 2e-6"
+        ),
+    ] = None,
     weight_decay: Annotated[float, typer.Option(help="Weight decay of AdamW.")] = 1e-2,
     encoder_name: Annotated[
         str, typer.Option(help="Encoder of segmentation-models-pytorch.")
@@ -35,11 +45,46 @@ def train(
         typer.Option(help="imagenet, lite0, lite1, lite2, none, or a file.", metavar="NAME|PATH"),
     ] = "imagenet",
     encoder_depth: Annotated[int, typer.Option(help="Encoder depth: 3 (published) to 5.")] = 3,
-    init: Annotated[Path | None, typer.Option(help="Checkpoint to fine-tune.")] = None,
+    init: Annotated[
+        Path | None,
+        typer.Option(help="Fine-tune these weights: a file, or default, resnet101 (see info)."),
+    ] = None,
     image_size: Annotated[
-        int, typer.Option(help="Side length of the square input in pixels.")
-    ] = 512,
-    augment: Annotated[str, typer.Option(help="Augmentation: none or mild.")] = "none",
+        str | None,
+        typer.Option(
+            help="Input in pixels: a side or HEIGHTxWIDTH.",
+            metavar="SIZE",
+            show_default="512; with --init that of its weights",
+        ),
+    ] = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(help="Augmentation: none or mild.", show_default="none; with --init mild"),
+    ] = None,
+    mix_generated: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of generated frames, so that nothing is forgotten.",
+            metavar="SHARE",
+            show_default="0; with --init 0.5",
+        ),
+    ] = None,
+    least_frames: Annotated[
+        int | None,
+        typer.Option(
+            help="Repeat few frames until an epoch has this many.",
+            metavar="N",
+            show_default="0; with --init 48",
+        ),
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            help="Stop after N epochs without a new best; 0 never stops early.",
+            metavar="N",
+            show_default="0; with --init 5",
+        ),
+    ] = None,
     dice_weight: Annotated[float, typer.Option(help="Weight of the Dice loss.")] = 0.5,
     focal_weight: Annotated[float, typer.Option(help="Weight of the focal loss.")] = 0.5,
     boundary_weight: Annotated[float, typer.Option(help="Weight of the boundary loss.")] = 0.0,
@@ -49,11 +94,20 @@ def train(
     ] = 1.0,
     dropout: Annotated[float, typer.Option(help="Dropout of the pyramid features.")] = 0.2,
     freeze_norm: Annotated[
-        bool, typer.Option("--freeze-norm", help="Keep batch-norm statistics fixed.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--freeze-norm/--no-freeze-norm",
+            help="Keep batch-norm statistics fixed.",
+            show_default="off; with --init on",
+        ),
+    ] = None,
     split: Annotated[
-        str, typer.Option(help="Split by case (surgery) or by frame (as published).")
-    ] = "case",
+        str | None,
+        typer.Option(
+            help="Split by case (surgery), by frame (as published), or auto: by case from 5 on.",
+            show_default="case; with --init auto",
+        ),
+    ] = None,
     folds: Annotated[int | None, typer.Option(help="Number of cross-validation folds.")] = None,
     fold: Annotated[int, typer.Option(help="Fold to validate on, counted from 0.")] = 0,
     split_file: Annotated[
@@ -68,35 +122,45 @@ def train(
         int, typer.Option(help="Data-loading processes; 0 loads in the main process.")
     ] = 0,
     keep_last: Annotated[
-        int | None, typer.Option(help="Keep only the last N model_epoch_*.pth files.", metavar="N")
+        int | None,
+        typer.Option(
+            help="Keep only the last N model_epoch_*.pth files.",
+            metavar="N",
+            show_default="all; with --init 1",
+        ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     overwrite: opt.Overwrite = False,
     tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Also write TensorBoard logs.")
+        bool, typer.Option("--tensorboard", help="The same as --log tensorboard.")
     ] = False,
+    log: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Also log to tensorboard, wandb or mlflow. Can be repeated.",
+            metavar="NAME",
+            show_default="metrics.csv only",
+        ),
+    ] = None,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
 ) -> None:
     """Train a PSPNet with Dice + focal loss on annotated frames.
 
     Writes model_epoch_{E}.pth, best_model.pth, metrics.csv, training_results.png and split.json.
-    Start it with torchrun to train with several processes.
+    With --init it fine-tunes weights on few frames, and compares before and after.
+    Start it with torchrun to train with several processes. Ctrl-C and --resume lose nothing but the
+    epoch at work.
     """
-    settings = dict(locals())
+    settings = {name: value for name, value in locals().items() if value is not None}
     for of_the_terminal in ("quiet", "verbose"):
         del settings[of_the_terminal]
+    from cornea_stream.models.stated_input import parse_size
+
+    if image_size is not None:
+        settings["image_size"] = parse_size(image_size, "image_size")
+    settings["log"] = tuple(settings.get("log", ()))
+    from cornea_stream.cli.training import run_and_report
     from cornea_train.config import TrainConfig
-    from cornea_train.trainer import train as run_training
 
-    def show(row: dict[str, float], best: bool) -> None:
-        typer.echo(
-            f"epoch {row['epoch']:3.0f}/{epochs}  loss {row['train_loss']:.4f}  "
-            f"IoU {row['train_iou']:.4f}  |  validation loss {row['val_loss']:.4f}  "
-            f"IoU {row['val_iou']:.4f}  Dice {row['val_dice']:.4f}{'  best' if best else ''}"
-        )
-
-    history = run_training(TrainConfig(**settings), None if quiet else show)
-    best = max(row["val_iou"] for row in history)
-    if not quiet:
-        typer.echo(f"best validation IoU {best:.4f}: {output_dir / 'best_model.pth'}")
+    run_and_report(TrainConfig.of(**settings), quiet=quiet)

@@ -36,7 +36,7 @@ def test_a_run_learns_and_leaves_what_it_promises(config: TrainConfig) -> None:
     assert len(seen) == 8
     assert seen[0]
     assert {p.name for p in folder.iterdir()} == {
-        "best_model.pth", "cache", "metrics.csv", "model_epoch_6.pth", "model_epoch_7.pth",
+        "best_model.pth", "metrics.csv", "model_epoch_6.pth", "model_epoch_7.pth",
         "model_epoch_8.pth", "split.json", "training_results.png", "training_state.pth",
     }  # fmt: skip
     with (folder / "metrics.csv").open() as file:

@@ -25,11 +25,11 @@ import torch
 from torch.utils.data import DataLoader
 
 from cornea_stream.synthetic import KINDS, generate_empty, generate_frame
+from cornea_train.generated import VALIDATION_SEED
 from cornea_train.pretrained import LITE
 from cornea_train.recipes.frames import (
     HELD_OUT,
     REAL_SHARE,
-    VALIDATION_SEED,
     Sample,
     TrainingFrames,
     read_real,

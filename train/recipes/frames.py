@@ -19,20 +19,14 @@ from cornea_stream.synthetic.occluders import paint_occluders
 from cornea_stream.synthetic.shapes import Ellipse
 from cornea_train.dataset import load_pair
 from cornea_train.formats import find_pairs
+from cornea_train.generated import EMPTY_SHARE, Size, picture_size, squash
 
-EMPTY_SHARE, REAL_SHARE = 0.08, 0.2
-ASPECTS = (16 / 9, 4 / 3, 5 / 4, 1.0)
-ASPECT_SHARES = (0.5, 0.4, 0.05, 0.05)
-"""Width over height of the pictures that are drawn, and how often; all become the input's."""
+REAL_SHARE = 0.2
 HELD_OUT = ("case_5014", "case_fig08", "case_fig10", "case_more05", "case_more10")
 """Surgeries that the weights are chosen by, and not trained on."""
-VALIDATION_SEED = 2**40
-"""Where the seeds of generated frames begin that training never draws."""
 
 Image = npt.NDArray[np.uint8]
 Sample = tuple[Image, Image]
-Size = tuple[int, int]
-"""Height and width."""
 
 
 class TrainingFrames(Dataset[Sample]):
@@ -61,19 +55,6 @@ class TrainingFrames(Dataset[Sample]):
         if kind < self.until_real:
             return vary(rng, self.real[int(rng.integers(len(self.real)))], self.size)
         return squash(generate_frame(seed, *picture_size(rng, self.size)), self.size)
-
-
-def picture_size(rng: np.random.Generator, size: Size) -> Size:
-    """Return the smallest picture of a usual aspect ratio that covers `size`."""
-    aspect = float(rng.choice(ASPECTS, p=ASPECT_SHARES))
-    height = max(size[0], math.ceil(size[1] / aspect))
-    return height, round(height * aspect)
-
-
-def squash(sample: Sample, size: Size) -> Sample:
-    """Return a picture and its mask at the input's size, as a frame is brought there."""
-    image, mask = (cv2.resize(plane, size[::-1], interpolation=cv2.INTER_AREA) for plane in sample)
-    return np.asarray(image, np.uint8), np.where(mask > 127, 255, 0).astype(np.uint8)
 
 
 def read_real(folder: Path, held_out: Sequence[str]) -> tuple[list[Sample], list[Sample]]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import argparse
 import copy
-import functools
 import logging
 import math
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from torch.nn import functional
 from cornea_stream.models.checkpoint import load_checkpoint, save_checkpoint
 from cornea_stream.models.pspnet import ModelSpec, build_pspnet, prune_dead_layers
 from cornea_train.losses import CorneaLoss
+from cornea_train.network import slow_convolutions_in_float32
 from cornea_train.pretrained import LITE_MEAN, LITE_STD, lite_encoder_name, load_lite
 from cornea_train.recipes.frames import Image
 
@@ -43,25 +42,6 @@ def edge_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     weight = 4 * near * (1 - near)
     terms = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
     return (weight * terms).sum() / weight.sum().clamp(min=1)
-
-
-def slow_convolutions_in_float32(model: nn.Module) -> None:
-    """Take depthwise convolutions that are strided or 5×5 out of autocast, in place.
-
-    On CPUs their backward pass in bf16 is three to five times slower than in fp32, and half of
-    the time of a step.
-    """
-    for module in model.modules():
-        if not isinstance(module, nn.Conv2d) or module.groups == 1:
-            continue
-        if module.kernel_size[0] > 3 or module.stride[0] > 1:
-            plain = module.forward
-            module.forward = functools.partial(_in_float32, plain)  # type: ignore[method-assign]
-
-
-def _in_float32(forward: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> torch.Tensor:
-    with torch.autocast(x.device.type, enabled=False):
-        return forward(x.float())
 
 
 def initial_network(options: argparse.Namespace) -> tuple[nn.Module, ModelSpec]:
