@@ -115,6 +115,22 @@ def growth(result: Mapping[str, Any]) -> str:
     return table(["", "bytes per frame", "MiB per hour of video"], rows)
 
 
+def correction(result: Mapping[str, Any]) -> str:
+    """Return one row per clip."""
+    rows = [
+        [
+            clip["clip"],
+            f"{clip['before']['clip']:.3f}", f"{clip['after']['clip']:.3f}",
+            f"{clip['share_of_missing_gained']:.0%}",
+            f"{clip['before']['generated']:.3f}", f"{clip['after']['generated']:.3f}",
+            clip["minutes"],
+        ]
+        for clip in result["clips"]
+    ]  # fmt: skip
+    headings = ["clip", "before", "after", "gained of what was missing"]
+    return table([*headings, "generated, before", "after", "minutes"], rows)
+
+
 def facts(result: Mapping[str, Any]) -> str:
     """Return the single figures of a result."""
     return table(
@@ -139,6 +155,7 @@ SECTIONS = {
     "live": ("Live video from an RTSP server", "benchmarks.live", facts),
     "memory": ("Peak memory by video length", "benchmarks.memory", facts),
     "report_page": ("HTML report of a ten-minute video", "benchmarks.report_page", facts),
+    "correction": ("Twenty corrected frames of a clip", "benchmarks.correction", correction),
     "hours": ("Memory over two hours of video", "benchmarks.hours", facts),
     "growth": ("Memory that grows with the video, by output", "benchmarks.growth", growth),
 }

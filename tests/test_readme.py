@@ -100,7 +100,13 @@ READ = {
     "cornea-stream train --data-dir cataract-1k": "hours, and a download: test_trainer.py",
     "cornea-stream train --data-dir cataract-1k --epochs 150 --batch-size 4 --lr 5e-5 "
     "--encoder-name resnet101 --encoder-weights imagenet --output-dir model_weights": "the same",
-    "cornea-stream train --data-dir corrected --init cornea.safetensors": "the same",
+    "cornea-stream train --data-dir corrected --init default": "minutes: test_fine_tuning.py",
+    "cornea-stream train --data-dir corrected --init default "
+    "--output-dir corrected_weights": "the same",
+    "cornea-stream evaluate --data-dir cataract-1k --checkpoint default "
+    "--checkpoint best_model.pth": "the real default weights: test_evaluate_export.py",
+    "cornea-stream export theirs.pth --input-size 256 --input-normalization imagenet "
+    "-o mine.safetensors": "weights of another trainer: test_foreign_checkpoints.py",
 }
 """Commands that are only parsed, and why; other tests run the like."""
 
