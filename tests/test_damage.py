@@ -232,3 +232,52 @@ def test_a_first_keyframe_that_cannot_be_decoded(tmp_path: Path, suffix: str) ->
     path.write_bytes(content)
     times = assert_told(path, 0.0)
     assert times[-1] == pytest.approx(49 / 25, abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("codec", "pix_fmt", "suffix"),
+    [("mjpeg", "yuvj420p", "avi"), ("ffv1", "yuv420p", "mkv"), ("wmv2", "yuv420p", "avi")],
+)
+def test_damage_that_a_decoder_only_logs(
+    tmp_path: Path, codec: str, pix_fmt: str, suffix: str
+) -> None:
+    """Checksums of slices, and what does not fit into a frame; all frames are shown."""
+    options = {"level": "3", "slicecrc": "1", "g": "1"} if codec == "ffv1" else {"b": "2M"}
+    path = write_video(
+        tmp_path / f"v.{suffix}", noise(20), codec=codec, pix_fmt=pix_fmt, options=options,
+        time_base=Fraction(1, 25),
+    )  # fmt: skip
+    with open_source(path, strict=True) as source:
+        assert len(list(source)) == 20
+    time_s, place, size = video_packets(path)[10]
+    content = bytearray(path.read_bytes())
+    rng = np.random.default_rng(4)
+    for at in rng.integers(place + size // 3, place + size - 20, 12):
+        content[at] ^= 1 << int(rng.integers(8))
+    path.write_bytes(content)
+    assert len(assert_told(path, time_s)) == 20
+
+
+def test_frames_before_an_edit_list_are_no_damage(tmp_path: Path) -> None:
+    """Of frames decoded before the first one that is shown, some are shown later."""
+    path = write_video(
+        tmp_path / "v.mp4", noise(30), pts=[i - 3 for i in range(30)], time_base=Fraction(1, 25),
+        options={"bf": "3", "g": "250", "b_adapt": "0"},
+    )  # fmt: skip
+    with open_source(path, strict=True) as source:
+        assert len(list(source)) == 27
+    assert source.warnings == []
+
+
+def test_concealed_frames_of_a_stream_without_times(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "v.h264", noise(30), options={"bf": "0", "g": "15"})
+    with open_source(path, strict=True) as source:
+        assert len(list(source)) == 30
+    assert source.warnings == ["the file has no times: frames are counted on at 25 per second"]
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 400] = np.random.default_rng(5).bytes(400)
+    path.write_bytes(content)
+    with open_source(path) as source:
+        list(source)
+    assert source.damaged_s

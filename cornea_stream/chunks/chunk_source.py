@@ -50,7 +50,7 @@ class ChunkSource(VideoSource):
         return {
             "taken": self.taken,
             "last_time_s": self._last_s,
-            "mended": self._damage.packets + self._damage.holes + self._retimed + self._joined,
+            "mended": self._damage.count + self._retimed + self._joined,
             "whole_context": (self._before, self._after) == planned,
             "seen": {str(pts): list(found) for pts, found in self._seen.items()},
         }

@@ -10,7 +10,7 @@ _TOGETHER_S = 1.0
 
 
 class Damage:
-    """Counts damaged packets and holes, and the stretches of time that they spoil.
+    """Counts damaged packets, holes and breaks in a file, and the stretches that they spoil.
 
     A stretch lasts until `spread` sees a keyframe, because frames up to there refer to what is
     damaged. What lies before `begin_s` is not counted.
@@ -18,14 +18,19 @@ class Damage:
 
     def __init__(self, begin_s: float = float("-inf")) -> None:
         self._begin_s = begin_s
-        self.packets = self.holes = 0
+        self.packets = self.holes = self.breaks = 0
         self._stretches: list[tuple[float, float]] = []
         self._further = 0
         self._open = False
         self._noted: deque[float] = deque(maxlen=_REMEMBERED)
 
     def __bool__(self) -> bool:
-        return bool(self.packets or self.holes)
+        return self.count > 0
+
+    @property
+    def count(self) -> int:
+        """How many packets, holes and breaks were found."""
+        return self.packets + self.holes + self.breaks
 
     @property
     def stretches(self) -> list[tuple[float, float]]:
@@ -55,6 +60,13 @@ class Damage:
         self.holes += 1
         self._add(begin_s, end_s)
 
+    def note_break(self, time_s: float) -> None:
+        """Count a place at which the file is cut off, or its parts do not follow each other."""
+        if time_s >= self._begin_s:
+            self.breaks += 1
+            self._open = True
+            self._add(time_s, time_s)
+
     def spread(self, time_s: float, *, key_frame: bool) -> None:
         """Extend the last stretch to a frame that is shown, unless a keyframe has ended it."""
         if self._open and self._stretches and time_s > self.last_s:
@@ -76,6 +88,10 @@ class Damage:
         stretches = ", ".join(f"{a:.2f}–{b:.2f} s" for a, b in self.stretches)
         untold = self._further + len(self._stretches[_TOLD:])
         more = f" and {untold} more" if untold else ""
-        counts = [(self.packets, "damaged packet"), (self.holes, "hole")]
-        found = " and ".join(f"{n} {what}{'s' * (n != 1)}" for n, what in counts if n)
+        counts = [
+            (self.packets, "damaged packet", "damaged packets"),
+            (self.holes, "hole", "holes"),
+            (self.breaks, "break in the file", "breaks in the file"),
+        ]
+        found = " and ".join(f"{n} {what if n == 1 else plural}" for n, what, plural in counts if n)
         return f"{found} near {stretches}{more}"

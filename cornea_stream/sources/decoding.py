@@ -16,16 +16,21 @@ from av.video.stream import VideoStream
 
 from cornea_stream.errors import SourceError, UsageError
 from cornea_stream.media.address import Address
-from cornea_stream.sources.containers import reason
+from cornea_stream.sources.checksums import SliceChecksums
+from cornea_stream.sources.containers import pixel_limit, reason
 from cornea_stream.sources.damage import Damage
 from cornea_stream.sources.discontinuity import Joints
 from cornea_stream.sources.losses import Losses
 from cornea_stream.sources.read_options import ReadOptions
 from cornea_stream.sources.start_time import start_ticks
+from cornea_stream.sources.structure import Structure, structure_of
 from cornea_stream.sources.video_track import convertible, open_pictures
 
 _JOINT_PACKETS = 8
 """Packets before a joint that can be flagged because of it."""
+_OVERFLOWING = ("msmpeg4v1", "msmpeg4v2", "msmpeg4", "wmv1", "wmv2")
+_DETECT = {"mjpeg": "explode", **dict.fromkeys(_OVERFLOWING, "bitstream")}
+"""What decoders are to take for errors that they would only log, without a flag of the frame."""
 
 
 class VideoDecoding:
@@ -44,11 +49,13 @@ class VideoDecoding:
         self._delay: int | None = None
         self._reset()
         self._container, self._stream = self._open()
+        self._sought = False
 
     def _reset(self) -> None:
         """Reset the recorded problems."""
         self._damage = Damage()
         self._retimed = self._joined = 0
+        self._dated = False
 
     def _open(self) -> tuple[InputContainer, VideoStream]:
         container, stream = open_pictures(
@@ -57,6 +64,9 @@ class VideoDecoding:
             self._stop,
             track=self._reading.video_track,
         )
+        if detect := _DETECT.get(stream.codec_context.name):
+            options = stream.codec_context.options
+            stream.codec_context.options = {**options, "err_detect": detect}
         # Frame threads decode 1080p H.264 three times as fast as slice threads on two cores.
         stream.thread_type = "AUTO"
         return container, stream
@@ -80,16 +90,22 @@ class VideoDecoding:
     def _reopen(self) -> None:
         self._container.close()
         self._container, self._stream = self._open()
+        self._sought = False
 
     def _seek(self, ticks: int) -> None:
+        self._sought = True
         self._container.seek(ticks, stream=self._stream, backward=True)
 
     def _pictures(self) -> Iterator[av.VideoFrame]:
         """Decode to the end; note what is damaged or lost."""
         losses = Losses(self._joints.step)
+        context = self._stream.codec_context
+        checksums = SliceChecksums(context.extradata) if context.name == "ffv1" else None
         for packet in self._packets():
             if packet.size and not packet.is_discard:
                 losses.expect(packet.dts if self._in_coding_order else packet.pts)
+            if checksums and packet.size and checksums.fail(bytes(packet)):
+                self._skip(self._time_s)
             for video in self._decode(packet):
                 if self._in_coding_order:
                     self._date(video, losses)
@@ -121,6 +137,7 @@ class VideoDecoding:
         reader = copy.copy(self)
         reader._reset()
         reader._container, reader._stream = reader._open()
+        reader._sought = False
         with reader._container:
             reader._joints = Joints(reader._stream, start_ticks(reader._container, reader._stream))
             next(reader._pictures(), None)
@@ -138,7 +155,7 @@ class VideoDecoding:
             self._seek(newest - shift)
         except av.error.FFmpegError:
             return
-        for packet in self._packets():
+        for packet in self._followed(Structure(None, from_beginning=False)):
             for video in self._decode(packet):
                 if self._in_coding_order:
                     self._date(video, losses)
@@ -151,16 +168,35 @@ class VideoDecoding:
             return [convertible(video) for video in packet.decode()]
         except av.error.FFmpegError:
             self._skip(self._time_s)
+        return self._decode_tolerantly(packet)
+
+    def _decode_tolerantly(self, packet: Packet[VideoStream]) -> list[av.VideoFrame]:
+        """Decode a packet that stands for itself with a decoder that shows what it can."""
+        name = self._stream.codec_context.name
+        if _DETECT.get(name) != "explode":
+            return []
+        try:
+            decoder = av.VideoCodecContext.create(name, "r")
+            decoder.options = pixel_limit(self._reading.max_megapixels)
+            return [convertible(video) for video in decoder.decode(packet)]
+        except av.error.FFmpegError:
             return []
 
     def _packets(self) -> Iterator[Packet[VideoStream]]:
         """Yield the packets with times from the start of the source on, then an empty one."""
+        path = self.path if isinstance(self.path, Path) else None
+        with structure_of(path, from_beginning=not self._sought) as structure:
+            yield from self._followed(structure)
+
+    def _followed(self, structure: Structure) -> Iterator[Packet[VideoStream]]:
         demuxed, joints = self._container.demux(self._stream), self._joints
         self._time_s, wrong = 0.0, 0
         count, suspects = 0, deque[tuple[float, int]]()
         end: Packet[VideoStream] | None = None
         while end is None:
             packet = self._read(demuxed)
+            if structure.broken_before(packet.pos):
+                self._damage.note_break(self._time_s)
             if not packet.size and packet.dts is not None:
                 continue  # to the decoder, an empty packet means the end
             end = None if packet.size else packet
@@ -180,6 +216,8 @@ class VideoDecoding:
             if joints.wrong > wrong:
                 wrong = joints.wrong
                 self._skip(self._time_s)
+        if structure.broken_at_end():
+            self._damage.note_break(self._time_s)
         yield end
 
     def _read(self, demuxed: Iterator[Packet[VideoStream]]) -> Packet[VideoStream]:

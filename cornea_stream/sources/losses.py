@@ -45,12 +45,13 @@ class Losses:
     def _before_first(self, pts: int) -> list[int]:
         """Return the times of packets that came before the one of the first frame.
 
-        Those that came after it and are shown earlier refer to frames that were not read.
+        Those that came after it and are shown earlier refer to frames that were not read. Those
+        that came before it and are shown later can still become frames.
         """
         if pts not in self._expected:
             return []
         order = list(self._expected)
-        lost = order[: order.index(pts)]
+        lost = [late for late in order[: order.index(pts)] if late < pts]
         self._expected = dict.fromkeys(late for late in order if late > pts)
         return lost
 

@@ -25,15 +25,16 @@ from cornea_stream.sources.losses import Gaps
 from cornea_stream.sources.rate import frame_rate
 from cornea_stream.sources.read_options import ReadOptions
 from cornea_stream.sources.start_time import start_time
-from cornea_stream.sources.video_track import INDEXED, describe, header_end
+from cornea_stream.sources.video_track import INDEXED, describe, header_end, tagged_end
 
 # Seconds to step back, and further where a seek lands after the wanted time all the same: an index
 # in decoding order, or none, can point past it, and MPEG program streams begin with guessed times.
 _SEEK_MARGINS_S = (1.0, 10.0, 100.0)
 
-_EARLY_S, _MANY, _FEW = 0.5, 5, 2.5
+_EARLY_S, _MANY, _FEW, _NONE = 0.5, 5, 2.5, 0.75
 """An end that is earlier than the header says is damage, if more than this time and so many frames
-are missing, or so few where the header counts the frames."""
+are missing, or so few where the header gives the duration of the video alone, or even one where it
+counts the frames or the file has statistics of the video."""
 
 
 class VideoSource(VideoDecoding, Source):
@@ -104,7 +105,12 @@ class VideoSource(VideoDecoding, Source):
                 "counted on there"
             )
         if self._retimed:
-            found.append(f"{self._retimed} frames had missing or repeated times and were retimed")
+            rate = float(self.info.rate)
+            found.append(
+                f"{self._retimed} frames had missing or repeated times and were retimed"
+                if self._dated
+                else f"the file has no times: frames are counted on at {rate:g} per second"
+            )
         if self.info.hdr:
             found.append(f"HDR ({self.info.hdr}) is tone-mapped to BT.709: outputs are SDR")
         return found
@@ -214,15 +220,19 @@ class VideoSource(VideoDecoding, Source):
             return None
         rate = frame_rate(self._stream)
         end_s = max(last.time_s + longest_s, _end_of(last, rate))
+        frame_s = max(longest_s, float(1 / rate))
+        of_track = tagged_end(self._container, self._stream) is not None
+        if expected_s - end_s <= self._tolerance_s(frame_s, of_track):
+            return None
+        return None if not of_track and self._goes_on(end_s) else (end_s, expected_s)
+
+    def _tolerance_s(self, frame_s: float, of_track: bool) -> float:
+        """Return how much earlier than in the header a whole video can end."""
+        if self._in_coding_order or of_track:  # AVI counts frames
+            return _NONE * frame_s
         name, alone = self._container.format.name, len(self._container.streams) == 1
         exact = alone if "matroska" in name else self._stream.duration and name in INDEXED
-        frame_s = max(longest_s, float(1 / rate))
-        tolerance_s = _FEW * frame_s if exact else max(_EARLY_S, _MANY * frame_s)
-        if self._in_coding_order:
-            tolerance_s = frame_s / 2  # AVI counts frames
-        if expected_s - end_s <= tolerance_s:
-            return None
-        return None if self._goes_on(end_s) else (end_s, expected_s)
+        return _FEW * frame_s if exact else max(_EARLY_S, _MANY * frame_s)
 
     def _goes_on(self, end_s: float) -> bool:
         """Whether another stream of the file, which the header's duration includes, is longer."""
@@ -263,6 +273,7 @@ class VideoSource(VideoDecoding, Source):
         last: int | None = None
         for index, video in enumerate(self._pictures()):
             pts = video.pts
+            self._dated |= pts is not None
             if pts is None and last is None and from_s > 0:
                 return  # the position after the seek is unknown
             if self._damage and pts is not None and last is not None and pts < last:
@@ -270,6 +281,8 @@ class VideoSource(VideoDecoding, Source):
             if pts is None or (last is not None and pts <= last):
                 self._retimed += pts is not None or last is not None
                 pts = 0 if last is None else last + (step if pts is None else 1)
+            if video.is_corrupt and video.pts is None:
+                self._damage.note(float(pts * time_base))
             video.pts = last = pts
             video.time_base = time_base
             yield Frame(index, float(pts * time_base), video)

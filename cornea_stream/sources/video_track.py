@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from fractions import Fraction
 from pathlib import Path
@@ -130,6 +131,7 @@ def header_duration(container: InputContainer, stream: VideoStream) -> float | N
     return None
 
 
+_CLOCK = re.compile(r"(\d+):(\d\d):(\d\d\.\d+)\0*")
 INDEXED = ("avi", "gif", "mov,mp4,m4a,3gp,3g2,mj2")
 """Formats that list all frames: a gap between two of them is no damage."""
 _TELL_DURATION = (*INDEXED, "matroska,webm", "flv", "asf")
@@ -140,12 +142,24 @@ def header_end(container: InputContainer, stream: VideoStream) -> float | None:
     """Return where the header says that the source ends, in seconds from its start, or None."""
     if container.format.name == "avi" and stream.frames:  # FFmpeg cuts the duration to the file
         return float(stream.frames / frame_rate(stream))
+    if (end_s := tagged_end(container, stream)) is not None:
+        return end_s
     duration_s = header_duration(container, stream)
     if duration_s is None or container.format.name not in _TELL_DURATION:
         return None
     if not stream.duration or stream.start_time is None or stream.time_base is None:
         return duration_s
     return duration_s + float(stream.start_time * stream.time_base - start_time(container))
+
+
+def tagged_end(container: InputContainer, stream: VideoStream) -> float | None:
+    """Return the end of a track by its own statistics, which muxers of Matroska write, or None."""
+    found = _CLOCK.fullmatch(stream.metadata.get("DURATION", ""))
+    if found is None or "matroska" not in container.format.name:
+        return None
+    hours, minutes, seconds = map(float, found.groups())
+    end_s = 3600 * hours + 60 * minutes + seconds - float(start_time(container))
+    return end_s if end_s > 0 else None
 
 
 def field_order(stream: VideoStream, first: av.VideoFrame) -> Literal["top", "bottom"] | None:
