@@ -131,6 +131,7 @@ def header_duration(container: InputContainer, stream: VideoStream) -> float | N
     return None
 
 
+_STATISTICS_S = 0.01
 _CLOCK = re.compile(r"(\d+):(\d\d):(\d\d\.\d+)\0*")
 INDEXED = ("avi", "gif", "mov,mp4,m4a,3gp,3g2,mj2")
 """Formats that list all frames: a gap between two of them is no damage."""
@@ -153,12 +154,18 @@ def header_end(container: InputContainer, stream: VideoStream) -> float | None:
 
 
 def tagged_end(container: InputContainer, stream: VideoStream) -> float | None:
-    """Return the end of a track by its own statistics, which muxers of Matroska write, or None."""
+    """Return the end of a track by its own statistics, which muxers of Matroska write, or None.
+
+    Statistics that go beyond the header are those of another file, from which this one was copied.
+    """
     found = _CLOCK.fullmatch(stream.metadata.get("DURATION", ""))
-    if found is None or "matroska" not in container.format.name:
+    if found is None or "matroska" not in container.format.name or not container.duration:
         return None
     hours, minutes, seconds = map(float, found.groups())
-    end_s = 3600 * hours + 60 * minutes + seconds - float(start_time(container))
+    end_s = 3600 * hours + 60 * minutes + seconds
+    if end_s > container.duration / av.time_base + _STATISTICS_S:
+        return None
+    end_s -= float(start_time(container))
     return end_s if end_s > 0 else None
 
 
