@@ -44,7 +44,7 @@ CODECS = {
     "hevc": Codec("libx265", ("yuv420p", "yuv420p10le"), _X265),
     "av1": Codec(
         "libsvtav1", ("yuv420p", "yuv420p10le"),
-        ({"preset": "12", "crf": "30", "svtav1-params": "lp=1:keyint=15"},),
+        ({"preset": "8", "crf": "18", "svtav1-params": "lp=1:keyint=15"},),
     ),
     "vp8": Codec("libvpx", options=({"g": "12", "b": "1M", "deadline": "good", "cpu-used": "5"},)),
     "vp9": Codec(
@@ -150,6 +150,11 @@ class VideoCase:
     previews: int = 0
     start: str = "0"
     fragments: bool = False
+
+    @property
+    def traits(self) -> dict[str, str]:
+        """The case in words."""
+        return {name: str(value) for name, value in vars(self).items()}
 
     @property
     def container(self) -> Container:

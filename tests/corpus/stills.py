@@ -34,6 +34,11 @@ class StillCase:
     duration_s: float = 0.04
     gray: bool = False
 
+    @property
+    def traits(self) -> dict[str, str]:
+        """The case in words."""
+        return {"name": self.name, "suffix": self.suffix}
+
 
 def write_still(case: StillCase, path: Path) -> Truth:
     """Write the image file; return what is right for it."""
