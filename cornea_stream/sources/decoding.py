@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import av
 from av.container import InputContainer
@@ -176,7 +176,7 @@ class VideoDecoding:
         if _DETECT.get(name) != "explode":
             return []
         try:
-            decoder = av.VideoCodecContext.create(name, "r")
+            decoder = cast(av.VideoCodecContext, av.CodecContext.create(name, "r"))
             decoder.options = pixel_limit(self._reading.max_megapixels)
             return [convertible(video) for video in decoder.decode(packet)]
         except av.error.FFmpegError:

@@ -182,6 +182,7 @@ def _drawn(
     rates = [rate for rate in codec.rates if RATES[rate] or variable]
     if suffix in WITHOUT_TIMES:
         rates = ["25"]
+    # Without an edit list, the delay of the encoder of sound would move the first frame.
     fragments = bool("fragments" in container.can and rng.random() < 0.25)
     # Fragments are written before it is known where the video begins.
     can = set() if fragments else {"ten hours", "early", "late video"} & container.can
@@ -196,7 +197,7 @@ def _drawn(
         quarters=int(rng.integers(4)) if turned else 0,
         mirrored=bool(turned and rng.random() < 0.4),
         sounds=int(rng.choice([0, 1, 1, 2 if "tracks" in container.can else 1]))
-        if container.sound else 0,
+        if container.sound and not fragments else 0,
         previews=int("tracks" in container.can and name == "h264" and rng.random() < 0.4),
         start=starts[int(rng.integers(len(starts)))],
         fragments=fragments,
