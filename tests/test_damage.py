@@ -262,7 +262,7 @@ def test_frames_before_an_edit_list_are_no_damage(tmp_path: Path) -> None:
     """Of frames decoded before the first one that is shown, some are shown later."""
     path = write_video(
         tmp_path / "v.mp4", noise(30), pts=[i - 3 for i in range(30)], time_base=Fraction(1, 25),
-        options={"bf": "3", "g": "250", "b_adapt": "0"},
+        options={"bf": "3", "g": "250", "b_strategy": "0"},
     )  # fmt: skip
     with open_source(path, strict=True) as source:
         assert len(list(source)) == 27

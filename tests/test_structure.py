@@ -66,10 +66,6 @@ def drop_bytes_of_a_cluster(content: bytearray) -> None:
     del content[len(content) // 2 : len(content) // 2 + 700]
 
 
-def drop_a_length_in_a_fragment(content: bytearray) -> None:
-    del content[content.index(b"moof", len(content) // 2) - 4 :][:2]
-
-
 def break_a_tag(content: bytearray) -> None:
     middle = len(content) // 2
     content[middle : middle + 3000] = bytes(3000)
