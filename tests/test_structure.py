@@ -20,6 +20,7 @@ KINDS = {
     "mkv": {}, "ts": {}, "flv": {"audio": "aac"}, "mp4": {"muxing": FRAGMENTS},
     "m2ts": {"muxing": {"mpegts_m2ts_mode": "1"}}, "wmv": {"codec": "wmv2"},
     "ogv": {"codec": "libvpx"}, "gif": {"codec": "gif", "pix_fmt": "rgb8"},
+    "mxf": {"codec": "mpeg2video"},
 }  # fmt: skip
 
 

@@ -26,6 +26,9 @@ _ASF_FILE_PROPERTIES = bytes.fromhex("A1DCAB8C47A9CF118EE400C00C205365")
 _ASF_HEADER, _ASF_DATA_HEADER = 1 << 16, 50
 _ASF_MARK = 0x82
 """Error correction data of two bytes, with which nearly all packets of ASF begin."""
+_MXF = bytes.fromhex("060E2B34")
+_DV, _PAL_BYTES, _NTSC_BYTES = bytes.fromhex("1F0700"), 144000, 120000
+"""Each frame of DV begins with a header; so many bytes are a frame of 25 Mbit/s."""
 _OGG_HEADER = 27
 _GIF_TRAILER, _GIF_PADDING = b";", 16
 _TS_SYNC, _TS_STRIDES, _TS_TRIED = 0x47, ((188, 0), (192, 4), (204, 0)), 5
@@ -49,6 +52,13 @@ def _structure(file: BinaryIO, size: int, from_beginning: bool) -> Structure:
         return Elements(file, size, from_beginning=from_beginning)
     if head[:3] == b"FLV":
         return Tags(file, size, from_beginning=from_beginning)
+    if head[:4] == _MXF:
+        return Triplets(file, size, from_beginning=from_beginning)
+    if head[:3] == _DV:
+        stride = _PAL_BYTES if head[3] & 0x80 else _NTSC_BYTES
+        return Strides(
+            file, size, begin=0, stride=stride, mark=_DV[0], from_beginning=from_beginning
+        )
     if head[:4] == b"OggS":
         return Pages(file, size, from_beginning=from_beginning)
     if head[:4] == b"GIF8":
@@ -185,6 +195,18 @@ class Tags(Chain):
         length = int.from_bytes(_read(self._file, self._at + 1, 3), "big") + _FLV_TAG_HEADER
         behind = int.from_bytes(_read(self._file, self._at + length, 4), "big")
         return self._at + length + 4 if behind == length else None
+
+
+class Triplets(Chain):
+    """Keys, lengths and values of MXF (SMPTE 377)."""
+
+    def _next(self, position: int) -> int | None:
+        head = _read(self._file, self._at, 25)
+        if head[:4] != _MXF or len(head) < 17:
+            return None
+        long = head[16] & 0x7F if head[16] > 0x7F else 0
+        length = int.from_bytes(head[17 : 17 + long], "big") if long else head[16]
+        return self._at + 17 + long + length
 
 
 def _element(head: bytes, at: int) -> tuple[int, int | None, int]:

@@ -62,7 +62,7 @@ def write_video(case: VideoCase, path: Path, rng: np.random.Generator) -> Truth:
         pictures[first:],
         _tick_s(case),
         case.pix_fmt == "gray",
-        ("has no times",) if case.suffix in WITHOUT_TIMES else (),
+        ("encoded to AAC", *(("has no times",) if case.suffix in WITHOUT_TIMES else ())),
     )
 
 
