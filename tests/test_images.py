@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -296,3 +297,13 @@ def test_hidden_files_are_no_images(tmp_path: Path) -> None:
     with open_source(tmp_path) as source:
         assert [(f.index, f.size) for f in source] == [(0, (120, 160)), (1, (120, 160))]
         assert not source.warnings
+
+
+def test_a_page_without_its_width_is_damage(tmp_path: Path) -> None:
+    """Pillow raises errors of many kinds; none of them may end a run without a sentence."""
+    path = write_tiff(tmp_path / "a.tiff", [scene(), scene(), scene()])
+    content, width = path.read_bytes(), struct.pack("<HHI", 256, 4, 1)
+    second = content.index(width, content.index(width) + 1)
+    path.write_bytes(content[:second] + b"\xff" + content[second + 1 :])
+    with pytest.raises(SourceError, match=r"a\.tiff"):
+        open_source(path)

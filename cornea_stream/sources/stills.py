@@ -7,6 +7,7 @@ of AVIF and HEIC, tiles, planes and pages of TIFF, frames of animated WebP and P
 from __future__ import annotations
 
 import math
+import struct
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
@@ -36,7 +37,10 @@ _UNSPECIFIED = 2, 2
 # Pillow's modes whose samples have no agreed black and white.
 _WITHOUT_RANGE = {"F": "floating-point", "I": "32-bit"}
 # What Pillow raises for a file that it cannot read, among them its limit against bombs.
-_PILLOW_ERRORS = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+_PILLOW_ERRORS = (
+    OSError, SyntaxError, ValueError, EOFError, TypeError, LookupError, RuntimeError, struct.error,
+    Image.DecompressionBombError,
+)  # fmt: skip
 
 
 def is_image(path: Path) -> bool:
