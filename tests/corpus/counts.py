@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from .axes import WITHOUT_TIMES
+
 Record = dict[str, Any]
 
 
@@ -26,11 +28,19 @@ def count(records: Sequence[Record]) -> Record:
         "untold_of_lost_or_moved": len(_untold(lossy)),
         "untold_percent_of_lost_or_moved": _percent(_untold(lossy), lossy),
         "untold_that_ffmpeg_does_not_see_either": sum(not e["seen_by_ffmpeg"] for e in untold),
+        "by_group": _shares(hurt, _group),
+        "lost_or_moved_by_group": _shares(lossy, _group),
         "by_damage": _shares(hurt, lambda entry: entry["kind"]),
         "by_codec": _shares(hurt, lambda entry: entry["traits"].get("codec", "image")),
         "by_container": _shares(hurt, lambda entry: entry["traits"]["suffix"]),
         "untold_files": [_line(entry) for entry in untold],
     }
+
+
+def _group(entry: Record) -> str:
+    if "codec" not in entry["traits"]:
+        return "images"
+    return "raw streams" if entry["traits"]["suffix"] in WITHOUT_TIMES else "videos"
 
 
 def _untold(entries: Iterable[Record]) -> list[Record]:
