@@ -49,7 +49,7 @@ def measure(mask: Image | NDArray[np.bool_]) -> Measurement | None:
     if area == 0:
         return None
     moments = cv2.moments(region, binaryImage=True)
-    major, minor, angle = _ellipse(outline, mask.shape)
+    _, (major, minor), angle = _ellipse(outline, mask.shape)
     return Measurement(
         area_px=area,
         area_fraction=area / mask.size,
@@ -74,18 +74,33 @@ def _largest(mask: Image) -> tuple[Image, NDArray[np.int32]]:
     return mask, np.asarray(outlines[0][:, 0], np.int32)
 
 
-def _ellipse(outline: NDArray[np.int32], shape: tuple[int, ...]) -> tuple[float, float, float]:
+def fit_ellipse(mask: Image) -> tuple[tuple[float, float], tuple[float, float], float] | None:
+    """Return center, (major, minor) axis and angle of the ellipse that `measure` fits.
+
+    The center is in pixels from the corner of the image: the first pixel's is (0.5, 0.5).
+    """
+    _, outline = _largest(mask)
+    if not len(outline):
+        return None
+    (x, y), axes, angle = _ellipse(outline, mask.shape)
+    return (x + 0.5, y + 0.5), axes, angle
+
+
+def _ellipse(
+    outline: NDArray[np.int32], shape: tuple[int, ...]
+) -> tuple[tuple[float, float], tuple[float, float], float]:
     height, width = shape[:2]
     x, y = outline[:, 0], outline[:, 1]
     free = outline[(x > 0) & (x < width - 1) & (y > 0) & (y < height - 1)]
-    if len(free) >= _MIN_FIT_POINTS:
-        _, axes, angle = cv2.fitEllipseDirect(free)
-        # The contour runs through the centers of the border pixels, half a pixel inside the edge.
-        axes = (axes[0] + 1, axes[1] + 1)
-    else:
-        _, axes, angle = cv2.minAreaRect(outline)
-        axes = (axes[0] + 1, axes[1] + 1)
+    fit = cv2.fitEllipseDirect(free) if len(free) >= _MIN_FIT_POINTS else cv2.minAreaRect(outline)
+    center, axes, angle = fit
+    # The contour runs through the centers of the border pixels, half a pixel inside the edge.
+    axes = (axes[0] + 1, axes[1] + 1)
     # OpenCV returns the angle of the first axis.
     if axes[0] < axes[1]:
         axes, angle = axes[::-1], angle + 90
-    return float(axes[0]), float(axes[1]), float(angle % 180)
+    return (
+        (float(center[0]), float(center[1])),
+        (float(axes[0]), float(axes[1])),
+        float(angle % 180),
+    )

@@ -236,7 +236,7 @@ def test_nothing_is_replaced_and_mistakes_are_told(
     with pytest.raises(UsageError, match="same name"):
         annotate([run_dir, run_dir], tmp_path / "b")
     with pytest.raises(SourceError, match="no run in this folder"):
-        annotate([tmp_path], tmp_path / "b")
+        annotate([tmp_path / "a"], tmp_path / "b")
     masks = (run_dir / "mask.mkv").read_bytes()
     for others in ([40 * i for i in range(20)], [20 * i for i in range(COUNT)]):
         write_video(
