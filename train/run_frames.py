@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,8 @@ from cornea_stream.sources.fingerprint import fingerprint
 _SLACK_S = 0.001
 # A seek decodes about as many frames as there are between two keyframes.
 _FRAMES_PER_SEEK = 250
-_SPREAD = "evenly spread"
+SPREAD = "evenly spread"
+"""The reason of frames that were not chosen for their uncertainty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class RunFrames:
         count = len(self.records)
         even = np.linspace(0, count - 1, min(spread, count)).round().astype(int)
         doubtful = least_certain(self.records, uncertain) if uncertain else []
-        reasons = dict.fromkeys(even.tolist(), _SPREAD)
+        reasons = dict.fromkeys(even.tolist(), SPREAD)
         reasons.update({moment.row: moment.reason for moment in doubtful})
         if not reasons:
             raise SourceError(
@@ -122,26 +124,33 @@ class RunFrames:
         """The segmenter of the run, whose weights must be there unchanged."""
         settings = self.run.settings
         return Segmenter(
-            self.weights,
+            self._checked_weights(),
             threshold=float(settings.get("threshold", 0.5)),
             raw=bool(settings.get("raw", False)),
         )
 
     @property
-    def weights(self) -> Path:
-        """The file of the run's weights, also if they are installed elsewhere now.
+    def weights(self) -> str:
+        """The name of the run's weights if they came with the package, else their path."""
+        recorded = self._checkpoint
+        shipped = (
+            n for n, path in shipped_weights().items() if _sha256(path) == recorded["sha256"]
+        )
+        return next(shipped, str(recorded["file"]))
 
-        Raises CheckpointError if they are missing or have changed.
-        """
-        recorded = self.run.record.get("checkpoint", {})
-        file = Path(str(recorded.get("file")))
-        for path in (file, *shipped_weights().values()):
-            if path.is_file() and _sha256(path) == recorded.get("sha256"):
-                return path
+    def _checked_weights(self) -> Path:
+        file = shipped_weights().get(self.weights) or Path(self.weights)
+        if file.is_file() and _sha256(file) == self._checkpoint["sha256"]:
+            return file
         raise CheckpointError(
             f"the weights of the run are missing or have changed: {file}: put them back, or run "
             "again with mask=True and overwrite=True"
         )
+
+    @property
+    def _checkpoint(self) -> dict[str, Any]:
+        recorded = self.run.record.get("checkpoint")
+        return {"file": None, "sha256": None, **(recorded if isinstance(recorded, dict) else {})}
 
     def _even_times(self, count: int) -> list[Chosen]:
         first_s, last_s = self.run.start_s, self.run.record.get("last_time_s")
@@ -149,7 +158,7 @@ class RunFrames:
         if not number or last_s is None:
             raise SourceError(f"the run has no frames: {self.run.folder}: choose another run")
         times = np.linspace(first_s, float(last_s), number)
-        return [Chosen(float(time_s), None, _SPREAD) for time_s in times]
+        return [Chosen(float(time_s), None, SPREAD) for time_s in times]
 
     def _kept_masks(self, times_s: Sequence[float]) -> Iterator[Image]:
         assert self.masks is not None

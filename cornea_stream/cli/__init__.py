@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from cornea_stream.cli.annotate import annotate
 from cornea_stream.cli.benchmark import benchmark
+from cornea_stream.cli.correct import correct
 from cornea_stream.cli.demo import demo
 from cornea_stream.cli.evaluate import evaluate
 from cornea_stream.cli.export import export
@@ -66,7 +67,8 @@ def _root(
 
 
 for _command in (
-    run, frame, report, summary, annotate, benchmark, train, evaluate, export, demo, info,
+    run, frame, report, summary, annotate, correct, benchmark, train, evaluate, export, demo,
+    info,
 ):  # fmt: skip
     app.command()(_command)
 
