@@ -96,8 +96,12 @@ def outline_of(mask: Image) -> Outline:
     fit = fit_ellipse(mask)
     if fit is None:
         return NoCornea()
-    (x, y), (major, minor), angle = fit
-    ellipse = Ellipse(x, y, major / 2, minor / 2, angle)
+    (x, y), (first, second), angle = fit
+    if 45 < angle <= 135:  # the first axis is the one that is nearly level
+        first, second, angle = second, first, angle - 90
+    elif angle > 135:
+        angle -= 180
+    ellipse = Ellipse(x, y, first / 2, second / 2, angle)
     if iou(ellipse.mask((mask.shape[0], mask.shape[1])), mask) >= _MIN_ELLIPSE_IOU:
         return ellipse
     largest = max(edge_outlines(mask), key=lambda p: cv2.contourArea(p.astype(np.float32)))

@@ -1,7 +1,7 @@
 /* The outline and its handles over the frame: shown, dragged, and moved with keys. */
 
 function makeDrawing(stage, svg, view, { onchange, oncommit }) {
-  const KNOB = 34;
+  const KNOB = 2.1 * parseFloat(getComputedStyle(document.documentElement).fontSize);
   const STEPS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
   const ENDS = { "a+": ["a", 1], "a-": ["a", -1], "b+": ["b", 1], "b-": ["b", -1] };
   const LABELS = {
