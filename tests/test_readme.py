@@ -72,9 +72,10 @@ RUN = {
         "annotations/case_surgery/img",
         "annotations/coco.json",
     ],
-    "cornea-stream annotate output/a output/b -o corrected": [
-        "corrected/case_a/ann",
-        "corrected/case_b/ann",
+    "cornea-stream run surgery.mp4 --mask --metrics": ["output/surgery/metrics.csv"],
+    "cornea-stream annotate output/a output/b -o annotations": [
+        "annotations/case_a/ann",
+        "annotations/case_b/ann",
     ],
     "cornea-stream info": [],
     "cornea-stream info surgery.mp4": [],
@@ -95,6 +96,8 @@ READ = {
     "cornea-stream run rtsp://camera/live --preview": "a camera: test_preview.py",
     "cornea-stream run surgery.mp4 -o rtsp://server/cornea": "a server: test_publish.py",
     "cornea-stream run surgery.mp4 -o - | ffplay -": "opens a window: test_stream.py",
+    "cornea-stream correct output/surgery": "waits for a browser: train/test_correct_page.py",
+    "cornea-stream correct results/surgery": "the same",
     "cornea-stream benchmark --baseline": "minutes: test_benchmark.py",
     "cornea-stream export best_model.pth -o cornea.onnx": "slow: test_evaluate_export.py",
     "cornea-stream train --data-dir cataract-1k": "hours, and a download: test_trainer.py",

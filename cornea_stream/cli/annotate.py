@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cornea_stream.cli import options as opt
+from cornea_stream.cli.correct import serve
 
 
 def annotate(
@@ -25,6 +26,10 @@ def annotate(
     polygons: Annotated[
         bool, typer.Option("--polygons", help="Editable outlines instead of exact bitmaps.")
     ] = False,
+    edit: Annotated[
+        bool,
+        typer.Option("--edit", help="Correct the masks in the browser first, as correct does."),
+    ] = False,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
     json_: opt.Json = False,
@@ -37,10 +42,18 @@ def annotate(
     import json
     from dataclasses import asdict
 
+    from cornea_stream.errors import UsageError
     from cornea_stream.media.class_name import in_words
     from cornea_stream.report.runs import open_run
     from cornea_train.annotate import annotate as write_annotations
 
+    if edit:
+        if polygons or json_:
+            raise UsageError(
+                "--edit writes what is accepted on its page: leave out --edit, or --polygons and --json"
+            )
+        serve(runs, output_dir, spread=spread, uncertain=uncertain, port=0, quiet=quiet)
+        return
     results = write_annotations(
         runs, output_dir, spread=spread, uncertain=uncertain, polygons=polygons
     )

@@ -4,6 +4,7 @@
   const $ = (id) => document.getElementById(id);
   const stage = $("stage");
   let list = [], nextStep = "", index = -1, shown = null, busy = false;
+  let replaying = Promise.resolve();
 
   const view = makeView(stage, $("picture"), () => drawing.render());
   const drawing = makeDrawing(stage, $("drawing"), view, {
@@ -132,17 +133,13 @@
     else await show(open);
   }
 
-  async function replay(step, side) {
-    if (!step || busy) return;
-    busy = true;
-    try {
-      if (step.index === index || (await show(step.index))) {
-        const { outline, done } = step[side];
-        await put(step.index, outline, done);
-      }
-    } finally {
-      busy = false;
-    }
+  /* Take a step back or do it again, one after the other however fast keys are pressed. */
+  function replay(take, side) {
+    replaying = replaying.then(async () => {
+      const step = take();
+      if (!step) return;
+      if (step.index === index || (await show(step.index))) put(step.index, step[side].outline, step[side].done);
+    });
   }
 
   function reshape(convert) {
@@ -223,8 +220,8 @@
     none: () => accept({ kind: "none" }),
     ellipse: () => reshape(Outlines.toEllipse),
     polygon: () => reshape((outline) => Outlines.toPolygon(outline)),
-    undo: () => replay(history.undo(), "before"),
-    redo: () => replay(history.redo(), "after"),
+    undo: () => replay(history.undo, "before"),
+    redo: () => replay(history.redo, "after"),
     reset: () => shown && change(frames.current(index).proposal, frames.current(index).done),
     "zoom-in": () => view.zoom(1.4),
     "zoom-out": () => view.zoom(1 / 1.4),

@@ -129,7 +129,8 @@ function makeDrawing(stage, svg, view, { onchange, oncommit }) {
   stage.addEventListener("pointerup", () => finish(true));
   stage.addEventListener("pointercancel", () => finish(false));
   stage.addEventListener("dblclick", (event) => {
-    const knob = event.target.closest("[data-handle^=point]");
+    // The stage has captured the pointer, and is the target.
+    const knob = document.elementFromPoint(event.clientX, event.clientY).closest("[data-handle^=point]");
     if (knob) remove(knob.dataset.handle);
   });
 
