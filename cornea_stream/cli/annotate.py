@@ -50,7 +50,7 @@ def annotate(
     if edit:
         if polygons or json_:
             raise UsageError(
-                "--edit writes what is accepted on its page: leave out --edit, or --polygons and --json"
+                "--edit writes what is accepted on its page: use it without --polygons and --json"
             )
         serve(runs, output_dir, spread=spread, uncertain=uncertain, port=0, quiet=quiet)
         return

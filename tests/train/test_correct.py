@@ -523,8 +523,22 @@ def test_mistakes_are_told(tmp_path: Path, run_dir: Path) -> None:
             .exception
         )
 
+    edited = CliRunner().invoke(app, ["annotate", str(run_dir), "--edit", "--polygons"])
+    assert "without --polygons" in str(edited.exception)
     assert "no such folder" in str(tell(tmp_path / "y"))
     (tmp_path / "eye.mp4").unlink()
     assert "source of the run is missing" in str(tell(run_dir))
     assert "spread must be 0 or more" in str(tell(run_dir, "--spread", -1))
     assert not (tmp_path / "x").exists()
+
+
+def test_annotate_edit_is_the_same_page(
+    run_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Editor, "wait", lambda editor: None)
+    done = CliRunner().invoke(app, ["annotate", str(run_dir), "--edit", "-o", str(tmp_path / "a")])
+    assert done.exit_code == 0, done.exception
+    assert "Correct at http://127.0.0.1:" in done.output
+    assert "frames done" in done.output
+    with Project(tmp_path / "a") as project:
+        assert len(project.frames) > 20
