@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cornea_stream.errors import OutputError, SourceError, UsageError
+from cornea_stream.media.class_name import CLASS_NAME
 from cornea_stream.sinks.png import write_png
 from cornea_stream.storage import output_errors, write_file
 from cornea_train import supervisely
@@ -20,11 +21,15 @@ COCO, META = "coco.json", "meta.json"
 
 @dataclass(frozen=True, slots=True)
 class Annotated:
-    """The result for one run: its folder, the number of images, and those without a cornea."""
+    """The result for one run: its folder, the number of images, and those without a cornea.
+
+    If `class_name` is another structure, `without_cornea` counts the images without it.
+    """
 
     folder: Path
     images: int
     without_cornea: int
+    class_name: str = CLASS_NAME
 
 
 def annotate(
@@ -101,7 +106,7 @@ def _write(
         _write_json(annotations / f"{name}.json", content)
         coco.add(f"{run.case}/img/{name}", mask)
         written, empty = written + 1, empty + (not mask.any())
-    return Annotated(target, written, empty)
+    return Annotated(target, written, empty, run.run.class_name)
 
 
 def _part(target: Path) -> Path:

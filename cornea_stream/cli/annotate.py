@@ -44,7 +44,6 @@ def annotate(
 
     from cornea_stream.errors import UsageError
     from cornea_stream.media.class_name import in_words
-    from cornea_stream.report.runs import open_run
     from cornea_train.annotate import annotate as write_annotations
 
     if edit:
@@ -60,8 +59,8 @@ def annotate(
     if json_:
         typer.echo(json.dumps([asdict(result) for result in results], default=str, indent=2))
     elif not quiet:
-        what = in_words(open_run(runs[0]).class_name)
         for result in results:
+            what = in_words(result.class_name)
             typer.echo(
                 f"{result.folder}: {result.images} images, {result.without_cornea} without {what}"
             )

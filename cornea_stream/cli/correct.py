@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cornea_stream.cli import options as opt
+from cornea_stream.media.class_name import CLASS_NAME
 
 if TYPE_CHECKING:
     from cornea_train.correct.project import Project
@@ -87,6 +88,8 @@ def train_command(project: Project) -> str:
     """Return the command that trains on the corrections, as it is typed."""
     cases = {frame.case for frame in project.frames if project.is_done(frame)}
     words = ["cornea-stream", "train", "--data-dir", str(project.root), "--init", project.weights]
+    if project.class_name != CLASS_NAME:
+        words += ["--class-name", project.class_name]
     return shlex.join(words if len(cases) > 1 else [*words, "--split", "frame"])
 
 

@@ -45,7 +45,8 @@ from cornea_train.correct.outline import (
 )
 from cornea_train.correct.prepare import prepare
 from cornea_train.correct.project import WORK, ChangedError, Project
-from cornea_train.dataset import find_pairs, load_pair
+from cornea_train.dataset import load_pair
+from cornea_train.formats import DataOptions, find_pairs
 from cornea_train.supervisely import annotation
 
 SIZE = (120, 160)
@@ -298,6 +299,26 @@ def test_annotations_of_other_tools_are_shown_and_kept(project: Project) -> None
     assert (state.done, state.outline) == (False, frame.proposal)
     save(project, 0, NoCornea())
     assert not load_pair(find_pairs(project.root)[0][0])[1].any()
+
+
+def test_other_structures(project: Project, run_dir: Path, tmp_path: Path) -> None:
+    content = json.loads((run_dir / "run.json").read_text())
+    content["checkpoint"]["spec"]["class_name"] = "Pupil"
+    (run_dir / "run.json").write_text(json.dumps(content))
+    with pytest.raises(UsageError, match="several structures: Cornea, Pupil"):
+        prepare(project, [run_dir], spread=9)
+    with Project(tmp_path / "pupils") as pupils:
+        prepare(pupils, [run_dir], spread=3, uncertain=0)
+        for index, outline in enumerate([ELLIPSE, NoCornea()]):
+            save(pupils, index, outline)
+        assert [pupils.state(frame).outline for frame in pupils.frames[:2]] == [ELLIPSE, NoCornea()]
+        pairs, problems = find_pairs(pupils.root, DataOptions(class_name="Pupil"))
+        assert ([load_pair(pair)[1].any() for pair in pairs], problems) == ([True, False], [])
+        assert train_command(pupils).endswith("--class-name Pupil --split frame")
+        with Editor(pupils, next_step=str) as editor:
+            page = ask(editor, "")[2].decode()
+    assert "No pupil" in page
+    assert "cornea is" not in page
 
 
 def test_two_processes_and_foreign_annotations(

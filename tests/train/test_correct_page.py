@@ -26,8 +26,8 @@ from cornea_train.correct.editor import Editor
 from cornea_train.correct.outline import Ellipse, NoCornea, Polygon
 from cornea_train.correct.prepare import prepare
 from cornea_train.correct.project import FrameState, Project
-from cornea_train.dataset import find_pairs, load_pair
-from cornea_train.supervisely import NO_CORNEA
+from cornea_train.dataset import load_pair
+from cornea_train.formats import find_pairs
 
 SIZE = (240, 320)
 
@@ -198,7 +198,7 @@ def test_no_cornea_is_tagged_and_taken_back(opened: Tab, project: Project) -> No
     opened.page.keyboard.press("x")
     at_frame(opened, 2)
     (pair,) = find_pairs(project.root)[0]
-    assert [tag["name"] for tag in json.loads(pair.annotation.read_text())["tags"]] == [NO_CORNEA]
+    assert [tag["name"] for tag in json.loads(pair.annotation.read_text())["tags"]] == ["no cornea"]
     assert not load_pair(pair)[1].any()
     assert opened.page.locator("#progress").inner_text() == "1 of 4 done"
     opened.page.keyboard.press("Control+z")

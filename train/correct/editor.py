@@ -13,6 +13,7 @@ from importlib import resources
 from typing import Any
 
 from cornea_stream.errors import OutputError
+from cornea_stream.media.class_name import CLASS_NAME, in_words
 from cornea_stream.page_server import PageServer, Request, Response, html_page
 from cornea_train.correct.facts import FrameFacts
 from cornea_train.correct.outline import BadOutlineError, from_json, to_json
@@ -20,6 +21,10 @@ from cornea_train.correct.project import ChangedError, FrameState, Project
 
 HOST = "127.0.0.1"
 _MAX_BODY = 2**18
+_CORNEA = (
+    "The cornea is the whole disc inside the limbus, also where instruments, lids or reflections "
+    "hide it."
+)
 _FRAME = re.compile(r"frames/(\d{1,6})(/image)?")
 _STYLE_OF_PAGES = "page.css"
 _STYLES = ("correct.css",)
@@ -81,6 +86,9 @@ class Editor:
         styles = "\n".join([shared.read_text("utf-8"), *map(_asset, _STYLES)])
         page = page.replace("{{styles}}", styles)
         page = page.replace("{{scripts}}", "\n".join(map(_asset, _SCRIPTS)))
+        name = self._project.class_name
+        page = page.replace("{{what}}", html.escape(in_words(name)))
+        page = page.replace("{{definition}}", _CORNEA if name == CLASS_NAME else "")
         return page.replace("{{name}}", html.escape(self._project.root.resolve().name))
 
     def _overview(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cornea_stream.errors import UsageError
+from cornea_stream.media.class_name import CLASS_NAME
 from cornea_stream.storage import write_file
 from cornea_train.correct.outline import BadOutlineError, Outline, from_json, to_json
 
@@ -18,7 +19,8 @@ SUFFIX = ".json"
 class FrameFacts:
     """A frame to correct: where it comes from, why it was chosen, and what the network drew.
 
-    `size` is (height, width); `weights` is the checkpoint, as a path or the name of a shipped one.
+    `size` is (height, width); `weights` is the checkpoint, as a path or the name of a shipped one,
+    and `class_name` the structure that it finds.
     """
 
     case: str
@@ -28,6 +30,7 @@ class FrameFacts:
     size: tuple[int, int]
     proposal: Outline
     weights: str
+    class_name: str = CLASS_NAME
 
 
 def write_facts(folder: Path, frame: FrameFacts) -> None:
@@ -38,6 +41,7 @@ def write_facts(folder: Path, frame: FrameFacts) -> None:
         "size": frame.size,
         "proposal": to_json(frame.proposal),
         "weights": frame.weights,
+        "class_name": frame.class_name,
     }
     write_json(folder / f"{frame.name}{SUFFIX}", content)
 
@@ -50,7 +54,7 @@ def read_facts(path: Path) -> FrameFacts:
         return FrameFacts(
             path.parent.name, path.name.removesuffix(SUFFIX), float(content["time_s"]),
             str(content["reason"]), size, from_json(content["proposal"], size),
-            str(content["weights"]),
+            str(content["weights"]), str(content["class_name"]),
         )  # fmt: skip
     except (OSError, ValueError, LookupError, TypeError, RecursionError, BadOutlineError) as err:
         raise UsageError(

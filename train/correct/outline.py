@@ -124,7 +124,7 @@ def from_json(content: Any, size: tuple[int, int]) -> Outline:
         if content["kind"] == "ellipse":
             values = _numbers([content[name] for name in ("x", "y", "a", "b")], size)
             if min(values[2:]) < 1:
-                raise BadOutlineError("the ellipse is too small: use “No cornea” if there is none")
+                raise BadOutlineError("the ellipse is too small: mark the frame as empty if it is")
             x, y, a, b = values
             return Ellipse(x, y, a, b, _numbers([content["angle_deg"]], size)[0])
         if content["kind"] == "polygon":
@@ -143,7 +143,7 @@ def filled(outline: Outline, size: tuple[int, int]) -> Image:
         raise BadOutlineError("the outline crosses itself: move its points apart")
     mask = outline.mask(size)
     if not isinstance(outline, NoCornea) and not mask.any():
-        raise BadOutlineError("the outline covers no pixel: use “No cornea” if there is none")
+        raise BadOutlineError("the outline covers no pixel: mark the frame as empty if it is")
     return mask
 
 

@@ -32,7 +32,14 @@ def prepare(
     check_number("spread", spread, 0, example=20)
     check_number("uncertain", uncertain, 0, example=20)
     wanted: list[tuple[RunFrames, list[Chosen]]] = []
-    for run in open_runs(runs):
+    opened = open_runs(runs)
+    names = {f.class_name for f in project.frames} | {run.run.class_name for run in opened}
+    if len(names) > 1:
+        raise UsageError(
+            f"runs of several structures: {', '.join(sorted(names))}: correct them in separate "
+            "output folders"
+        )
+    for run in opened:
         project.check_free(run.case)
         chosen = [
             c for c in run.choose(spread, uncertain) if not project.has(run.case, _name(run, c))
@@ -52,7 +59,7 @@ def prepare(
             on_progress(done, total)
             facts = FrameFacts(
                 run.case, _name(run, choice), frame.time_s, choice.reason, frame.size,
-                outline_of(mask), weights,
+                outline_of(mask), weights, run.run.class_name,
             )  # fmt: skip
             project.add(facts, frame.rgb())
             done += 1

@@ -35,7 +35,9 @@ from cornea_train.correct.outline import (
     outline_of,
     to_json,
 )
-from cornea_train.formats.supervisely import BadAnnotationError, read_mask
+from cornea_train.formats import BadAnnotationError, DataOptions
+from cornea_train.formats.base import draw
+from cornea_train.formats.supervisely import read_content
 from cornea_train.run_frames import SPREAD
 
 WORK = ".correct"
@@ -127,7 +129,7 @@ class Project:
         """Return the frame's outline: as accepted, as left in a draft, or as proposed."""
         draft, annotation = self._draft(frame), self._published(frame)[1]
         if annotation.exists():
-            outline = _accepted(annotation, frame.size)
+            outline = _accepted(annotation, frame)
             if outline:
                 return FrameState(outline, True, _revision(annotation))
             # It is of no use for training either.
@@ -159,6 +161,11 @@ class Project:
         """The checkpoint of most frames."""
         return Counter(frame.weights for frame in self.frames).most_common(1)[0][0]
 
+    @property
+    def class_name(self) -> str:
+        """The structure that is corrected."""
+        return self.frames[0].class_name
+
     def _read_frames(self) -> list[FrameFacts]:
         return sorted(map(read_facts, self._work.glob(f"case*/[!.]*{SUFFIX}")), key=_order)
 
@@ -175,14 +182,14 @@ class Project:
                     image.unlink(missing_ok=True)
 
     def _publish(self, frame: FrameFacts, outline: Outline) -> None:
-        content = supervisely.annotation(filled(outline, frame.size))
+        content = supervisely.annotation(filled(outline, frame.size), class_name=frame.class_name)
         image, annotation = self._published(frame)
         with output_errors(image):
             image.parent.mkdir(parents=True, exist_ok=True)
             annotation.parent.mkdir(parents=True, exist_ok=True)
         meta = self.root / "meta.json"
         if not meta.exists():
-            write_json(meta, supervisely.project_meta())
+            write_json(meta, supervisely.project_meta(frame.class_name))
         if not image.exists():
             with atomic_path(image) as temporary:
                 _link(self.image(frame), temporary)
@@ -208,17 +215,18 @@ def _order(frame: FrameFacts) -> tuple[bool, str, float, str]:
     return frame.reason == SPREAD, frame.case, frame.time_s, frame.name
 
 
-def _accepted(path: Path, size: tuple[int, int]) -> Outline | None:
+def _accepted(path: Path, frame: FrameFacts) -> Outline | None:
     """Return the outline of an annotation, None if it cannot be used.
 
     If another tool has changed the annotation since, the outline is that of its mask.
     """
     try:
-        mask = read_mask(path, size)
+        options = DataOptions(class_name=frame.class_name)
+        mask = draw(read_content(path, options), frame.size, options)
     except BadAnnotationError:
         return None
-    drawn = _drafted(path, size)
-    return drawn if drawn and np.array_equal(drawn.mask(size), mask) else outline_of(mask)
+    drawn = _drafted(path, frame.size)
+    return drawn if drawn and np.array_equal(drawn.mask(frame.size), mask) else outline_of(mask)
 
 
 def _drafted(path: Path, size: tuple[int, int]) -> Outline | None:

@@ -2,7 +2,7 @@
 
 (() => {
   const $ = (id) => document.getElementById(id);
-  const stage = $("stage");
+  const stage = $("stage"), { what } = document.body.dataset;
   let list = [], nextStep = "", index = -1, shown = null, busy = false;
   let replaying = Promise.resolve();
 
@@ -70,11 +70,11 @@
     const frame = list[index], state = frames.current(index), none = shown.kind === "none";
     $("title").textContent = frame.case;
     $("facts").textContent = `frame ${index + 1} of ${list.length} · ${clock(frame.time_s)} · ${frame.reason}`;
-    $("status").textContent = state.done ? (none ? "✓ no cornea" : "✓ accepted") : "open";
+    $("status").textContent = state.done ? (none ? `✓ no ${what}` : "✓ accepted") : "open";
     $("status").classList.toggle("good", state.done);
     $("hint").hidden = !none;
-    $("hint").textContent = state.done ? "No cornea in this frame. E draws an ellipse."
-      : "No cornea was found. X if that is right, E to draw an ellipse.";
+    $("hint").textContent = state.done ? `No ${what} in this frame. E draws an ellipse.`
+      : `No ${what} was found. X if that is right, E to draw an ellipse.`;
     $("ellipse").setAttribute("aria-pressed", shown.kind === "ellipse");
     $("polygon").setAttribute("aria-pressed", shown.kind === "polygon");
     $("accept").disabled = false;
