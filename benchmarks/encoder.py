@@ -20,8 +20,7 @@ import numpy as np
 from benchmarks.media import RATE, reencoded
 from benchmarks.report import save
 from cornea_stream.inference.segmenter import Segmenter
-from cornea_stream.media.color import parse_color
-from cornea_stream.media.overlay import YuvPainter
+from cornea_stream.media.overlay import OverlayStyle, YuvPainter
 
 SIZE = (1024, 768)
 SETTINGS = [
@@ -31,7 +30,7 @@ SETTINGS = [
 
 def overlays(video: Path) -> list[av.VideoFrame]:
     """Return the overlay pictures of a video."""
-    paint = YuvPainter(parse_color("green"), 0.5)
+    paint = YuvPainter(OverlayStyle())
     return [paint(found) for found in Segmenter().stream(video)]
 
 

@@ -26,7 +26,7 @@ from cornea_stream.cli import main
 from cornea_stream.errors import UsageError
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.media.frame import Frame, MediaInfo, Segmentation
-from cornea_stream.media.overlay import YuvPainter
+from cornea_stream.media.overlay import OverlayStyle, YuvPainter
 from cornea_stream.runs.options import RunOptions
 from cornea_stream.runs.run import run_source
 from cornea_stream.sinks import EncoderSettings, StreamSink, StreamTarget
@@ -170,7 +170,7 @@ def test_frames_come_at_once(tmp_path: Path, pipe: Reader, container: str, behin
 
 def check_that_frames_come_at_once(target: StreamTarget, reader: Reader, behind: int) -> None:
     info = MediaInfo(Path("v"), "video", 160, 120, "yuv420p", Fraction(1, 1000), Fraction(25))
-    painter = YuvPainter((0, 255, 0), 0.5)
+    painter = YuvPainter(OverlayStyle())
     sink = StreamSink(target, info, EncoderSettings(options={"crf": "20"}), painter)
     for index, picture in enumerate(moving_discs(12)):
         video = av.VideoFrame.from_ndarray(picture, format="rgb24")

@@ -1,9 +1,11 @@
-"""Paint the cornea: blend a color into the frame where the mask is set, and add the legend."""
+"""Paint the cornea, as an area or an outline, into a frame, and add the legend."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from statistics import NormalDist
 
 import av
 import cv2
@@ -11,22 +13,67 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
+from cornea_stream.errors import check_number
 from cornea_stream.media.color import RGB, rgb_to_yuv
 from cornea_stream.media.frame import Image, Segmentation
 from cornea_stream.media.orientation import Orientation, as_stored
 from cornea_stream.media.planes import to_yuv420, view
 
+_FILLED_OPACITY, _DRAWN_OPACITY = 0.5, 1.0
 
-def paint_rgb(segmentation: Segmentation, color: RGB, opacity: float) -> Image:
+
+@dataclass(frozen=True, slots=True)
+class OverlayStyle:
+    """How the cornea is painted: as an area, or with `contour` as an outline only.
+
+    `color` is RGB, 0–255 each. `opacity` is 0–1; None is 0.5 for an area and 1 for an outline.
+    `thickness` of the outline is in pixels; None fits it to the height of the frame. `label` adds
+    the legend. Raises UsageError for numbers out of range.
+    """
+
+    color: RGB = (0, 255, 0)
+    opacity: float | None = None
+    contour: bool = False
+    thickness: int | None = None
+    label: bool = True
+
+    def __post_init__(self) -> None:
+        if self.opacity is not None:
+            check_number("opacity", self.opacity, 0, 1, example=0.5)
+        if self.thickness is not None:
+            check_number("thickness", self.thickness, 1, 100, example=3)
+
+    @property
+    def share(self) -> float:
+        """The part of the color in a painted pixel, 0–1."""
+        if self.opacity is None:
+            return _DRAWN_OPACITY if self.contour else _FILLED_OPACITY
+        return self.opacity
+
+    def line_width(self, frame_height: int) -> int:
+        """Return the thickness of the outline in pixels on a frame of this height."""
+        return self.thickness or max(2, round(frame_height / 360))
+
+
+def paint_rgb(segmentation: Segmentation, style: OverlayStyle) -> Image:
     """Return the upright frame as (H, W, 3) RGB with cornea and legend painted on."""
-    image = segmentation.frame.rgb()
-    red, green, blue = (np.ascontiguousarray(image[..., i]) for i in range(3))
-    _blend((red, green, blue), segmentation.mask, color, opacity)
-    image = np.dstack((red, green, blue))
-    legend = _legend(image.shape[0], color, segmentation.class_name)
-    height, width = min(legend.shape[0], image.shape[0]), min(legend.shape[1], image.shape[1])
-    image[:height, :width] = legend[:height, :width]
-    return image
+    return paint_image(segmentation.frame.rgb(), segmentation.mask, style, segmentation.class_name)
+
+
+def paint_image(image: Image, mask: Image, style: OverlayStyle, class_name: str) -> Image:
+    """Return (H, W, 3) RGB with cornea and legend painted on; `image` is not modified.
+
+    `mask` is (H, W) uint8 of the size of the image, 255 on the cornea and 0 elsewhere.
+    `class_name` is written beside the swatch of the legend.
+    """
+    channels = [np.ascontiguousarray(image[..., i]).copy() for i in range(3)]
+    _blend(channels, _cover(mask, style, image.shape[0]), style.color, style.share)
+    painted = np.dstack(channels)
+    if style.label:
+        legend = _legend(image.shape[0], style.color, class_name)
+        height, width = min(legend.shape[0], image.shape[0]), min(legend.shape[1], image.shape[1])
+        painted[:height, :width] = legend[:height, :width]
+    return painted
 
 
 class YuvPainter:
@@ -37,53 +84,106 @@ class YuvPainter:
     Not thread-safe: it keeps the state of the scaler.
     """
 
-    def __init__(self, color: RGB, opacity: float) -> None:
-        self.color = color
-        self.opacity = opacity
+    def __init__(self, style: OverlayStyle) -> None:
+        self.style = style
         self._reformatter = VideoReformatter()
 
     def __call__(self, segmentation: Segmentation) -> av.VideoFrame:
         """Return a painted yuv420p frame with the timestamps and color tags of the source frame."""
-        frame = segmentation.frame
+        frame, style = segmentation.frame, self.style
         source = to_yuv420(frame.video, self._reformatter)
         painted = _copy_to_even_size(source)
         planes = [view(plane) for plane in painted.planes]
         tags = int(source.colorspace), int(source.color_range)
-        values = rgb_to_yuv(self.color, *tags)
         orientation = frame.orientation
         mask = _pad(as_stored(segmentation.mask, orientation), planes[0].shape)
-        _blend(planes, mask, values, self.opacity)
-        label = segmentation.class_name
-        legend = _legend_yuv(frame.size[0], self.color, label, orientation, *tags)
-        for plane, patch in zip(planes, legend, strict=True):
-            _paste_in_corner(plane, patch, orientation)
+        height = frame.size[0]
+        _blend(planes, _cover(mask, style, height), rgb_to_yuv(style.color, *tags), style.share)
+        if style.label:
+            legend = _legend_yuv(height, style.color, segmentation.class_name, orientation, *tags)
+            for plane, patch in zip(planes, legend, strict=True):
+                _paste_in_corner(plane, patch, orientation)
         return painted
 
 
+@dataclass(frozen=True, slots=True)
+class _Cover:
+    """How much of each pixel is painted, 0–255, in the box with even sides that is painted."""
+
+    share: Image
+    top: int
+    left: int
+    columns: int
+    """Columns of the whole image."""
+
+
+def _cover(mask: Image, style: OverlayStyle, frame_height: int) -> _Cover | None:
+    """Return what of the image is painted, or None without a cornea."""
+    rows = np.flatnonzero(mask.max(axis=1))
+    if not rows.size:
+        return None
+    columns = np.flatnonzero(mask[rows[0] : rows[-1] + 1].max(axis=0))
+    width = style.line_width(frame_height) if style.contour else 0
+    top, left = max(0, int(rows[0]) - width) & ~1, max(0, int(columns[0]) - width) & ~1
+    bottom, right = (_even(int(last[-1]) + 1 + width) for last in (rows, columns))
+    part = mask[top:bottom, left:right]
+    if style.contour:
+        share = _outline(part, width)
+    else:
+        # Pixels along the edge take part of the color, by how much around them is inside.
+        share = np.asarray(cv2.bitwise_and(cv2.blur(part, (3, 3)), part), np.uint8)
+    return _Cover(share, top, left, mask.shape[1])
+
+
+def _outline(mask: Image, width: int) -> Image:
+    """Return (H, W) uint8 with the antialiased edges of all regions and holes, 255 on them.
+
+    Where the mask touches the border of the image there is no edge; specks of a few pixels have
+    none either. `cv2.polylines` draws antialiased lines up to twice as thick as asked.
+    """
+    spread, distances = _edge_profile(width)
+    blurred = cv2.GaussianBlur(mask, (0, 0), spread, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.LUT(blurred, distances), np.uint8)
+
+
+@lru_cache(maxsize=8)
+def _edge_profile(width: int) -> tuple[float, Image]:
+    """Return the sigma of a blur, and how much of a pixel lies on the line by its blurred value.
+
+    Across an edge, a blurred mask rises as the normal distribution does, so that the value of a
+    pixel tells its distance to the edge.
+    """
+    normal = NormalDist(0, width / 2 + 0.5)
+    distance = np.abs([normal.inv_cdf((value + 0.5) / 256) for value in range(256)])
+    return normal.stdev, np.rint(255 * np.clip(width / 2 + 0.5 - distance, 0, 1)).astype(np.uint8)
+
+
 def _blend(
-    planes: Sequence[NDArray[np.uint8]], mask: Image, values: Sequence[float], opacity: float
+    planes: Sequence[NDArray[np.uint8]],
+    cover: _Cover | None,
+    values: Sequence[float],
+    opacity: float,
 ) -> None:
-    """Blend one value per plane into the pixels where `mask` is set, in place.
+    """Blend one value per plane into the pixels of `cover`, in place.
 
     Planes have the size of the mask or, for chroma, half of it; the mask then has even sides.
     """
-    rows = np.flatnonzero(mask.max(axis=1))
-    if not rows.size:
+    if cover is None:
         return
-    top, bottom = int(rows[0]) & ~1, _even(int(rows[-1]) + 1)
-    columns = np.flatnonzero(mask[top:bottom].max(axis=0))
-    left, right = int(columns[0]) & ~1, _even(int(columns[-1]) + 1)
-    part = mask[top:bottom, left:right]
-    # Pixels along the edge take part of the color, by how much of what is around them is inside.
-    cover = cv2.bitwise_and(cv2.blur(part, (3, 3)), part)
     for plane, value in zip(planes, values, strict=True):
-        step = mask.shape[1] // plane.shape[1]
-        region = plane[top // step : bottom // step, left // step : right // step]
-        size = (region.shape[1], region.shape[0])
-        share = cover if step == 1 else cv2.resize(cover, size, interpolation=cv2.INTER_AREA)
+        step = cover.columns // plane.shape[1]
+        height, width = (length // step for length in cover.share.shape)
+        top, left = cover.top // step, cover.left // step
+        region = plane[top : top + height, left : left + width]
+        size = (width, height)
+        share = (
+            cover.share
+            if step == 1
+            else cv2.resize(cover.share, size, interpolation=cv2.INTER_AREA)
+        )
         blended = cv2.convertScaleAbs(region, alpha=1 - opacity, beta=value * opacity)
         # Of a flat array of truth values, NumPy finds the few that are set four times faster.
-        edge = np.divmod(np.flatnonzero(cv2.inRange(share, 1, 254) != 0), size[0])
+        edge = np.divmod(np.flatnonzero(cv2.inRange(share, 1, 254) != 0), width)
         before, weight = region[edge], share[edge] / np.float32(255)
         cv2.copyTo(blended, cv2.threshold(share, 254, 255, cv2.THRESH_BINARY)[1], region)
         region[edge] = np.rint(before + (blended[edge] - before.astype(np.float32)) * weight)

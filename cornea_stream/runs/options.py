@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from cornea_stream.errors import UsageError, check_number, require
 from cornea_stream.media.color import parse_color
+from cornea_stream.media.overlay import OverlayStyle
 from cornea_stream.pipeline.live_statistics import LiveReport
 from cornea_stream.postprocess.pixel_spacing import Scale, check_scale
 from cornea_stream.sinks import (
@@ -30,7 +31,8 @@ class RunOptions:
     or the mask without `overlay`, during the run. Without `files`, nothing is written to disk.
     `realtime` reads no faster than the recording plays; None applies it if a stream goes to the
     network. `preview` serves a page with the newest overlay during the run. `summary` and
-    `report` turn on `metrics`.
+    `report` turn on `metrics`. `color`, `opacity`, `contour`, `thickness` and `label` style the
+    overlay as `OverlayStyle` says.
     """
 
     overlay: bool = True
@@ -43,8 +45,11 @@ class RunOptions:
     report: bool = False
     white_to_white_mm: float | None = None
     mm_per_px: float | None = None
-    opacity: float = 0.5
+    opacity: float | None = None
     color: str = "green"
+    contour: bool = False
+    thickness: int | None = None
+    label: bool = True
     codec: str = "libx264"
     crf: float | None = None
     preset: str | None = None
@@ -69,8 +74,7 @@ class RunOptions:
         if self.summary or self.report:
             object.__setattr__(self, "metrics", True)
         check_scale(self.white_to_white_mm, self.mm_per_px)
-        check_number("opacity", self.opacity, 0, 1, example=0.5)
-        parse_color(self.color)
+        object.__setattr__(self, "opacity", self.style.share)
         if self.crf is not None:
             check_number("crf", self.crf, -1, example=22.0)
         _ = self.reading
@@ -96,6 +100,13 @@ class RunOptions:
             for container in {*files, *(target.container for target in self.streams)}:
                 check_container(encoder, container)
         return encoder
+
+    @property
+    def style(self) -> OverlayStyle:
+        """How the overlay is painted. Raises UsageError."""
+        return OverlayStyle(
+            parse_color(self.color), self.opacity, self.contour, self.thickness, self.label
+        )
 
     @property
     def reading(self) -> ReadOptions:

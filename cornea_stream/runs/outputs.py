@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from cornea_stream.media.color import parse_color
 from cornea_stream.media.frame import MediaInfo
 from cornea_stream.media.overlay import YuvPainter
 from cornea_stream.postprocess.pixel_spacing import choose_scale
@@ -119,7 +118,7 @@ def open_overlay(context: OutputContext) -> SegmentationSink:
     """Open overlay.mp4: the source with the cornea painted, and its audio."""
     options = context.options
     writer = open_video(context, "overlay.mp4", context.encoder, audio=context.audio)
-    return OverlayVideoSink(writer, parse_color(options.color), options.opacity)
+    return OverlayVideoSink(writer, options.style)
 
 
 def open_mask(context: OutputContext, name: str = "mask.mkv") -> SegmentationSink:
@@ -142,13 +141,12 @@ def open_still(context: OutputContext) -> SegmentationSink:
     options, folder = context.options, context.folder
     overlay = folder / "overlay.png" if options.overlay else None
     mask = folder / "mask.png" if options.mask else None
-    return StillSink(overlay, mask, parse_color(options.color), options.opacity)
+    return StillSink(overlay, mask, options.style)
 
 
 def open_frames(context: OutputContext) -> SegmentationSink:
     """Open the folder of PNGs."""
-    options = context.options
-    return PngSequenceSink(context.folder / "frames", parse_color(options.color), options.opacity)
+    return PngSequenceSink(context.folder / "frames", context.options.style)
 
 
 def open_tables(context: OutputContext, names: tuple[str, ...]) -> SegmentationSink:
@@ -171,13 +169,12 @@ def open_stream(context: OutputContext, target: StreamTarget) -> SegmentationSin
     )
     if not options.overlay:
         return sink(MaskVideoSink.SETTINGS, mask_frame)
-    painter = YuvPainter(parse_color(options.color), options.opacity)
+    painter = YuvPainter(options.style)
     return sink(context.encoder, painter, audio=True, end_s=options.end_s)
 
 
 def open_preview(context: OutputContext, settings: PreviewSettings) -> SegmentationSink:
     """Start the preview and report its address."""
-    options = context.options
-    preview = Preview(settings, context.info, parse_color(options.color), options.opacity)
+    preview = Preview(settings, context.info, context.options.style)
     context.on_note(f"Preview: {preview.address}")
     return preview

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from numbers import Real
 from pathlib import Path
 
-from cornea_stream.errors import OutputError, SourceError, UsageError, check_number, wrong_type
+from cornea_stream.errors import OutputError, SourceError, UsageError, wrong_type
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.media.class_name import CLASS_NAME
 from cornea_stream.media.color import parse_color
-from cornea_stream.media.overlay import paint_rgb
+from cornea_stream.media.overlay import OverlayStyle, paint_rgb
 from cornea_stream.sinks.png import write_png
 from cornea_stream.sources import VideoSource, open_source
 from cornea_stream.storage import output_errors
@@ -40,7 +40,10 @@ def snapshot(
     segmenter: Segmenter,
     *,
     color: str = "green",
-    opacity: float = 0.5,
+    opacity: float | None = None,
+    contour: bool = False,
+    thickness: int | None = None,
+    label: bool = True,
     overwrite: bool = False,
     video_track: int | None = None,
 ) -> list[Snapshot]:
@@ -53,8 +56,7 @@ def snapshot(
     Nothing is written unless every time exists in the video.
     Raises UsageError for a time outside the video, SourceError, and OutputError.
     """
-    rgb = parse_color(color)
-    check_number("opacity", opacity, 0, 1, example=0.5)
+    style = OverlayStyle(parse_color(color), opacity, contour, thickness, label)
     if isinstance(times_s, str) or not isinstance(times_s, Iterable):
         raise wrong_type("times_s", times_s, "a list of seconds")
     root = Path(output_dir)
@@ -81,7 +83,7 @@ def snapshot(
         found = segmenter(frame)
         with output_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        images = (frame.rgb(), found.mask, paint_rgb(found, rgb, opacity))
+        images = (frame.rgb(), found.mask, paint_rgb(found, style))
         for name, image in zip(names, images, strict=True):
             write_png(folder / name, image)
         results.append(Snapshot(time_s, frame.time_s, folder, found.present, found.confidence))

@@ -10,9 +10,8 @@ import cv2
 import numpy as np
 
 from cornea_stream.errors import OutputError
-from cornea_stream.media.color import RGB
 from cornea_stream.media.frame import Image, Segmentation
-from cornea_stream.media.overlay import paint_rgb
+from cornea_stream.media.overlay import OverlayStyle, paint_rgb
 from cornea_stream.sinks.base import SegmentationSink
 from cornea_stream.storage import output_errors, write_file
 
@@ -76,17 +75,17 @@ class PngSequenceSink(SegmentationSink):
 
     name = "frames"
 
-    def __init__(self, folder: Path, color: RGB, opacity: float) -> None:
+    def __init__(self, folder: Path, style: OverlayStyle) -> None:
         """Create the folder. Raises OutputError."""
         self.folder = folder
-        self._color, self._opacity = color, opacity
+        self._style = style
         self._written = FrameNumbers()
         with output_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
 
     def write(self, segmentation: Segmentation) -> None:
         """Write the two files of one frame."""
-        overlay = paint_rgb(segmentation, self._color, self._opacity)
+        overlay = paint_rgb(segmentation, self._style)
         number = segmentation.frame.index
         for name, image in zip(frame_files(number), (segmentation.mask, overlay), strict=True):
             write_png(self.folder / name, image)
@@ -105,14 +104,14 @@ class StillSink(SegmentationSink):
 
     name = "image"
 
-    def __init__(self, overlay: Path | None, mask: Path | None, color: RGB, opacity: float) -> None:
+    def __init__(self, overlay: Path | None, mask: Path | None, style: OverlayStyle) -> None:
         self._overlay, self._mask = overlay, mask
-        self._color, self._opacity = color, opacity
+        self._style = style
 
     def write(self, segmentation: Segmentation) -> None:
         """Write the files of the image."""
         if self._overlay:
-            write_png(self._overlay, paint_rgb(segmentation, self._color, self._opacity))
+            write_png(self._overlay, paint_rgb(segmentation, self._style))
         if self._mask:
             write_png(self._mask, segmentation.mask)
 

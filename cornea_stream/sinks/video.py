@@ -10,10 +10,9 @@ from av.container import OutputContainer
 from av.video.reformatter import ColorRange
 
 from cornea_stream.errors import OutputError
-from cornea_stream.media.color import RGB
 from cornea_stream.media.frame import MediaInfo, Segmentation
 from cornea_stream.media.orientation import as_stored
-from cornea_stream.media.overlay import YuvPainter
+from cornea_stream.media.overlay import OverlayStyle, YuvPainter
 from cornea_stream.sinks.base import SegmentationSink, SinkResult
 from cornea_stream.sinks.encoder import EncoderSettings, check_source
 from cornea_stream.sinks.mp4 import movie_timescale
@@ -111,9 +110,9 @@ class OverlayVideoSink(SegmentationSink):
 
     name = "overlay"
 
-    def __init__(self, writer: VideoWriter, color: RGB, opacity: float) -> None:
+    def __init__(self, writer: VideoWriter, style: OverlayStyle) -> None:
         self.writer = writer
-        self._paint = YuvPainter(color, opacity)
+        self._paint = YuvPainter(style)
 
     @property
     def warnings(self) -> list[str]:

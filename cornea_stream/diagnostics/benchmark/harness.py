@@ -30,9 +30,8 @@ from cornea_stream.engines import Engine
 from cornea_stream.engines.torch_cuda.engine import TorchCUDAEngine
 from cornea_stream.errors import UsageError
 from cornea_stream.inference.segmenter import Segmenter
-from cornea_stream.media.color import NAMED
 from cornea_stream.media.frame import Frame
-from cornea_stream.media.overlay import YuvPainter
+from cornea_stream.media.overlay import OverlayStyle, YuvPainter
 from cornea_stream.models.checkpoint import load_checkpoint
 from cornea_stream.runs.environment import machine, versions
 from cornea_stream.runs.options import RunOptions, RunResult
@@ -167,7 +166,7 @@ def _stages(video: Path, decoder: str, frames: list[Frame], segmenter: Segmenter
     prepared = [segmenter.prepare(frame) for frame in frames]
     predictions = list(segmenter.predict(prepared))
     found = [segmenter.finish(prediction) for prediction in predictions]
-    paint = YuvPainter(NAMED["green"], 0.5)
+    paint = YuvPainter(OverlayStyle())
     preprocess = _timed("preprocess", segmenter.prepare, frames)
     on_device = _device_input(segmenter.engine, [one.model_input for one in prepared])
     often = math.ceil(FULL_BATCHES * segmenter.engine.batch_size / len(prepared))

@@ -12,9 +12,8 @@ import av
 import cv2
 from av.video.reformatter import VideoReformatter
 
-from cornea_stream.media.color import RGB
 from cornea_stream.media.frame import MediaInfo, Segmentation
-from cornea_stream.media.overlay import YuvPainter
+from cornea_stream.media.overlay import OverlayStyle, YuvPainter
 from cornea_stream.media.planes import turn_upright
 from cornea_stream.sinks.base import SegmentationSink
 from cornea_stream.sinks.preview.server import Picture, PreviewServer
@@ -43,12 +42,10 @@ class Preview(SegmentationSink):
 
     name = "preview"
 
-    def __init__(
-        self, settings: PreviewSettings, info: MediaInfo, color: RGB, opacity: float
-    ) -> None:
+    def __init__(self, settings: PreviewSettings, info: MediaInfo, style: OverlayStyle) -> None:
         """Start serving. Raises OutputError if the port is not available."""
         self._aspect = float(info.upright_aspect or 1)
-        self._paint, self._shrink = YuvPainter(color, opacity), VideoReformatter()
+        self._paint, self._shrink = YuvPainter(style), VideoReformatter()
         self._changed = threading.Condition()
         self._times: deque[float] = deque(maxlen=_FPS_OVER)
         self._newest: Segmentation | None = None
