@@ -28,7 +28,8 @@ import numpy as np
 
 from benchmarks.media import write_looped
 from benchmarks.report import save
-from cornea_stream.media.frame import Frame, Image, Segmentation
+from cornea_stream.inference.segmentation import Segmentation
+from cornea_stream.media.frame import Frame, Image
 from cornea_stream.pipeline.pipeline import Progress, run_pipeline
 from cornea_stream.pipeline.queues import Feed
 from cornea_stream.runs.options import RunOptions

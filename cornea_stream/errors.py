@@ -25,6 +25,10 @@ class CorneaStreamError(Exception):
     exit_code = 1
 
 
+class CorneaStreamWarning(UserWarning):
+    """Something in a source was skipped or changed; `on_warning` receives the sentence instead."""
+
+
 class DeviceError(CorneaStreamError):
     """The GPU failed or ran out of memory."""
 
@@ -82,7 +86,10 @@ def check_number(
 
     `exclusive` excludes both ends. If `example` is an int, `value` must be an integer.
     """
-    is_number = isinstance(value, Integral if isinstance(example, int) else Real)
+    if not is_real(value):
+        kind = "an integer" if isinstance(example, int) else "a number"
+        raise wrong_type(name, value, f"{kind}, such as {example:g}")
+    is_number = not isinstance(example, int) or isinstance(value, Integral)
     inside = is_number and low <= value <= high and value < math.inf
     if inside and not (exclusive and value in (low, high)):
         return
@@ -91,6 +98,17 @@ def check_number(
     else:
         limits = f"be between {low:g} and {high:g}"
     raise UsageError(f"{name} must {limits}: {value}: try {example:g}")
+
+
+def is_real(value: object) -> bool:
+    """Whether `value` is a number, and not a truth value."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def check_flag(name: str, value: object) -> None:
+    """Raise UsageError unless `value` is True or False."""
+    if not isinstance(value, bool):
+        raise wrong_type(name, value, "True or False")
 
 
 def wrong_type(name: str, value: object, expected: str) -> UsageError:

@@ -194,7 +194,7 @@ def test_several_engines_take_turns_and_keep_the_order(
         part.submit = lambda x, n=number, f=original: (taken.append(n), f(x))[1]  # type: ignore[method-assign]
     segmenter = Segmenter(device="cpu", precision="fp32", raw=True)
     segmenter.engine = SeveralEngines(parts)
-    found = list(segmenter.predict(segmenter.prepare(f) for f in frames_of(images)))
+    found = list(segmenter.stages.predict(map(segmenter.stages.prepare, frames_of(images))))
     np.testing.assert_allclose([one.logits for one in found], reference, atol=2e-3)
     assert taken == [0, 1, 2, 0, 1, 2]
     assert segmenter.engine.describe()["device"] == "cpu + cpu + cpu"

@@ -213,7 +213,9 @@ def test_random_delays_and_faults_never_lose_a_frame_or_hang(
     failed = False
 
     def work() -> None:
-        run_pipeline(source, segmenter, sinks, stop=stop, on_progress=on_progress, depth=depth)
+        run_pipeline(
+            source, segmenter.stages, sinks, stop=stop, on_progress=on_progress, depth=depth
+        )
 
     if error := within(PATIENCE_S, work):
         failed = True
@@ -237,7 +239,7 @@ def test_a_fault_at_the_last_frame_is_told(segmenter: Segmenter, stage: str) -> 
     segmenter.engine = ShakyEngine(now, at if stage == "submit" else None)
     sink = SlowSink(now, at, stage)
     source = frames(last + 2, at) if stage == "decode" else frames(last + 1)
-    error = within(PATIENCE_S, partial(run_pipeline, source, segmenter, [sink]))
+    error = within(PATIENCE_S, partial(run_pipeline, source, segmenter.stages, [sink]))
     assert isinstance(error, BoomError)
     assert str(error) == stage
     assert sink.aborted
@@ -248,7 +250,7 @@ def test_a_fault_at_the_last_frame_is_told(segmenter: Segmenter, stage: str) -> 
 def test_ten_thousand_frames_through_queues_of_one(segmenter: Segmenter) -> None:
     sink = ListSink()
     sink.items = Tally()  # type: ignore[assignment]
-    work = partial(run_pipeline, frames(10_000), segmenter, [sink], depth=1)
+    work = partial(run_pipeline, frames(10_000), segmenter.stages, [sink], depth=1)
     assert within(250, work) is None
     assert sink.items.count == 10_000  # type: ignore[attr-defined]
 

@@ -112,7 +112,7 @@ def test_while_inference_is_busy_only_the_newest_frame_waits(segmenter: Segmente
         engine.gate.set()
 
     sink, tally = ListSink(), LiveTally()
-    done = run_pipeline(source(), segmenter, [sink], live=tally)
+    done = run_pipeline(source(), segmenter.stages, [sink], live=tally)
     shown = [item.frame.index for item in sink.items]
     assert shown[-1] == 99
     assert shown == sorted(set(shown))
@@ -130,7 +130,7 @@ def test_a_mask_does_not_wait_for_the_frames_after_it(segmenter: Segmenter) -> N
             assert came.acquire(timeout=PATIENCE_S), "the mask waits for the next frame"
 
     done = run_pipeline(
-        source(), segmenter, [ListSink()], live=LiveTally(),
+        source(), segmenter.stages, [ListSink()], live=LiveTally(),
         on_progress=lambda _: came.release(),
     )  # fmt: skip
     assert done == 6
@@ -147,7 +147,7 @@ def test_a_stop_loses_no_count(segmenter: Segmenter) -> None:
             yield frame
 
     run_pipeline(
-        source(), segmenter, [sink], stop=stop, live=tally,
+        source(), segmenter.stages, [sink], stop=stop, live=tally,
         on_progress=lambda p: stop.set() if p.frames == 20 else None,
     )  # fmt: skip
     report = tally.report()

@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 from conftest import moving_discs, read_video, write_video
 
+from cornea_stream.inference.segmentation import Segmentation
 from cornea_stream.inference.segmenter import Segmenter
-from cornea_stream.media.frame import Frame, Segmentation
+from cornea_stream.media.frame import Frame
 from cornea_stream.report.records import load_records
 from cornea_stream.report.runs import open_run
 from cornea_stream.runs.options import RunOptions
 from cornea_stream.runs.run import run_source
-from cornea_stream.sinks import EncoderSettings, MaskVideoSink, VideoWriter, mask_frame, png
+from cornea_stream.sinks import EncoderSettings, MaskVideoSink, VideoFile, mask_frame, png
 from cornea_stream.sinks.stream import stream
 from cornea_stream.sinks.stream.target import parse_target
 from cornea_stream.sources import open_source
@@ -82,7 +83,7 @@ def test_frames_that_were_not_written_are_removed(tmp_path: Path) -> None:
 def test_an_mp4_that_grows_keeps_no_index_of_its_fragments(tmp_path: Path) -> None:
     settings = EncoderSettings(options={"tune": "zerolatency"})
     with open_source(write_video(tmp_path / "v.mp4", moving_discs(60))) as source:
-        writer = VideoWriter(tmp_path / "out.mp4", source.info, settings)
+        writer = VideoFile(tmp_path / "out.mp4", source.info, settings)
         for frame in source:
             writer.encode(frame.video)
         writer.abort()  # writes the index, if there is one

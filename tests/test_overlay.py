@@ -12,8 +12,9 @@ from av.video.reformatter import ColorRange, Colorspace
 from conftest import disc, write_video
 
 from cornea_stream.errors import UsageError
+from cornea_stream.inference.segmentation import Segmentation
 from cornea_stream.media.color import NAMED, parse_color, rgb_to_yuv
-from cornea_stream.media.frame import Frame, Segmentation
+from cornea_stream.media.frame import Frame
 from cornea_stream.media.overlay import OverlayStyle, YuvPainter, paint_image, paint_rgb
 from cornea_stream.sources import open_source
 

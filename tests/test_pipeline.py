@@ -11,8 +11,9 @@ import av
 import pytest
 from conftest import moving_discs
 
+from cornea_stream.inference.segmentation import Segmentation
 from cornea_stream.inference.segmenter import Segmenter
-from cornea_stream.media.frame import Frame, Segmentation
+from cornea_stream.media.frame import Frame
 from cornea_stream.pipeline.pipeline import Progress, run_pipeline
 
 
@@ -64,7 +65,7 @@ def _no_thread_is_left() -> Iterator[None]:
 def test_every_frame_once_in_order_into_every_sink(segmenter: Segmenter) -> None:
     sinks = [ListSink(), ListSink(name="b")]
     seen: list[Progress] = []
-    done = run_pipeline(frames(23), segmenter, sinks, on_progress=seen.append)
+    done = run_pipeline(frames(23), segmenter.stages, sinks, on_progress=seen.append)
     assert done == 23
     for sink in sinks:
         assert [s.frame.index for s in sink.items] == list(range(23))
@@ -77,7 +78,7 @@ def test_every_frame_once_in_order_into_every_sink(segmenter: Segmenter) -> None
 
 def test_no_frames_at_all(segmenter: Segmenter) -> None:
     sink = ListSink()
-    assert run_pipeline(frames(0), segmenter, [sink]) == 0
+    assert run_pipeline(frames(0), segmenter.stages, [sink]) == 0
     assert sink.closed
 
 
@@ -125,7 +126,7 @@ def test_an_error_in_any_stage_surfaces_once_as_itself(
     other = ListSink(name="other")
     source = frames(500, fail_at=8 if stage == "decode" else None)
     with pytest.raises(BoomError, match=stage):
-        run_pipeline(source, segmenter, [failing, other], depth=2)
+        run_pipeline(source, segmenter.stages, [failing, other], depth=2)
     assert failing.aborted
     if stage != "close":
         assert other.aborted
@@ -135,7 +136,7 @@ def test_an_error_in_any_stage_surfaces_once_as_itself(
 def test_a_stop_finishes_what_is_in_flight(segmenter: Segmenter) -> None:
     stop, sink = threading.Event(), ListSink()
     done = run_pipeline(
-        frames(10**6), segmenter, [sink], stop=stop,
+        frames(10**6), segmenter.stages, [sink], stop=stop,
         on_progress=lambda p: stop.set() if p.frames == 10 else None,
     )  # fmt: skip
     assert 10 <= done < 100
@@ -151,7 +152,7 @@ def test_interrupting_the_reader_stops_every_thread(segmenter: Segmenter) -> Non
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_pipeline(frames(10**6), segmenter, [sink], on_progress=interrupt)
+        run_pipeline(frames(10**6), segmenter.stages, [sink], on_progress=interrupt)
     assert sink.aborted
 
 
@@ -174,7 +175,7 @@ def test_a_slow_sink_holds_the_decoder_back(segmenter: Segmenter, depth: int) ->
         written(item)
 
     sink.write = slow  # type: ignore[method-assign]
-    run_pipeline(count(), segmenter, [sink], depth=depth)
+    run_pipeline(count(), segmenter.stages, [sink], depth=depth)
     in_hand = 5 + segmenter.engine.batch_size * (segmenter.engine.in_flight + 1)
     assert worst <= 4 * depth + in_hand
 
@@ -193,5 +194,5 @@ def test_a_thread_that_cannot_start_leaves_none_behind(
     monkeypatch.setattr(threading.Thread, "start", refuse)
     sinks = [ListSink(), ListSink(name="b")]
     with pytest.raises(RuntimeError, match="can't start new thread"):
-        run_pipeline(frames(10), segmenter, sinks)
+        run_pipeline(frames(10), segmenter.stages, sinks)
     assert all(sink.aborted for sink in sinks)

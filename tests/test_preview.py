@@ -24,8 +24,9 @@ from waiting import PATIENCE_S, wait_until
 
 from cornea_stream.cli import main
 from cornea_stream.errors import OutputError
+from cornea_stream.inference.segmentation import Segmentation
 from cornea_stream.inference.segmenter import Segmenter
-from cornea_stream.media.frame import Frame, MediaInfo, Segmentation
+from cornea_stream.media.frame import Frame, MediaInfo
 from cornea_stream.runs.options import RunOptions
 from cornea_stream.runs.run import run_source
 from cornea_stream.sinks import Preview, PreviewSettings

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import moving_discs, read_video, write_video
 
 from cornea_stream.errors import OutputError, SourceError
 from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.inference.stages import SegmenterStages
 from cornea_stream.report import write_report
 from cornea_stream.runs.options import RunOptions, RunResult
 from cornea_stream.runs.plan import plan_run
@@ -63,14 +65,16 @@ def test_a_failure_leaves_earlier_outputs_and_no_new_ones(
     before = {p.name: p.read_bytes() for p in out.iterdir()}
     calls = 0
 
-    def fail(prediction: object) -> object:
+    finish = SegmenterStages.finish
+
+    def fail(stages: SegmenterStages, prediction: Any) -> object:
         nonlocal calls
         calls += 1
         if calls == 4:
             raise SourceError("broken here")
-        return Segmenter.finish(segmenter, prediction)  # type: ignore[arg-type]
+        return finish(stages, prediction)
 
-    monkeypatch.setattr(segmenter, "finish", fail)
+    monkeypatch.setattr(SegmenterStages, "finish", fail)
     with pytest.raises(SourceError, match="broken here"):
         run(path, segmenter, RunOptions(mask=True, overwrite=True))
     after = {p.name: p.read_bytes() for p in out.iterdir() if ".part" not in p.name}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,13 +13,12 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-import torch
 from conftest import disc, moving_discs, write_video
 
 import cornea_stream
 from cornea_stream import Segmenter, Session, load_checkpoint, open_source, run_source, snapshot
 from cornea_stream.errors import CheckpointError, SourceError, UsageError
-from cornea_stream.inference.segmenter import as_frame
+from cornea_stream.media.image_input import as_frame
 from cornea_stream.postprocess.mask import iou
 from cornea_stream.sources import VideoSource
 
@@ -86,7 +86,7 @@ def test_streams_and_sessions_share_a_segmenter(tiny_checkpoint: Path, backend: 
 
     def logits(walk: list[np.ndarray]) -> Iterator[np.ndarray]:
         frames = (as_frame(i, picture, i / 25) for i, picture in enumerate(walk))
-        return (p.logits for p in segmenter.predict(map(segmenter.prepare, frames)))
+        return (p.logits for p in segmenter.stages.predict(map(segmenter.stages.prepare, frames)))
 
     alone = [list(logits(walk)) for walk in walks]
     assert not np.allclose(alone[0], alone[1])
@@ -125,6 +125,9 @@ def test_settings_that_make_no_sense(tiny_checkpoint: Path) -> None:
         ({"batch_size": 10**20}, "batch_size must be between 1 and 1024"),
         ({"batch_size": 2.5}, "batch_size must be between 1 and 1024"),
         ({"backend": "tpu"}, "unknown backend"),
+        ({"threshold": "0.5"}, "threshold cannot be of type str: give a number"),
+        ({"raw": 1}, "raw cannot be of type int: give True or False"),
+        ({"precision": None}, "precision cannot be of type NoneType"),
         ({"device": None}, "device cannot be of type NoneType"),
         ({"device": "tpu"}, "unknown device"),
         ({"device": "mps:1:2"}, "unknown device"),
@@ -136,27 +139,11 @@ def test_settings_that_make_no_sense(tiny_checkpoint: Path) -> None:
             Segmenter(tiny_checkpoint, **settings)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    "picture", [torch.zeros(3, 4, 4), [[0]], "eye.png", Path("eye.png"), None, 5]
-)
-def test_what_is_no_picture_is_named(segmenter: Segmenter, picture: Any) -> None:
-    kind = type(picture).__name__
-    with pytest.raises(UsageError, match=rf"picture cannot be of type {kind}: give \(H, W, 3\)"):
-        segmenter(picture)
-    with pytest.raises(UsageError, match=rf"picture cannot be of type {kind}"):
-        list(segmenter.stream([picture]))
-    with (
-        Session(segmenter) as session,
-        pytest.raises(UsageError, match=rf"picture cannot be of type {kind}"),
-    ):
-        session.submit(picture)
-
-
-@pytest.mark.parametrize("source", [None, 0, 2.5])
+@pytest.mark.parametrize("source", [None, True, 2.5, io.BytesIO()])
 def test_what_is_no_source_is_named(segmenter: Segmenter, source: Any, tmp_path: Path) -> None:
     message = rf"source cannot be of type {type(source).__name__}: give a path"
     with pytest.raises(UsageError, match=message):
-        list(segmenter.stream(source))
+        segmenter.stream(source)
     with pytest.raises(UsageError, match=message):
         open_source(source)
     with pytest.raises(UsageError, match=message):
@@ -165,7 +152,7 @@ def test_what_is_no_source_is_named(segmenter: Segmenter, source: Any, tmp_path:
         snapshot(source, [0], tmp_path, segmenter)
 
 
-@pytest.mark.parametrize("times", [0.5, "12", None, ["12"]])
+@pytest.mark.parametrize("times", [None, [None], [[1]], np.zeros((2, 2))])
 def test_what_are_no_times_is_named(segmenter: Segmenter, times: Any, tmp_path: Path) -> None:
     path = write_video(tmp_path / "v.mp4", moving_discs(2))
     with pytest.raises(UsageError, match=r"cannot be of type .*: give .*seconds"):
@@ -186,12 +173,6 @@ def test_what_a_session_cannot_start_with(segmenter: Segmenter) -> None:
 def test_wrong_inputs(segmenter: Segmenter, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="input not found"):
         next(segmenter.stream(tmp_path / "none.mp4"))
-    with pytest.raises(UsageError, match=r"\(H, W, 3\) uint8 RGB"):
-        segmenter(np.zeros((4, 4), np.uint8))
-    with pytest.raises(UsageError, match=r"\(H, W, 3\) uint8 RGB"):
-        segmenter(np.zeros((4, 4, 3), np.float32))
-    with pytest.raises(UsageError, match=r"\(H, W, 3\) uint8 RGB"):
-        segmenter(np.zeros((0, 4, 3), np.uint8))
     with pytest.raises(CheckpointError):
         Segmenter(tmp_path / "none.pth")
 

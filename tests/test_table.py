@@ -11,8 +11,9 @@ import pytest
 from conftest import disc, moving_discs, write_video
 
 from cornea_stream.errors import OutputError, UsageError
+from cornea_stream.inference.segmentation import Segmentation
 from cornea_stream.inference.segmenter import Segmenter
-from cornea_stream.media.frame import Frame, Segmentation
+from cornea_stream.media.frame import Frame
 from cornea_stream.postprocess.pixel_spacing import Scale, WhiteToWhite
 from cornea_stream.runs.options import RunOptions
 from cornea_stream.runs.run import run_source

@@ -48,7 +48,7 @@ def concatenate(
 ) -> list[str]:
     """Write one video from consecutive pieces; return warnings.
 
-    Times, tags and audio are the same as from a `VideoWriter` with these arguments for the frames
+    Times, tags and audio are the same as from a `VideoFile` with these arguments for the frames
     of all pieces. `path` appears when it is complete. Raises OutputError.
     """
     options = {}

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from cornea_stream.media.frame import Segmentation
+from cornea_stream.inference.segmentation import Segmentation
 from cornea_stream.postprocess.pixel_spacing import Scale, WhiteToWhite
 from cornea_stream.sinks.base import SegmentationSink
 from cornea_stream.sinks.measurement_columns import Row

@@ -114,7 +114,7 @@ class ChunkTask:
         )  # fmt: skip
         outputs = part_outputs(plan.outputs, self.chunk)
         with open_sinks(outputs, context) as sinks:
-            run_pipeline(source, segmenter, sinks, stop=stop, on_progress=note)
+            run_pipeline(source, segmenter.stages, sinks, stop=stop, on_progress=note)
         result = RunResult(
             str(self.source), str(self.folder),
             status="interrupted" if stop.is_set() else "complete",

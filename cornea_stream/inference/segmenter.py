@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import av
-import numpy as np
-
-from cornea_stream.engines import Engine, Pending, build_engine
-from cornea_stream.errors import UsageError, check_number, wrong_type
+from cornea_stream.engines import Engine, build_engine
+from cornea_stream.engines.names import device_names, precision_name
+from cornea_stream.errors import UsageError, check_flag, check_number
 from cornea_stream.inference.calibration_frames import calibration_images
-from cornea_stream.media.address import Address
+from cornea_stream.inference.image_input import image_frame
+from cornea_stream.inference.segmentation import Segmentation
+from cornea_stream.inference.stages import SegmenterStages
+from cornea_stream.inference.stream import Request, StreamInput, results
 from cornea_stream.media.class_name import CLASS_NAME
-from cornea_stream.media.frame import Frame, Image, Logits, Segmentation
+from cornea_stream.media.image_input import ColorOrder, ImageInput, is_image
+from cornea_stream.media.times import optional_seconds
 from cornea_stream.models.checkpoint import Checkpoint, load_checkpoint
-from cornea_stream.pipeline.queues import Ahead, Feed
-from cornea_stream.postprocess.mask import cornea_mask, raw_mask, upsample_logits
-from cornea_stream.postprocess.smoothing import smoothed
-from cornea_stream.sources import open_source
+from cornea_stream.sources.read_options import ReadOptions
 
-PICTURES = "(H, W, 3) uint8 RGB arrays, av.VideoFrame or Frame"
+if TYPE_CHECKING:
+    import torch
+
 MAX_BATCH = 1024
 """Larger batches are not faster on any hardware, and their frames are held in memory."""
 
@@ -54,34 +54,23 @@ class MaskSettings:
         return None if path is None else str(Path(path).resolve())
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A frame with the input of the engine."""
-
-    frame: Frame
-    model_input: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """A frame with the logits of the network, before the final upsampling."""
-
-    frame: Frame
-    logits: Logits
-
-
 class Segmenter:
-    """Segments the cornea in frames: `for result in Segmenter().stream("video.mp4")`.
+    """Segments the cornea in images and videos; it holds one loaded network.
 
-    It holds one loaded network. `stream` chains the three stages `prepare`, `predict` and
-    `finish`; the pipeline runs them in separate threads.
+    >>> segmenter = Segmenter()
+    >>> segmenter(image).mask.shape  # an (H, W, 3) uint8 RGB array
+    (384, 512)
+    >>> for found in segmenter.stream("surgery.mp4", every=5):
+    ...     print(f"{found.frame.time_s:.2f} s", found.mask.shape)
+    0.00 s (384, 512)
+    0.20 s (384, 512)
     """
 
     def __init__(
         self,
         checkpoint: str | Path | Checkpoint | None = None,
         *,
-        device: str = "auto",
+        device: str | int | Sequence[int] | torch.device = "auto",
         backend: str = "auto",
         precision: str = "auto",
         batch_size: int | None = None,
@@ -97,21 +86,22 @@ class Segmenter:
 
         `checkpoint` is a file, loaded weights, or None for the default weights; `input_size`,
         `input_normalization` and `class_index` state what a file does not (see `load_checkpoint`).
-        `device` is auto,
-        cpu, cuda, cuda:N, or several GPUs separated by commas. `backend` is auto (OpenVINO on a
-        CPU if it is installed, else torch), torch or openvino. `precision` is auto (the fastest
-        native one), fp32, bf16, fp16, or int8 with OpenVINO. `batch_size` depends on the device
-        if None. `calibration` is a video or folder of images to calibrate int8 on; None generates
-        frames. `threshold` is the probability above which a pixel is cornea. `raw` returns the
-        thresholded mask without cleanup. `smooth` averages the logits of each frame with those of
-        the two frames before and after it.
+        `device` is auto, cpu, cuda, cuda:N, the number of a GPU, a `torch.device`, or several GPUs
+        separated by commas. `backend` is auto (OpenVINO on a CPU if it is installed, else torch),
+        torch or openvino. `precision` is auto (the fastest native one), fp32, bf16, fp16, or int8
+        with OpenVINO. `batch_size` depends on the device if None. `calibration` is a video or
+        folder of images to calibrate int8 on; None generates frames. `threshold` is the
+        probability above which a pixel is cornea. `raw` returns the thresholded mask without
+        cleanup. `smooth` averages the logits of each frame with those of the two frames before and
+        after it.
         Raises CheckpointError for unusable weights, UsageError for invalid settings, and
         SourceError for an unreadable calibration video.
         """
+        device, precision = device_names(device), precision_name(precision)
         if calibration is not None and precision != "int8":
             raise UsageError("calibration is for int8 only: use precision=int8")
-        if not isinstance(device, str):
-            raise wrong_type("device", device, "auto, cpu, cuda or cuda:N")
+        check_flag("raw", raw)
+        check_flag("smooth", smooth)
         check_number("threshold", threshold, 0, 1, example=0.5, exclusive=True)
         if batch_size is not None:
             check_number("batch_size", batch_size, 1, MAX_BATCH, example=8)
@@ -145,6 +135,14 @@ class Segmenter:
         return self.checkpoint.spec.class_name
 
     @property
+    def stages(self) -> SegmenterStages:
+        """The stages between decoding and the outputs, with the settings of now."""
+        spec = self.checkpoint.spec
+        return SegmenterStages(
+            self.engine, spec.image_size, spec.class_name, self.threshold, self.raw, self.smooth
+        )
+
+    @property
     def mask_settings(self) -> MaskSettings:
         """The settings that determine the masks."""
         return MaskSettings(
@@ -152,96 +150,75 @@ class Segmenter:
             MaskSettings.calibrated_on(self.calibration), self.class_name, self.checkpoint.stated,
         )  # fmt: skip
 
-    def __call__(self, image: Image | av.VideoFrame | Frame) -> Segmentation:
-        """Segment one image: (H, W, 3) uint8 RGB, an `av.VideoFrame` or a `Frame`."""
-        return next(self.stream([image]))
+    def __repr__(self) -> str:
+        about = self.engine.describe()
+        settings = ", ".join(f"{name} {about[name]}" for name in ("backend", "device", "precision"))
+        height, width = self.checkpoint.spec.image_size
+        return f"Segmenter({settings}, input ({height}, {width}), threshold {self.threshold:g})"
+
+    def __call__(
+        self, image: ImageInput | str | PathLike[str], *, color: ColorOrder = "rgb"
+    ) -> Segmentation:
+        """Segment one image.
+
+        `image` is an array or tensor, a `PIL.Image`, an `av.VideoFrame`, a `Frame`, or the path of
+        an image. Arrays and tensors are (H, W, 3), (3, H, W) or (H, W), uint8 or floats from 0
+        to 1, on any device; a fourth channel (alpha) is ignored. `color` is the order of their
+        channels: give bgr for images from OpenCV. The pixels of a `PIL.Image` are taken as they
+        are; a path is read upright.
+        Raises UsageError if it is not an image, and SourceError if the path cannot be read.
+        """
+        stages = self.stages
+        (prediction,) = stages.predict([stages.prepare(image_frame(image, color=color))])
+        return stages.finish(prediction)
+
+    def predict(
+        self,
+        images: Iterable[ImageInput | str | PathLike[str]] | ImageInput | str | PathLike[str],
+        *,
+        color: ColorOrder = "rgb",
+    ) -> list[Segmentation]:
+        """Segment a list or batch of images and return the results in order.
+
+        `images` is a list of what a call takes, an (N, H, W, 3) or (N, 3, H, W) array or tensor,
+        or a single image. For videos, use `stream`, which needs constant memory.
+        Raises the errors of a call.
+
+        >>> [found.present for found in Segmenter().predict([image, image])]
+        [True, True]
+        """
+        if isinstance(images, str | PathLike) or is_image(images):
+            return [self(images, color=color)]  # type: ignore[arg-type]
+        return list(self.stream(images, color=color))  # type: ignore[arg-type]
 
     def stream(
         self,
-        source: str | Path | Address | Iterable[Image | av.VideoFrame | Frame],
+        source: StreamInput,
         *,
-        start_s: float | None = None,
-        end_s: float | None = None,
+        start_s: float | str | None = None,
+        end_s: float | str | None = None,
         every: int = 1,
+        color: ColorOrder = "rgb",
+        on_warning: Callable[[str], None] | None = None,
+        progress: bool = False,
     ) -> Iterator[Segmentation]:
         """Yield the segmentation of every frame, in order, in constant memory.
 
-        `source` is the path of a video, image or folder of images, or an address; `start_s`,
-        `end_s` and `every` select its frames. It can also be any iterable of images; images
-        without a timestamp are numbered at 25 per second. Raises SourceError if the path cannot
-        be read, and UsageError for any other type.
+        `source` is a video, an image, a folder of images, an address, a camera number, - for
+        standard input, an open source or `cv2.VideoCapture`, or any iterable of images (see
+        `__call__`), which are numbered at 25 per second unless they have times. `start_s`,
+        `end_s` (seconds, or "1:30") and `every` select frames. Cameras and live addresses never
+        fall behind: what arrives while the network is busy is dropped, and `frame.index` counts
+        it. `color` is the order of channels of arrays and tensors; captures are always bgr.
+        `on_warning` is called with a sentence for whatever was damaged, skipped or changed; None
+        raises Python warnings of class CorneaStreamWarning. `progress` shows a progress bar, also
+        in notebooks.
+        Raises SourceError if the source cannot be read, and UsageError for invalid arguments.
         """
-        if not isinstance(source, str | Path | Address | Iterable):
-            raise wrong_type("source", source, f"a path, an address, or an iterable of {PICTURES}")
-        if isinstance(source, str | Path | Address):
-            with open_source(source, start_s=start_s, end_s=end_s, every=every) as opened:
-                yield from map(self.finish, self.predict(map(self.prepare, opened)))
-        else:
-            frames = (as_frame(i, picture, i / 25) for i, picture in enumerate(source))
-            yield from map(self.finish, self.predict(map(self.prepare, frames)))
-
-    def prepare(self, frame: Frame) -> Prepared:
-        """Return the model input of a frame."""
-        return Prepared(frame, self.engine.prepare(frame))
-
-    def predict(self, inputs: Iterable[Prepared]) -> Iterator[Prediction]:
-        """Run the network over `inputs` in batches, several in flight; yield in order."""
-        return self._smoothed(self._predict(inputs))
-
-    def predict_promptly(self, frames: Feed[Frame]) -> Iterator[Prediction]:
-        """Prepare `frames` and run the network with the lowest latency.
-
-        A frame is taken only when the engine has room, is submitted on its own, and is yielded in
-        order as soon as its result is ready; `predict` waits for later frames. `frames` is
-        canceled at the end.
-        """
-        return self._smoothed(self._predict_promptly(frames))
-
-    def _smoothed(self, predictions: Iterator[Prediction]) -> Iterator[Prediction]:
-        if self.smooth:
-            return smoothed(predictions, lambda p: p.logits, lambda p, x: Prediction(p.frame, x))
-        return predictions
-
-    def _predict_promptly(self, frames: Feed[Frame]) -> Iterator[Prediction]:
-        # The engine computes on one less than its capacity; another frame would only wait there.
-        room = threading.Semaphore(max(1, self.engine.in_flight - 1))
-        iterator = iter(frames)
-
-        def submitted() -> Iterator[tuple[Prepared, Pending]]:
-            while room.acquire() and (frame := next(iterator, None)):
-                item = self.prepare(frame)
-                yield item, self.engine.submit([item.model_input])
-
-        ahead = Ahead(submitted(), "submit", self.engine.in_flight)
-        try:
-            for item, pending in ahead:
-                (prediction,) = _collect([item], pending)
-                room.release()
-                yield prediction
-        finally:  # the thread may be waiting for a frame or for room
-            frames.cancel()
-            ahead.cancel()
-            room.release()
-            ahead.join()
-
-    def _predict(self, inputs: Iterable[Prepared]) -> Iterator[Prediction]:
-        pending: deque[tuple[list[Prepared], Pending]] = deque()
-        iterator = iter(inputs)
-        # The engine can lower its batch size during a run, so read it each time.
-        while batch := list(islice(iterator, self.engine.batch_size)):
-            if len(pending) == self.engine.in_flight:
-                yield from _collect(*pending.popleft())
-            pending.append((batch, self.engine.submit([item.model_input for item in batch])))
-        while pending:
-            yield from _collect(*pending.popleft())
-
-    def finish(self, prediction: Prediction) -> Segmentation:
-        """Return the mask of a prediction, at the size of its upright frame."""
-        frame = prediction.frame
-        logits = upsample_logits(prediction.logits, self.checkpoint.spec.image_size)
-        make = raw_mask if self.raw else cornea_mask
-        mask, confidence = make(logits, frame.size, self.threshold)
-        return Segmentation(frame, mask, confidence, self.class_name)
+        reading = ReadOptions(
+            optional_seconds("start_s", start_s), optional_seconds("end_s", end_s), every
+        )
+        return results(self.stages, Request(source, reading, color, on_warning, progress))
 
 
 def _loaded(checkpoint: str | Path | Checkpoint | None, stated: dict[str, Any]) -> Checkpoint:
@@ -250,36 +227,3 @@ def _loaded(checkpoint: str | Path | Checkpoint | None, stated: dict[str, Any]) 
     if given := [name for name, value in stated.items() if value is not None]:
         raise UsageError(f"{given[0]} is for files: these weights are loaded: leave it out")
     return checkpoint
-
-
-def _collect(batch: list[Prepared], pending: Pending) -> Iterator[Prediction]:
-    for item, logits in zip(batch, pending.result(), strict=True):
-        yield Prediction(item.frame, logits)
-
-
-def as_frame(
-    index: int,
-    picture: Image | av.VideoFrame | Frame,
-    time_s: float,
-    received_s: float | None = None,
-) -> Frame:
-    """Return an image as a frame, with `time_s` if it has no timestamp.
-
-    Raises UsageError if it is not an image.
-    """
-    if isinstance(picture, Frame):
-        return picture
-    if not isinstance(picture, np.ndarray | av.VideoFrame):
-        raise wrong_type("picture", picture, PICTURES)
-    if isinstance(picture, np.ndarray):
-        if (
-            picture.ndim != 3
-            or picture.shape[2] != 3
-            or picture.dtype != np.uint8
-            or picture.size == 0
-        ):
-            raise UsageError(
-                f"not an image: {picture.shape} {picture.dtype}: give (H, W, 3) uint8 RGB"
-            )
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-    return Frame(index, time_s if picture.time is None else picture.time, picture, received_s)

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-import av
-
 from cornea_stream.errors import FrameDroppedError, UsageError, check_number, wrong_type
-from cornea_stream.inference.segmenter import Segmenter, as_frame
-from cornea_stream.media.frame import Frame, Image, Segmentation
+from cornea_stream.inference.segmentation import Segmentation
+from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.media.frame import Frame
+from cornea_stream.media.image_input import ColorOrder, ImageInput, as_frame
 from cornea_stream.pipeline.queues import Channel, Mailbox
 
 DEPTH = 2
@@ -71,18 +71,20 @@ class Session:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    def submit(self, picture: Image | av.VideoFrame | Frame) -> Future[Segmentation]:
-        """Push an image: (H, W, 3) uint8 RGB, an `av.VideoFrame` or a `Frame`.
+    def submit(self, image: ImageInput, *, color: ColorOrder = "rgb") -> Future[Segmentation]:
+        """Push an image of any type that a `Segmenter` takes, but no path.
 
-        An array can be modified as soon as this returns. Images are numbered in the order of
-        submission; those without a timestamp get the seconds since the session began. The future
-        raises the error of the engine. It can be canceled until the engine takes the frame.
+        `color` is the order of the channels of arrays and tensors. An array can be modified as soon
+        as this returns. Images are numbered in the order of submission; those without a timestamp
+        get the seconds since the session began. The future raises the error of the engine. It can
+        be canceled until the engine takes the frame.
         Raises UsageError if it is not an image or the session is closed; after a failure of the
         engine, raises that error.
         """
         with self._order:  # numbers must follow the order in the queue
             now_s = time.perf_counter()
-            request = _Request(as_frame(self._count, picture, now_s - self._began_s, now_s))
+            frame = as_frame(self._count, image, now_s - self._began_s, now_s, color=color)
+            request = _Request(frame)
             if not self._requests.put(request):
                 self._thread.join()  # the error that ended it may still be on its way
                 raise self._error or UsageError("the session is closed: start another")
@@ -95,9 +97,10 @@ class Session:
         self._thread.join()
 
     def _run(self) -> None:
+        stages = self._segmenter.stages
         try:
-            for prediction in self._segmenter.predict_promptly(_Taken(self._requests, self._taken)):
-                found = self._segmenter.finish(prediction)
+            for prediction in stages.predict_promptly(_Taken(self._requests, self._taken)):
+                found = stages.finish(prediction)
                 self._taken.popleft().set_result(found)
         except BaseException as error:  # raised by all waiting futures and the next submit
             self._error = error

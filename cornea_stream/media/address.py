@@ -6,9 +6,12 @@ printed, logged, stored or used as a name comes from `str(address)` and `address
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -49,20 +52,28 @@ class Address:
         return self.scheme in _ENDLESS
 
 
-def find_address(source: str | Path | Address) -> Address | None:
+def find_address(source: object) -> Address | None:
     """Return `source` as an address, or None if it is a path.
 
-    A `Path` is never a network address or standard input.
+    An integer is the number of a camera, and `sys.stdin` is standard input. A `Path` is never a
+    network address or standard input.
     Raises UsageError for an address that cannot be opened, or if `source` is neither.
+
+    >>> find_address(0), find_address("surgery.mp4")
+    (Address(scheme='camera'), None)
     """
     if isinstance(source, Address):
         return source
-    if not isinstance(source, str | Path):
-        raise wrong_type("source", source, "a path or an address")
-    text = str(source)
+    if isinstance(source, Integral) and not isinstance(source, bool):
+        return _camera(int(source))
+    if source is not None and (source is sys.stdin or source is getattr(sys.stdin, "buffer", 0)):
+        source = "-"
+    if not isinstance(source, str | os.PathLike):
+        raise wrong_type("source", source, "a path, an address or a camera number")
+    text = os.fspath(source)
     if _CAMERA.fullmatch(text):
         return Address("camera", text)
-    if isinstance(source, Path):
+    if not isinstance(source, str):
         return None
     if text == "-":
         return Address("stdin", text)
@@ -90,6 +101,12 @@ def find_address(source: str | Path | Address) -> Address | None:
             "special characters in user and password"
         )
     return Address(scheme, text)
+
+
+def as_path(source: object) -> Path:
+    """Return a source that is no address as a path."""
+    assert isinstance(source, str | os.PathLike)
+    return Path(source)
 
 
 def lone_address(sources: Sequence[str]) -> Address | None:
@@ -136,6 +153,14 @@ def torn_password(scheme: str) -> str:
         f"not a usable {scheme}:// address: there is an @ after the host: write %2F, %3F and %23 "
         "for / ? and # in a password, and %40 for an @ in a path"
     )
+
+
+def _camera(number: int) -> Address:
+    if number < 0 or not sys.platform.startswith("linux"):
+        raise UsageError(
+            f"no camera has this number here: {number}: open it with cv2.VideoCapture and pass that"
+        )
+    return Address("camera", f"/dev/video{number}")
 
 
 def _host(netloc: str) -> str:

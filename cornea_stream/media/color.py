@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import Sequence
+from numbers import Integral
+from typing import NamedTuple, TypeAlias
 
 from av.video.reformatter import ColorRange, Colorspace
 
 from cornea_stream.errors import UsageError, wrong_type
 
 RGB = tuple[int, int, int]
+Color: TypeAlias = str | Sequence[int]
+"""A name, "#rgb", "#rrggbb", or red, green and blue."""
 
 NAMED: dict[str, RGB] = {
     "green": (0, 255, 0),
@@ -46,17 +50,39 @@ class YuvToRgb(NamedTuple):
     blue_cb: float
 
 
-def parse_color(text: str) -> RGB:
-    """Return the RGB of a color name, "#rgb" or "#rrggbb". Raises UsageError for anything else."""
-    if not isinstance(text, str):
-        raise wrong_type("color", text, "a name or #rrggbb")
-    name = text.strip().lower()
+def parse_color(color: Color) -> RGB:
+    """Return the RGB of a name, "#rgb", "#rrggbb", or of red, green and blue, 0–255 each.
+
+    Raises UsageError for anything else.
+
+    >>> parse_color("orange"), parse_color("#0ff"), parse_color((0, 255, 255))
+    ((255, 165, 0), (0, 255, 255), (0, 255, 255))
+    """
+    if not isinstance(color, str):
+        return _three_bytes(color)
+    name = color.strip().lower()
     if name in NAMED:
         return NAMED[name]
     if not _HEX.fullmatch(name):
-        raise UsageError(f"unknown color: {text!r}: use {', '.join(NAMED)}, #rgb or #rrggbb")
+        raise UsageError(f"unknown color: {color!r}: use {', '.join(NAMED)}, #rgb or #rrggbb")
     digits = name[1:] if len(name) == 7 else "".join(2 * digit for digit in name[1:])
     red, green, blue = bytes.fromhex(digits)
+    return red, green, blue
+
+
+def hex_color(color: Color) -> str:
+    """Return a color as text: names and hexadecimal numbers as they are. Raises UsageError."""
+    return color if isinstance(color, str) else "#{:02x}{:02x}{:02x}".format(*parse_color(color))
+
+
+def _three_bytes(color: object) -> RGB:
+    try:
+        numbers = list(color)  # type: ignore[call-overload]
+    except TypeError:
+        raise wrong_type("color", color, 'a name, "#rrggbb" or (red, green, blue)') from None
+    if len(numbers) != 3 or not all(isinstance(n, Integral) and n in range(256) for n in numbers):
+        raise UsageError(f"color must be three integers from 0 to 255: {color}: try (0, 255, 255)")
+    red, green, blue = map(int, numbers)
     return red, green, blue
 
 

@@ -1,4 +1,4 @@
-"""The dataclasses that pass between stages: a source, a frame and its segmentation."""
+"""The dataclasses that describe a source and its frames."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cornea_stream.media.address import address_name
-from cornea_stream.media.class_name import CLASS_NAME
 from cornea_stream.media.orientation import Orientation, orientation_of, upright
 
 Image = NDArray[np.uint8]
@@ -118,26 +117,6 @@ class Frame:
         return (
             f"Frame({self.index}, {self.time_s:.3f} s, {self.video.format.name} {width}×{height})"
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Segmentation:
-    """The cornea of one frame, or the structure that the weights are for.
-
-    `mask` is (H, W) uint8 of the size of the upright frame, 255 on the cornea and 0 elsewhere.
-    `confidence` is the mean probability inside the mask, 0–1; it is 0 without a cornea.
-    `class_name` is the name of the structure for legends.
-    """
-
-    frame: Frame
-    mask: Image
-    confidence: float
-    class_name: str = CLASS_NAME
-
-    @property
-    def present(self) -> bool:
-        """Whether a cornea was found."""
-        return self.confidence > 0
 
 
 def source_name(path: Path) -> str:

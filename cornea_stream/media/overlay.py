@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
+from typing import TYPE_CHECKING
 
 import av
 import cv2
@@ -13,11 +14,14 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from cornea_stream.errors import check_number
-from cornea_stream.media.color import RGB, rgb_to_yuv
-from cornea_stream.media.frame import Image, Segmentation
+from cornea_stream.errors import check_flag, check_number
+from cornea_stream.media.color import RGB, Color, parse_color, rgb_to_yuv
+from cornea_stream.media.frame import Image
 from cornea_stream.media.orientation import Orientation, as_stored
 from cornea_stream.media.planes import to_yuv420, view
+
+if TYPE_CHECKING:
+    from cornea_stream.inference.segmentation import Segmentation
 
 _FILLED_OPACITY, _DRAWN_OPACITY = 0.5, 1.0
 
@@ -26,22 +30,34 @@ _FILLED_OPACITY, _DRAWN_OPACITY = 0.5, 1.0
 class OverlayStyle:
     """How the cornea is painted: as an area, or with `contour` as an outline only.
 
-    `color` is RGB, 0–255 each. `opacity` is 0–1; None is 0.5 for an area and 1 for an outline.
-    `thickness` of the outline is in pixels; None fits it to the height of the frame. `label` adds
-    the legend. Raises UsageError for numbers out of range.
+    `color` is a name, "#rrggbb" or (red, green, blue), 0–255 each. `opacity` is 0–1; None is 0.5
+    for an area and 1 for an outline. `thickness` of the outline is in pixels; None fits it to the
+    height of the frame. `label` adds the legend.
+    Raises UsageError for numbers out of range and unknown colors.
+
+    >>> OverlayStyle("cyan", contour=True, label=False).rgb
+    (0, 255, 255)
     """
 
-    color: RGB = (0, 255, 0)
+    color: Color = "green"
     opacity: float | None = None
     contour: bool = False
     thickness: int | None = None
     label: bool = True
 
     def __post_init__(self) -> None:
+        parse_color(self.color)
+        check_flag("contour", self.contour)
+        check_flag("label", self.label)
         if self.opacity is not None:
             check_number("opacity", self.opacity, 0, 1, example=0.5)
         if self.thickness is not None:
             check_number("thickness", self.thickness, 1, 100, example=3)
+
+    @property
+    def rgb(self) -> RGB:
+        """The color as red, green and blue, 0–255 each."""
+        return parse_color(self.color)
 
     @property
     def share(self) -> float:
@@ -67,10 +83,10 @@ def paint_image(image: Image, mask: Image, style: OverlayStyle, class_name: str)
     `class_name` is written beside the swatch of the legend.
     """
     channels = [np.ascontiguousarray(image[..., i]).copy() for i in range(3)]
-    _blend(channels, _cover(mask, style, image.shape[0]), style.color, style.share)
+    _blend(channels, _cover(mask, style, image.shape[0]), style.rgb, style.share)
     painted = np.dstack(channels)
     if style.label:
-        legend = _legend(image.shape[0], style.color, class_name)
+        legend = _legend(image.shape[0], style.rgb, class_name)
         height, width = min(legend.shape[0], image.shape[0]), min(legend.shape[1], image.shape[1])
         painted[:height, :width] = legend[:height, :width]
     return painted
@@ -98,9 +114,9 @@ class YuvPainter:
         orientation = frame.orientation
         mask = _pad(as_stored(segmentation.mask, orientation), planes[0].shape)
         height = frame.size[0]
-        _blend(planes, _cover(mask, style, height), rgb_to_yuv(style.color, *tags), style.share)
+        _blend(planes, _cover(mask, style, height), rgb_to_yuv(style.rgb, *tags), style.share)
         if style.label:
-            legend = _legend_yuv(height, style.color, segmentation.class_name, orientation, *tags)
+            legend = _legend_yuv(height, style.rgb, segmentation.class_name, orientation, *tags)
             for plane, patch in zip(planes, legend, strict=True):
                 _paste_in_corner(plane, patch, orientation)
         return painted

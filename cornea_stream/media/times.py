@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import timedelta
+from numbers import Real
 
-from cornea_stream.errors import UsageError
+from cornea_stream.errors import UsageError, wrong_type
 
 _NUMBER = r"\d+(?:\.\d*)?|\.\d+"
 _CLOCK = re.compile(rf"(?:(?:(?P<h>\d+):)?(?P<m>\d{{1,2}}):)?(?P<s>{_NUMBER})", re.ASCII)
@@ -30,6 +32,31 @@ def parse_time(text: str) -> float:
         if math.isfinite(total) and not carries:
             return total
     raise UsageError(f"not a time: {text!r}: give seconds (90), 1m30s or HH:MM:SS.mmm")
+
+
+def optional_seconds(name: str, time: object) -> float | None:
+    """Return the seconds of a parameter that can be None, as `as_seconds` does."""
+    return None if time is None else as_seconds(name, time)
+
+
+def as_seconds(name: str, time: object) -> float:
+    """Return the seconds of the parameter `name`: a number, a text or a `timedelta`.
+
+    Raises UsageError for anything else, and for times before 0.
+
+    >>> as_seconds("start_s", "1:30"), as_seconds("start_s", 90)
+    (90.0, 90.0)
+    """
+    if isinstance(time, str):
+        return parse_time(time)
+    if isinstance(time, timedelta):
+        time = time.total_seconds()
+    if isinstance(time, bool) or not isinstance(time, Real):
+        raise wrong_type(name, time, 'seconds, or a text such as "1:30" or "1m30s"')
+    seconds = float(time)
+    if not 0 <= seconds < math.inf:
+        raise UsageError(f"{name} must be 0 or more: {time}: try 1.5")
+    return seconds
 
 
 def parse_duration(text: str) -> float:

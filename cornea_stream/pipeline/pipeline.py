@@ -5,11 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from cornea_stream.media.frame import Frame, Segmentation
+from cornea_stream.media.frame import Frame
 from cornea_stream.pipeline.live_statistics import LiveReport, LiveTally
 from cornea_stream.pipeline.queues import Ahead, Behind, Channel, Feed, Mailbox, Sink
+
+if TYPE_CHECKING:
+    from cornea_stream.inference.segmentation import Segmentation
 
 QUEUE_DEPTH = 8
 """Frames that can wait between two stages: enough to absorb jitter, in constant memory."""
@@ -30,7 +33,7 @@ class Progress:
 
 
 class Stages(Protocol):
-    """The stages between decoding and the sinks, as implemented by `Segmenter`."""
+    """The stages between decoding and the sinks, as implemented by `SegmenterStages`."""
 
     def prepare(self, frame: Frame, /) -> Any:
         """Return the network input of a frame."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -30,6 +31,22 @@ class Measurement:
     minor_axis_px: float
     angle_deg: float
 
+    def to_dict(self) -> dict[str, float]:
+        """Return the values by their names, as in metrics.csv."""
+        return asdict(self)
+
+
+class Ellipse(NamedTuple):
+    """An ellipse as OpenCV describes it: `cv2.ellipse(image, ellipse, color)` draws it.
+
+    `center` is (x, y) and `axes` the whole lengths (major, minor), in pixels. `angle_deg` is that
+    of `Measurement`.
+    """
+
+    center: tuple[float, float]
+    axes: tuple[float, float]
+    angle_deg: float
+
 
 def measure(mask: Image | NDArray[np.bool_]) -> Measurement | None:
     """Measure the cornea in `mask` ((H, W) uint8, 0 outside, or bool); None if it is empty.
@@ -39,12 +56,13 @@ def measure(mask: Image | NDArray[np.bool_]) -> Measurement | None:
     the border keeps its true axes. If there are too few points, the minimum-area rectangle is
     used.
     Raises UsageError if it is not a mask.
+
+    >>> mask = np.zeros((120, 160), np.uint8)
+    >>> found = measure(cv2.circle(mask, (80, 60), 30, 255, cv2.FILLED))
+    >>> round(found.centroid_x), round(found.centroid_y), round(found.major_axis_px)
+    (80, 60, 61)
     """
-    if not isinstance(mask, np.ndarray):
-        raise wrong_type("mask", mask, "an (H, W) uint8 or bool array")
-    if mask.ndim != 2 or mask.dtype not in (np.uint8, np.bool_):
-        raise UsageError(f"not a mask: {mask.shape} {mask.dtype}: give (H, W) uint8 or bool")
-    region, outline = _largest(mask.astype(np.uint8, copy=False))
+    region, outline = _largest(checked_mask(mask))
     area = cv2.countNonZero(region)
     if area == 0:
         return None
@@ -61,6 +79,23 @@ def measure(mask: Image | NDArray[np.bool_]) -> Measurement | None:
     )
 
 
+def fit_ellipse(mask: Image) -> Ellipse | None:
+    """Return the ellipse whose axes `measure` gives, or None without a cornea."""
+    _, outline = _largest(mask)
+    return _ellipse(outline, mask.shape) if len(outline) else None
+
+
+def checked_mask(mask: object) -> Image:
+    """Return a mask as uint8, not copied if it is. Raises UsageError if it is not a mask."""
+    if not isinstance(mask, np.ndarray):
+        raise wrong_type("mask", mask, "an (H, W) uint8 or bool array, such as found.mask")
+    if mask.ndim != 2 or mask.dtype not in (np.uint8, np.bool_) or mask.size == 0:
+        raise UsageError(
+            f"mask must be (H, W) uint8 or bool: {mask.shape} {mask.dtype}: try found.mask"
+        )
+    return mask.astype(np.uint8, copy=False)
+
+
 def _largest(mask: Image) -> tuple[Image, NDArray[np.int32]]:
     """Return the region with the most pixels, and its (N, 2) contour."""
     contours, tree = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
@@ -74,33 +109,19 @@ def _largest(mask: Image) -> tuple[Image, NDArray[np.int32]]:
     return mask, np.asarray(outlines[0][:, 0], np.int32)
 
 
-def fit_ellipse(mask: Image) -> tuple[tuple[float, float], tuple[float, float], float] | None:
-    """Return center, (major, minor) axis and angle of the ellipse that `measure` fits.
-
-    The center is in pixels from the corner of the image: the first pixel's is (0.5, 0.5).
-    """
-    _, outline = _largest(mask)
-    if not len(outline):
-        return None
-    (x, y), axes, angle = _ellipse(outline, mask.shape)
-    return (x + 0.5, y + 0.5), axes, angle
-
-
-def _ellipse(
-    outline: NDArray[np.int32], shape: tuple[int, ...]
-) -> tuple[tuple[float, float], tuple[float, float], float]:
+def _ellipse(outline: NDArray[np.int32], shape: tuple[int, ...]) -> Ellipse:
     height, width = shape[:2]
     x, y = outline[:, 0], outline[:, 1]
     free = outline[(x > 0) & (x < width - 1) & (y > 0) & (y < height - 1)]
-    fit = cv2.fitEllipseDirect(free) if len(free) >= _MIN_FIT_POINTS else cv2.minAreaRect(outline)
-    center, axes, angle = fit
-    # The contour runs through the centers of the border pixels, half a pixel inside the edge.
-    axes = (axes[0] + 1, axes[1] + 1)
+    if len(free) >= _MIN_FIT_POINTS:
+        center, axes, angle = cv2.fitEllipseDirect(free)
+        # The contour runs through the centers of the border pixels, half a pixel inside the edge.
+        axes = (axes[0] + 1, axes[1] + 1)
+    else:
+        center, axes, angle = cv2.minAreaRect(outline)
+        axes = (axes[0] + 1, axes[1] + 1)
     # OpenCV returns the angle of the first axis.
     if axes[0] < axes[1]:
         axes, angle = axes[::-1], angle + 90
-    return (
-        (float(center[0]), float(center[1])),
-        (float(axes[0]), float(axes[1])),
-        float(angle % 180),
-    )
+    middle = float(center[0]), float(center[1])
+    return Ellipse(middle, (float(axes[0]), float(axes[1])), float(angle % 180))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from cornea_stream.errors import UsageError, check_number, require
-from cornea_stream.media.color import parse_color
+from cornea_stream.media.color import Color, hex_color
 from cornea_stream.media.overlay import OverlayStyle
 from cornea_stream.pipeline.live_statistics import LiveReport
 from cornea_stream.postprocess.pixel_spacing import Scale, check_scale
@@ -46,7 +46,7 @@ class RunOptions:
     white_to_white_mm: float | None = None
     mm_per_px: float | None = None
     opacity: float | None = None
-    color: str = "green"
+    color: Color = "green"
     contour: bool = False
     thickness: int | None = None
     label: bool = True
@@ -74,10 +74,12 @@ class RunOptions:
         if self.summary or self.report:
             object.__setattr__(self, "metrics", True)
         check_scale(self.white_to_white_mm, self.mm_per_px)
+        object.__setattr__(self, "color", hex_color(self.color))
         object.__setattr__(self, "opacity", self.style.share)
         if self.crf is not None:
             check_number("crf", self.crf, -1, example=22.0)
-        _ = self.reading
+        for name in ("start_s", "end_s"):
+            object.__setattr__(self, name, getattr(self.reading, name))
         check_number("reconnect_s", self.reconnect_s, 0, example=RECONNECT_S)
 
     def check(self) -> EncoderSettings:
@@ -104,9 +106,7 @@ class RunOptions:
     @property
     def style(self) -> OverlayStyle:
         """How the overlay is painted. Raises UsageError."""
-        return OverlayStyle(
-            parse_color(self.color), self.opacity, self.contour, self.thickness, self.label
-        )
+        return OverlayStyle(self.color, self.opacity, self.contour, self.thickness, self.label)
 
     @property
     def reading(self) -> ReadOptions:

@@ -29,7 +29,7 @@ from cornea_stream.sinks import (
     StillSink,
     StreamSink,
     StreamTarget,
-    VideoWriter,
+    VideoFile,
     mask_frame,
 )
 
@@ -128,9 +128,9 @@ def open_mask(context: OutputContext, name: str = "mask.mkv") -> SegmentationSin
 
 def open_video(
     context: OutputContext, name: str, settings: EncoderSettings, *, audio: bool
-) -> VideoWriter:
+) -> VideoFile:
     """Open a video file in the output folder."""
-    return VideoWriter(
+    return VideoFile(
         context.folder / name, context.info, settings,
         audio=audio, offset_s=context.offset_s, end_s=context.options.end_s,
     )  # fmt: skip

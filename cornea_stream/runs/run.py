@@ -7,16 +7,20 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timezone
+from os import PathLike
 from pathlib import Path
 
+from cornea_stream.errors import check_flag, wrong_type
 from cornea_stream.inference.segmenter import Segmenter
-from cornea_stream.media.address import Address, find_address
+from cornea_stream.media.address import Address, as_path, find_address
 from cornea_stream.media.frame import MediaInfo, source_name
 from cornea_stream.pipeline.live_statistics import LiveTally
 from cornea_stream.pipeline.pipeline import Progress, run_pipeline
+from cornea_stream.pipeline.progress_bar import progress_bar
 from cornea_stream.report import REPORT, discard_report, write_report
 from cornea_stream.report.summary_figure import SHEET, discard_sheet, write_sheet
 from cornea_stream.runs import manifest
+from cornea_stream.runs.arguments import check_folder, checked_segmenter
 from cornea_stream.runs.options import RunOptions, RunResult
 from cornea_stream.runs.outputs import OutputContext, open_sinks
 from cornea_stream.runs.plan import RunPlan, plan_run
@@ -29,11 +33,12 @@ from cornea_stream.storage import discard_scratch, hold_folder, write_run
 
 
 def run_source(
-    path: str | Path | Address,
-    output_dir: str | Path,
-    segmenter: Segmenter,
+    path: str | PathLike[str] | Address | int,
+    output_dir: str | PathLike[str] = "output",
+    segmenter: Segmenter | None = None,
     options: RunOptions | None = None,
     *,
+    progress: bool = False,
     stop: threading.Event | None = None,
     on_start: Callable[[MediaInfo, int | None], None] | None = None,
     on_progress: Callable[[Progress], None] | None = None,
@@ -41,19 +46,42 @@ def run_source(
 ) -> RunResult:
     """Process one source into `output_dir`/<its name>/ and describe the run in run.json there.
 
-    See `run_plan` for the callbacks. With `options.resume`, a run that is already complete with the
-    same source, settings and weights is skipped; any other earlier run is done again.
+    None as `segmenter` makes one with the default weights. `progress` shows a progress bar, also in
+    notebooks. See `run_plan` for the callbacks.
+    With `options.resume`, a run that is already complete with the same source, settings and weights
+    is skipped; any other earlier run is done again.
     Raises a CorneaStreamError if the source cannot be read or an output cannot be written; outputs
     of an earlier run are then unchanged.
+
+    >>> result = run_source("surgery.mp4", "output", options=RunOptions(metrics=True))
+    >>> result.status, result.frames, result.outputs
+    ('complete', 10, ['overlay.mp4', 'metrics.csv', 'run.json'])
     """
-    source = find_address(path) or Path(str(path))
+    source = find_address(path) or as_path(path)
+    check_folder(output_dir)
+    check_flag("progress", progress)
+    if options is not None and not isinstance(options, RunOptions):
+        raise wrong_type("options", options, "RunOptions, such as RunOptions(mask=True)")
+    segmenter = checked_segmenter(segmenter)
     name = source.name if isinstance(source, Address) else source_name(source)
     plan = plan_run(
         source, Path(output_dir) / name, options or RunOptions(), segmenter.mask_settings
     )
-    return run_plan(
-        plan, segmenter, stop=stop, on_start=on_start, on_progress=on_progress, on_note=on_note
-    )
+
+    def started(info: MediaInfo, expected: int | None) -> None:
+        bar.total = expected
+        if on_start:
+            on_start(info, expected)
+
+    def advanced(state: Progress) -> None:
+        bar.update()
+        if on_progress:
+            on_progress(state)
+
+    with progress_bar(disable=not progress) as bar:
+        return run_plan(
+            plan, segmenter, stop=stop, on_start=started, on_progress=advanced, on_note=on_note
+        )
 
 
 def run_plan(
@@ -100,7 +128,10 @@ def run_plan(
         with open_sinks(plan.outputs, context) as sinks:
             if doubt := segmenter.checkpoint.doubt:
                 sinks = [*sinks, PresenceSink(doubt)]
-            run_pipeline(paced or source, segmenter, sinks, stop=stop, on_progress=note, live=tally)
+            run_pipeline(
+                paced or source, segmenter.stages, sinks,
+                stop=stop, on_progress=note, live=tally,
+            )  # fmt: skip
         result.status = "interrupted" if stop and stop.is_set() else "complete"
         result.seconds = time.perf_counter() - clock
         result.live = tally.report() if tally else None

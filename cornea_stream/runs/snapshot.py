@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from numbers import Real
+from datetime import timedelta
+from os import PathLike
 from pathlib import Path
 
-from cornea_stream.errors import OutputError, SourceError, UsageError, wrong_type
+from cornea_stream.errors import OutputError, SourceError, UsageError, is_real, wrong_type
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.media.class_name import CLASS_NAME
-from cornea_stream.media.color import parse_color
+from cornea_stream.media.color import Color
 from cornea_stream.media.overlay import OverlayStyle, paint_rgb
+from cornea_stream.media.times import as_seconds
+from cornea_stream.runs.arguments import check_folder, checked_segmenter
 from cornea_stream.sinks.png import write_png
 from cornea_stream.sources import VideoSource, open_source
 from cornea_stream.storage import output_errors
@@ -34,12 +37,12 @@ class Snapshot:
 
 
 def snapshot(
-    video: str | Path,
-    times_s: Sequence[float],
-    output_dir: str | Path,
-    segmenter: Segmenter,
+    video: str | PathLike[str],
+    times_s: float | str | Iterable[float | str],
+    output_dir: str | PathLike[str] = "output",
+    segmenter: Segmenter | None = None,
     *,
-    color: str = "green",
+    color: Color = "green",
     opacity: float | None = None,
     contour: bool = False,
     thickness: int | None = None,
@@ -49,21 +52,19 @@ def snapshot(
 ) -> list[Snapshot]:
     """Write original.png, Cornea.png (the mask) and overlay.png of the frames shown at `times_s`.
 
-    With weights for another structure, the mask is named after it.
-
+    With weights for another structure, the mask is named after it. A time is seconds or a text such
+    as "1:30"; None as `segmenter` makes one.
     One time writes into `output_dir`, several each into a folder of their own, named after the
     time asked for. `video_track` numbers the video streams from 0; None takes the main one.
     Nothing is written unless every time exists in the video.
     Raises UsageError for a time outside the video, SourceError, and OutputError.
     """
-    style = OverlayStyle(parse_color(color), opacity, contour, thickness, label)
-    if isinstance(times_s, str) or not isinstance(times_s, Iterable):
-        raise wrong_type("times_s", times_s, "a list of seconds")
+    style = OverlayStyle(color, opacity, contour, thickness, label)
+    check_folder(output_dir)
+    segmenter = checked_segmenter(segmenter)
     root = Path(output_dir)
     names = files(segmenter.class_name)
-    wanted = list(dict.fromkeys(times_s))
-    if wrong := [time_s for time_s in wanted if not isinstance(time_s, Real)]:
-        raise wrong_type("a time", wrong[0], "seconds")
+    wanted = list(dict.fromkeys(_seconds(times_s)))
     folders = [root] if len(wanted) == 1 else [root / f"{time_s:.3f}s" for time_s in wanted]
     if len(set(folders)) < len(folders):
         raise UsageError("timestamps are less than a millisecond apart: leave one of them out")
@@ -88,3 +89,13 @@ def snapshot(
             write_png(folder / name, image)
         results.append(Snapshot(time_s, frame.time_s, folder, found.present, found.confidence))
     return results
+
+
+def _seconds(times: object) -> Iterator[float]:
+    """Yield one or several times in seconds. Raises UsageError."""
+    if is_real(times) or isinstance(times, str | timedelta):
+        times = [times]
+    if not isinstance(times, Iterable):
+        raise wrong_type("times_s", times, "seconds, or a list of them")
+    for time in times:
+        yield as_seconds("times_s", time)

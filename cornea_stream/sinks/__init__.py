@@ -8,7 +8,7 @@ from cornea_stream.sinks.preview.preview import Preview, PreviewSettings
 from cornea_stream.sinks.stream.stream import StreamSink
 from cornea_stream.sinks.stream.target import StreamTarget
 from cornea_stream.sinks.table import CSV_COLUMNS, MetricsSink
-from cornea_stream.sinks.video import MaskVideoSink, OverlayVideoSink, VideoWriter, mask_frame
+from cornea_stream.sinks.video import MaskVideoSink, OverlayVideoSink, VideoFile, mask_frame
 
 __all__ = [
     "CSV_COLUMNS",
@@ -25,7 +25,7 @@ __all__ = [
     "StillSink",
     "StreamSink",
     "StreamTarget",
-    "VideoWriter",
+    "VideoFile",
     "check_container",
     "check_encoder",
     "mask_frame",

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cornea_stream.media.frame import Segmentation
+from cornea_stream.inference.segmentation import Segmentation
 from cornea_stream.postprocess.pixel_spacing import Scale
 
 

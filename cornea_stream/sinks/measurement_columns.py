@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from cornea_stream.media.frame import Segmentation
+from cornea_stream.inference.segmentation import Segmentation
 from cornea_stream.postprocess.measurement import Measurement
 from cornea_stream.postprocess.pixel_spacing import Scale, square_axes
 

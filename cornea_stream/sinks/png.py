@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 
 from cornea_stream.errors import OutputError
-from cornea_stream.media.frame import Image, Segmentation
+from cornea_stream.inference.segmentation import Segmentation
+from cornea_stream.media.frame import Image
 from cornea_stream.media.overlay import OverlayStyle, paint_rgb
 from cornea_stream.sinks.base import SegmentationSink
 from cornea_stream.storage import output_errors, write_file

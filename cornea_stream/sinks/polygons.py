@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cornea_stream.media.frame import Segmentation
+from cornea_stream.inference.segmentation import Segmentation
 from cornea_stream.postprocess.contours import pixel_outlines
 from cornea_stream.sinks.base import SegmentationSink
 from cornea_stream.storage import complete, output_errors, part_path

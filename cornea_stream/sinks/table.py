@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from cornea_stream.media.frame import Image, Segmentation
+from cornea_stream.inference.segmentation import Segmentation
+from cornea_stream.media.frame import Image
 from cornea_stream.postprocess.mask import iou
 from cornea_stream.postprocess.measurement import measure
 from cornea_stream.postprocess.pixel_spacing import MAX_SPREAD, Scale, WhiteToWhite

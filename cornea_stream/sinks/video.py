@@ -10,7 +10,8 @@ from av.container import OutputContainer
 from av.video.reformatter import ColorRange
 
 from cornea_stream.errors import OutputError
-from cornea_stream.media.frame import MediaInfo, Segmentation
+from cornea_stream.inference.segmentation import Segmentation
+from cornea_stream.media.frame import MediaInfo
 from cornea_stream.media.orientation import as_stored
 from cornea_stream.media.overlay import OverlayStyle, YuvPainter
 from cornea_stream.sinks.base import SegmentationSink, SinkResult
@@ -34,7 +35,7 @@ _SURVIVING = {
 }
 
 
-class VideoWriter:
+class VideoFile:
     """Encodes frames into one file with their timestamps; `path` appears when `close` succeeds.
 
     `path` ends in .mp4, .mkv or .nut. Until then, the .part file plays except for about the last
@@ -110,7 +111,7 @@ class OverlayVideoSink(SegmentationSink):
 
     name = "overlay"
 
-    def __init__(self, writer: VideoWriter, style: OverlayStyle) -> None:
+    def __init__(self, writer: VideoFile, style: OverlayStyle) -> None:
         self.writer = writer
         self._paint = YuvPainter(style)
 
@@ -156,7 +157,7 @@ class MaskVideoSink(SegmentationSink):
     name = "mask"
     SETTINGS = EncoderSettings("ffv1", "gray", {"level": "3", "slicecrc": "1", "g": "1"})
 
-    def __init__(self, writer: VideoWriter) -> None:
+    def __init__(self, writer: VideoFile) -> None:
         self.writer = writer
 
     @property

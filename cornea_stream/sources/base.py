@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from cornea_stream.media.frame import Frame, MediaInfo
+from cornea_stream.sources.read_options import ReadOptions
 
 _Self = TypeVar("_Self", bound="Source")
 
@@ -15,10 +16,13 @@ class Source(ABC):
     """Frames in presentation order with increasing times, for a single pass.
 
     A source is open once it is constructed: its first frame is decoded, so that what cannot be read
-    fails there with a SourceError. `info` describes it. A `with` block closes it.
+    fails there with a SourceError. `info` describes it. A `with` block closes it. The frames of a
+    source that `is_live` arrive when they are filmed, whether or not somebody takes them.
     """
 
     info: MediaInfo
+    is_live: bool = False
+    _reading: ReadOptions = ReadOptions()
 
     @abstractmethod
     def __iter__(self) -> Iterator[Frame]:
@@ -27,6 +31,11 @@ class Source(ABC):
     @abstractmethod
     def close(self) -> None:
         """Release resources; safe to call twice."""
+
+    @property
+    def selection(self) -> ReadOptions:
+        """Which frames are read."""
+        return self._reading
 
     @property
     def decoder(self) -> str:

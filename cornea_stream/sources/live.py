@@ -38,6 +38,8 @@ class LiveSource(Source):
     Raises SourceError if nothing can be read, and UsageError for a start time.
     """
 
+    is_live = True
+
     def __init__(
         self,
         address: Address,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
-from pathlib import Path
+
+import cv2
 
 from cornea_stream.errors import check_number
-from cornea_stream.media.address import Address, find_address
+from cornea_stream.media.address import Address, as_path, find_address
+from cornea_stream.media.times import optional_seconds
 from cornea_stream.sources.base import Source
+from cornea_stream.sources.capture import CaptureSource
 from cornea_stream.sources.containers import MAX_MEGAPIXELS
 from cornea_stream.sources.images import ImageSource
 from cornea_stream.sources.live import RECONNECT_S, LiveSource
@@ -19,10 +23,10 @@ from cornea_stream.sources.video import VideoSource
 
 
 def open_source(
-    path: str | Path | Address,
+    path: str | os.PathLike[str] | Address | int | cv2.VideoCapture,
     *,
-    start_s: float | None = None,
-    end_s: float | None = None,
+    start_s: float | str | None = None,
+    end_s: float | str | None = None,
     every: int = 1,
     strict: bool = False,
     max_megapixels: float = MAX_MEGAPIXELS,
@@ -35,12 +39,23 @@ def open_source(
 ) -> Source:
     """Open `path`: a file, a folder of images taken as one sequence, an address, a camera, or -.
 
+    A camera is the number of a V4L2 device, its path, or an open `cv2.VideoCapture`.
     See `ReadOptions` for the first six options and `open_reading` for the others.
     Raises SourceError if nothing can be read, and UsageError for invalid arguments.
+
+    >>> with open_source("surgery.mp4", end_s=0.2) as source:
+    ...     print(source.info.width, source.info.height, source.info.rate)
+    ...     print([f"{frame.time_s:.2f}" for frame in source])
+    512 384 25
+    ['0.00', '0.04', '0.08', '0.12', '0.16']
     """
+    reading = ReadOptions(
+        optional_seconds("start_s", start_s), optional_seconds("end_s", end_s),
+        every, strict, max_megapixels, video_track,
+    )  # fmt: skip
     return open_reading(
         path,
-        ReadOptions(start_s, end_s, every, strict, max_megapixels, video_track),
+        reading,
         live=live,
         reconnect_s=reconnect_s,
         stop=stop,
@@ -50,7 +65,7 @@ def open_source(
 
 
 def open_reading(
-    path: str | Path | Address,
+    path: str | os.PathLike[str] | Address | int | cv2.VideoCapture,
     reading: ReadOptions,
     *,
     live: bool = False,
@@ -68,12 +83,14 @@ def open_reading(
     """
     check_number("reconnect_s", reconnect_s, 0, example=RECONNECT_S)
     check_decoder(decoder)
+    if isinstance(path, cv2.VideoCapture):
+        return CaptureSource(path, reading)
     address = find_address(path)
     if address and (live or address.endless):
         return LiveSource(address, reading, reconnect_s=reconnect_s, stop=stop, on_note=on_note)
     if address:
         return VideoSource(address, reading, stop=stop)
-    path = Path(str(path))
+    path = as_path(path)
     if path.is_dir() or holds_images(path):
         return ImageSource(path, reading)
     return NvdecSource(path, reading) if decoder == "nvdec" else VideoSource(path, reading)

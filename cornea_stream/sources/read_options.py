@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cornea_stream.errors import UsageError, check_number
+from cornea_stream.errors import UsageError, check_flag, check_number
+from cornea_stream.media.times import optional_seconds
 from cornea_stream.sources.containers import MAX_MEGAPIXELS, pixel_limit
 
 
@@ -26,10 +27,9 @@ class ReadOptions:
     video_track: int | None = None
 
     def __post_init__(self) -> None:
-        if self.start_s is not None:
-            check_number("start_s", self.start_s, 0, example=1.5)
-        if self.end_s is not None:
-            check_number("end_s", self.end_s, 0, example=1.5)
+        for name in ("start_s", "end_s"):
+            object.__setattr__(self, name, optional_seconds(name, getattr(self, name)))
+        check_flag("strict", self.strict)
         if self.start_s is not None and self.end_s is not None and self.end_s <= self.start_s:
             raise UsageError(
                 f"end must be after start: {self.start_s:g} s to {self.end_s:g} s: swap them"

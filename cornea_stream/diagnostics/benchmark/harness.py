@@ -37,7 +37,7 @@ from cornea_stream.runs.environment import machine, versions
 from cornea_stream.runs.options import RunOptions, RunResult
 from cornea_stream.runs.run import run_source
 from cornea_stream.sinks import check_encoder
-from cornea_stream.sinks.video import VideoWriter
+from cornea_stream.sinks.video import VideoFile
 from cornea_stream.sources import open_source
 
 WARM_UP_FRAMES = 4
@@ -163,19 +163,19 @@ def _stages(video: Path, decoder: str, frames: list[Frame], segmenter: Segmenter
     with open_source(video, decoder=decoder) as source:
         info = source.info
         decode = _timed_stream("decode", islice(source, 4 * SAMPLE_FRAMES))
-    prepared = [segmenter.prepare(frame) for frame in frames]
-    predictions = list(segmenter.predict(prepared))
-    found = [segmenter.finish(prediction) for prediction in predictions]
+    prepared = [segmenter.stages.prepare(frame) for frame in frames]
+    predictions = list(segmenter.stages.predict(prepared))
+    found = [segmenter.stages.finish(prediction) for prediction in predictions]
     paint = YuvPainter(OverlayStyle())
-    preprocess = _timed("preprocess", segmenter.prepare, frames)
+    preprocess = _timed("preprocess", segmenter.stages.prepare, frames)
     on_device = _device_input(segmenter.engine, [one.model_input for one in prepared])
     often = math.ceil(FULL_BATCHES * segmenter.engine.batch_size / len(prepared))
-    infer = _timed_stream("infer", segmenter.predict(prepared * often))
-    mask = _timed("mask", segmenter.finish, predictions)
+    infer = _timed_stream("infer", segmenter.stages.predict(prepared * often))
+    mask = _timed("mask", segmenter.stages.finish, predictions)
     overlay = _timed("overlay", paint, found)
     painted = [paint(one) for one in found]
     with tempfile.TemporaryDirectory() as folder:
-        writer = VideoWriter(Path(folder) / "v.mp4", info, check_encoder("libx264"))
+        writer = VideoFile(Path(folder) / "v.mp4", info, check_encoder("libx264"))
         began, cpu = time.perf_counter(), time.process_time()
         each = _timed("encode", writer.encode, painted)
         writer.close()  # flushes the frames in the encoder's threads

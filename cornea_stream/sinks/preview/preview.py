@@ -12,7 +12,8 @@ import av
 import cv2
 from av.video.reformatter import VideoReformatter
 
-from cornea_stream.media.frame import MediaInfo, Segmentation
+from cornea_stream.inference.segmentation import Segmentation
+from cornea_stream.media.frame import MediaInfo
 from cornea_stream.media.overlay import OverlayStyle, YuvPainter
 from cornea_stream.media.planes import turn_upright
 from cornea_stream.sinks.base import SegmentationSink

@@ -12,7 +12,8 @@ import av
 from av.container import OutputContainer
 
 from cornea_stream.errors import OutputError
-from cornea_stream.media.frame import MediaInfo, Segmentation
+from cornea_stream.inference.segmentation import Segmentation
+from cornea_stream.media.frame import MediaInfo
 from cornea_stream.media.planes import turn_upright
 from cornea_stream.sinks.base import SegmentationSink, SinkResult
 from cornea_stream.sinks.encoder import EncoderSettings, check_source
