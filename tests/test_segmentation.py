@@ -110,7 +110,7 @@ def test_coco_annotations_are_read_by_pycocotools(found: Segmentation) -> None:
 
 
 def test_detections_of_supervision(found: Segmentation, nothing: Segmentation) -> None:
-    supervision = pytest.importorskip("supervision")
+    pytest.importorskip("supervision")
     detections = found.to_supervision()
     assert len(detections) == 1
     np.testing.assert_array_equal(detections.mask[0], found.mask > 0)

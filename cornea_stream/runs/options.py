@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from cornea_stream.errors import UsageError, check_number, require
+from cornea_stream.errors import UsageError, check_flag, check_number, require
 from cornea_stream.media.color import Color, hex_color
 from cornea_stream.media.overlay import OverlayStyle
 from cornea_stream.pipeline.live_statistics import LiveReport
@@ -21,6 +21,11 @@ from cornea_stream.sources.containers import MAX_MEGAPIXELS
 from cornea_stream.sources.live import RECONNECT_S
 from cornea_stream.sources.read_options import ReadOptions
 
+_FLAGS = (
+    "overlay", "mask", "frames", "metrics", "parquet", "polygons", "summary", "report", "strict",
+    "overwrite", "resume", "files",
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
@@ -32,7 +37,7 @@ class RunOptions:
     `realtime` reads no faster than the recording plays; None applies it if a stream goes to the
     network. `preview` serves a page with the newest overlay during the run. `summary` and
     `report` turn on `metrics`. `color`, `opacity`, `contour`, `thickness` and `label` style the
-    overlay as `OverlayStyle` says.
+    overlay as `OverlayStyle` says. Times can also be text such as "1:30".
     """
 
     overlay: bool = True
@@ -78,8 +83,12 @@ class RunOptions:
         object.__setattr__(self, "opacity", self.style.share)
         if self.crf is not None:
             check_number("crf", self.crf, -1, example=22.0)
-        for name in ("start_s", "end_s"):
-            object.__setattr__(self, name, getattr(self.reading, name))
+        reading = self.reading
+        object.__setattr__(self, "start_s", reading.start_s)
+        object.__setattr__(self, "end_s", reading.end_s)
+        object.__setattr__(self, "every", int(self.every))
+        for name in _FLAGS:
+            check_flag(name, getattr(self, name))
         check_number("reconnect_s", self.reconnect_s, 0, example=RECONNECT_S)
 
     def check(self) -> EncoderSettings:
@@ -176,3 +185,13 @@ class RunResult:
     def fps(self) -> float:
         """Frames per second over the whole run, from decoding to the last byte written."""
         return self.frames / self.seconds if self.seconds > 0 else 0.0
+
+    def _repr_html_(self) -> str:
+        from cornea_stream.runs.display import result_html
+
+        return result_html(self)
+
+    def _repr_png_(self) -> bytes | None:
+        from cornea_stream.runs.display import result_png
+
+        return result_png(self)
