@@ -42,7 +42,7 @@ def test_probability_is_high_where_the_mask_is(found: Segmentation) -> None:
 
 def test_a_result_of_other_origin_has_no_probability() -> None:
     made = Segmentation(as_frame(0, RGB, 0.0), MASK, 0.9)
-    with pytest.raises(UsageError, match="no logits: segment the frame"):
+    with pytest.raises(UsageError, match="no logits: use one"):
         _ = made.probability
 
 

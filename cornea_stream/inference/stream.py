@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
+Images: TypeAlias = "NDArray[Any] | torch.Tensor | Iterable[ImageInput | str | PathLike[str]]"
 StreamInput: TypeAlias = (
-    "str | PathLike[str] | Address | int | cv2.VideoCapture | Source | IO[bytes]"
-    " | NDArray[Any] | torch.Tensor | Iterable[ImageInput | str | PathLike[str]]"
+    "str | PathLike[str] | Address | int | cv2.VideoCapture | Source | IO[bytes] | Images"
 )
 """Anything that `Segmenter.stream` takes."""
 _SOURCES = f"a path, an address, a camera number, a cv2.VideoCapture, or an iterable of {IMAGES}"

@@ -38,7 +38,7 @@ _DEEP_MODES = ("I", "F")
 def check_color(color: object) -> None:
     """Raise UsageError unless `color` is the name of an order of channels."""
     if color not in ("rgb", "bgr"):
-        raise UsageError(f"color must be rgb or bgr: {color!r}: it is the order of the channels")
+        raise UsageError(f"color must be rgb or bgr: {color!r}: give the order of the channels")
 
 
 def as_frame(

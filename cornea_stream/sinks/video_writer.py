@@ -72,7 +72,9 @@ class VideoWriter:
         self.path, self._color = Path(path), color
         container = _CONTAINERS.get(self.path.suffix)
         if container is None:
-            raise UsageError(f"path must end in .mp4, .mkv or .nut: {self.path}: rename it")
+            raise UsageError(
+                f"path must end in .mp4, .mkv or .nut: {self.path}: choose one of these"
+            )
         settings = check_encoder(codec, crf, preset)
         check_container(settings, container)
         self._info, selection = _described(source)
@@ -112,7 +114,9 @@ class VideoWriter:
         pts = self._ticks(at)
         if self._last is not None and pts <= self._last:
             last_s, time_s = (float(ticks * self._info.time_base) for ticks in (self._last, pts))
-            raise UsageError(f"at must increase: {time_s:g} s after {last_s:g} s: sort the images")
+            raise UsageError(
+                f"at must increase: {time_s:g} s after {last_s:g} s: give the images in order"
+            )
         self._last = pts
         self._file.encode(self._encodable(pixels, pts))
 
@@ -123,7 +127,7 @@ class VideoWriter:
         """
         if self._last is None:
             self._file.abort()
-            raise OutputError(f"no images were written: {self.path}: call write before close")
+            raise OutputError(f"no images were written: {self.path}: use write before close")
         self._file.close()
         for sentence in self.warnings:
             warnings.warn(sentence, CorneaStreamWarning, stacklevel=3)
