@@ -232,14 +232,10 @@ def after_stream(printed: str, namespace: dict[str, Any]) -> None:
 
 
 def after_image(printed: str, namespace: dict[str, Any]) -> None:
-    first, shape, *rows = printed.splitlines()
+    first, shape, *_ = printed.splitlines()
     assert first.startswith("Segmentation(frame 0 at 0.000 s, mask (144, 192) uint8")
     assert shape.startswith("(144, 192) ")
-    assert [row[:11] for row in rows] == [
-        "{'frame': 0"[:11],
-        *["{'frame': " + n for n in "2468"],
-        *["{'frame': 1"] * 2,
-    ]
+    assert re.findall(r"^{'frame': (\d+),", printed, re.MULTILINE) == [*"02468", "10", "12"]
 
 
 BLOCKS: dict[str, Callable[[str, dict[str, Any]], None]] = {
@@ -257,12 +253,10 @@ BLOCKS: dict[str, Callable[[str, dict[str, Any]], None]] = {
     [(place, text) for place, text in blocks_of_python() if "recipes" not in place],
 )
 def test_the_python(
-    place: str, text: str, somewhere: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+    place: str, text: str, somewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (after,) = [after for words, after in BLOCKS.items() if words in text]
-    opened = cv2.VideoCapture("surgery.mp4")
-    monkeypatch.setattr(cv2, "VideoCapture", lambda number: opened)  # there is no camera
+    text = text.replace("cv2.VideoCapture(0)", 'cv2.VideoCapture("surgery.mp4")')
     namespace: dict[str, Any] = {"__name__": "example"}
     exec(compile(text, place, "exec"), namespace)
     after(capsys.readouterr().out, namespace)

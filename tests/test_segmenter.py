@@ -161,6 +161,16 @@ def test_what_are_no_times_is_named(segmenter: Segmenter, times: Any, tmp_path: 
         source.frame_at(math.nan)
 
 
+@pytest.mark.parametrize("time", [0.05, "0:00.05", np.float32(0.05), ["0.05s"]])
+def test_a_snapshot_of_one_time_however_it_is_written(
+    time: Any, segmenter: Segmenter, tmp_path: Path
+) -> None:
+    path = write_video(tmp_path / "v.mp4", moving_discs(3))
+    (found,) = snapshot(path, time, tmp_path / "out", segmenter)
+    assert found.time_s == pytest.approx(0.04)
+    assert (tmp_path / "out" / "overlay.png").exists()
+
+
 def test_what_a_session_cannot_start_with(segmenter: Segmenter) -> None:
     with pytest.raises(UsageError, match="segmenter cannot be of type NoneType"):
         Session(None)  # type: ignore[arg-type]
