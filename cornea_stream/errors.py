@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from importlib.util import find_spec
 from numbers import Integral, Real
+from os import PathLike
 from typing import Any
 
 
@@ -109,6 +110,18 @@ def check_flag(name: str, value: object) -> None:
     """Raise UsageError unless `value` is True or False."""
     if not isinstance(value, bool):
         raise wrong_type(name, value, "True or False")
+
+
+def check_path(name: str, value: object, expected: str) -> None:
+    """Raise UsageError unless `value` is a path."""
+    if not isinstance(value, str | PathLike):
+        raise wrong_type(name, value, expected)
+
+
+def check_callback(name: str, value: object, takes: str) -> None:
+    """Raise UsageError unless `value` is None or can be called."""
+    if value is not None and not callable(value):
+        raise wrong_type(name, value, f"a function that takes {takes}")
 
 
 def wrong_type(name: str, value: object, expected: str) -> UsageError:

@@ -18,7 +18,15 @@ import numpy as np
 import pytest
 from conftest import BrightnessEngine, moving_discs, write_video
 
-from cornea_stream import CorneaStreamWarning, RunOptions, Segmenter, open_source, run_source
+from cornea_stream import (
+    CorneaStreamWarning,
+    RunOptions,
+    Segmenter,
+    load_checkpoint,
+    open_source,
+    run_source,
+    save_checkpoint,
+)
 from cornea_stream.engines.names import device_names
 from cornea_stream.errors import SourceError, UsageError
 from cornea_stream.media.address import Address, find_address
@@ -269,6 +277,10 @@ def test_a_run_with_swapped_arguments(segmenter: Segmenter, video: Path, tmp_pat
     ):
         with pytest.raises(UsageError, match=message):
             run_source(*arguments)  # type: ignore[arg-type]
+    for name, value in (("stop", True), ("on_progress", 5), ("on_start", 5), ("on_note", 5)):
+        with pytest.raises(UsageError, match=rf"{name} cannot be of type (bool|int): give a"):
+            run_source(video, tmp_path / "o", segmenter, **{name: value})  # type: ignore[arg-type]
+    assert not (tmp_path / "o").exists()
     with pytest.raises(UsageError, match="device cannot be of type BytesIO"):
         Segmenter(device=io.BytesIO())  # type: ignore[arg-type]
 
@@ -286,6 +298,32 @@ def test_devices_and_precisions_as_people_spell_them(tiny_checkpoint: Path) -> N
     assert fp32.mask_settings.precision == "fp32"
     with pytest.raises(UsageError, match="fp16 needs a GPU"):
         Segmenter(tiny_checkpoint, device="cpu", backend="torch", precision="half")
+
+
+@pytest.mark.parametrize("images", [0, None, cv2.VideoCapture(), GateSource(1)])
+def test_a_list_is_no_source(images: Any, segmenter: Segmenter) -> None:
+    kind = type(images).__name__
+    with pytest.raises(UsageError, match=f"images cannot be of type {kind}: give a list or batch"):
+        segmenter.predict(images)
+
+
+def test_weights_that_are_no_path() -> None:
+    for make, name in (
+        (lambda: Segmenter(5), "checkpoint"),  # type: ignore[arg-type]
+        (lambda: load_checkpoint(5), "checkpoint"),  # type: ignore[arg-type]
+        (lambda: save_checkpoint(5, {}, None), "path"),  # type: ignore[arg-type]
+        (lambda: Segmenter(calibration=5, precision="int8"), "calibration"),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(UsageError, match=f"{name} cannot be of type int: give"):
+            make()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("streams", "-"), ("streams", ("-",)), ("preview", True), ("live", "yes")]
+)
+def test_options_of_a_wrong_type(name: str, value: Any) -> None:
+    with pytest.raises(UsageError, match=f"{name} cannot be of type {type(value).__name__}: give"):
+        RunOptions(**{name: value})
 
 
 def test_colors_as_people_give_them(segmenter: Segmenter, video: Path, tmp_path: Path) -> None:

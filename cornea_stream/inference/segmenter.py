@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from cornea_stream.engines import Engine, build_engine
 from cornea_stream.engines.names import device_names, precision_name
-from cornea_stream.errors import UsageError, check_flag, check_number
+from cornea_stream.errors import UsageError, check_flag, check_number, check_path, wrong_type
 from cornea_stream.inference.calibration_frames import calibration_images
 from cornea_stream.inference.image_input import image_frame
 from cornea_stream.inference.segmentation import Segmentation
 from cornea_stream.inference.stages import SegmenterStages
 from cornea_stream.inference.stream import Request, StreamInput, results
 from cornea_stream.media.class_name import CLASS_NAME
-from cornea_stream.media.image_input import ColorOrder, ImageInput, is_image
+from cornea_stream.media.image_input import ColorOrder, ImageInput, is_batch, is_image
 from cornea_stream.media.times import optional_seconds
 from cornea_stream.models.checkpoint import Checkpoint, load_checkpoint
+from cornea_stream.sources import Source
 from cornea_stream.sources.read_options import ReadOptions
 
 if TYPE_CHECKING:
@@ -100,6 +101,8 @@ class Segmenter:
         device, precision = device_names(device), precision_name(precision)
         if calibration is not None and precision != "int8":
             raise UsageError("calibration is for int8 only: use precision=int8")
+        if calibration is not None:
+            check_path("calibration", calibration, "a video or folder of images")
         check_flag("raw", raw)
         check_flag("smooth", smooth)
         check_number("threshold", threshold, 0, 1, example=0.5, exclusive=True)
@@ -189,6 +192,8 @@ class Segmenter:
         """
         if isinstance(images, str | PathLike) or is_image(images):
             return [self(images, color=color)]  # type: ignore[arg-type]
+        if not (is_batch(images) or isinstance(images, Iterable)) or isinstance(images, Source):
+            raise wrong_type("images", images, "a list or batch of images; stream takes sources")
         return list(self.stream(images, color=color))  # type: ignore[arg-type]
 
     def stream(

@@ -15,13 +15,19 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import cv2
 
-from cornea_stream.errors import CorneaStreamWarning, UsageError, check_flag, wrong_type
+from cornea_stream.errors import (
+    CorneaStreamWarning,
+    UsageError,
+    check_callback,
+    check_flag,
+    wrong_type,
+)
 from cornea_stream.inference.image_input import image_frame
 from cornea_stream.inference.segmentation import Segmentation
 from cornea_stream.inference.stages import Prediction, SegmenterStages
 from cornea_stream.media.address import Address, find_address
 from cornea_stream.media.frame import Frame
-from cornea_stream.media.image_input import IMAGES, ColorOrder, ImageInput, check_color, is_image
+from cornea_stream.media.image_input import ColorOrder, ImageInput, check_color, is_image
 from cornea_stream.pipeline.progress_bar import progress_bar
 from cornea_stream.pipeline.queues import Ahead, Mailbox
 from cornea_stream.sources import Source
@@ -37,7 +43,7 @@ StreamInput: TypeAlias = (
     "str | PathLike[str] | Address | int | cv2.VideoCapture | Source | IO[bytes] | Images"
 )
 """Anything that `Segmenter.stream` takes."""
-_SOURCES = f"a path, an address, a camera number, a cv2.VideoCapture, or an iterable of {IMAGES}"
+_SOURCES = "a path, an address, a camera number, a cv2.VideoCapture, or an iterable of images"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +59,7 @@ class Request:
     def __post_init__(self) -> None:
         check_color(self.color)
         check_flag("progress", self.progress)
-        if self.on_warning is not None and not callable(self.on_warning):
-            raise wrong_type("on_warning", self.on_warning, "a function that takes a sentence")
+        check_callback("on_warning", self.on_warning, "a sentence")
         if self.is_opened_here:
             return
         if is_image(self.source):

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 
-from cornea_stream.errors import CheckpointError, OutputError, UsageError
+from cornea_stream.errors import CheckpointError, OutputError, UsageError, check_path
 from cornea_stream.models.pspnet import ModelSpec, build_pspnet, is_dead, prune_dead_layers
 from cornea_stream.models.read_weights import SPEC_KEY, read_bytes, read_weights, shorten
 from cornea_stream.models.shipped import resolve_checkpoint
@@ -124,8 +124,11 @@ def load_checkpoint(
     What weights of other trainers do not say is stated here: the side or (height, width) of the
     input, its normalization (raw, imagenet, or mean/std in 0–255 units), and of several classes
     the one to segment, from 0. Raises CheckpointError with the file, what was found and what was
-    expected, and UsageError if these values make no sense or the file says them itself.
+    expected, and UsageError if `path` is no path,
+    these values make no sense or the file says them itself.
     """
+    if path is not None:
+        check_path("checkpoint", path, "the path or the name of weights")
     path = resolve_checkpoint(path)
     stored = read_bytes(path)
     found = read_weights(path, stored)
@@ -178,8 +181,9 @@ def save_checkpoint(
 ) -> None:
     """Write weights without unused stages, atomically; the suffix sets the format.
 
-    Raises OutputError if the file cannot be written.
+    Raises OutputError if the file cannot be written, and UsageError if `path` is no path.
     """
+    check_path("path", path, "a path that ends in .safetensors or .pth")
     import torch
     from safetensors.torch import save_file
 

@@ -1,17 +1,9 @@
-"""Arguments that the functions of this room share."""
+"""The segmenter that the functions of this room take."""
 
 from __future__ import annotations
 
-from os import PathLike
-
 from cornea_stream.errors import wrong_type
 from cornea_stream.inference.segmenter import Segmenter
-
-
-def check_folder(output_dir: object) -> None:
-    """Raise UsageError unless `output_dir` is a path."""
-    if not isinstance(output_dir, str | PathLike):
-        raise wrong_type("output_dir", output_dir, "the path of a folder")
 
 
 def checked_segmenter(segmenter: object) -> Segmenter:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from cornea_stream.errors import UsageError, check_flag, check_number, require
+from cornea_stream.errors import UsageError, check_flag, check_number, require, wrong_type
 from cornea_stream.media.color import Color, hex_color
 from cornea_stream.media.overlay import OverlayStyle
 from cornea_stream.pipeline.live_statistics import LiveReport
@@ -87,6 +87,13 @@ class RunOptions:
         object.__setattr__(self, "start_s", reading.start_s)
         object.__setattr__(self, "end_s", reading.end_s)
         object.__setattr__(self, "every", int(self.every))
+        if not (isinstance(self.streams, tuple) and all(map(_is_target, self.streams))):
+            raise wrong_type("streams", self.streams, "a tuple of StreamTarget")
+        if not isinstance(self.preview, PreviewSettings | None):
+            raise wrong_type("preview", self.preview, "PreviewSettings() or None")
+        for name in ("live", "realtime"):
+            if getattr(self, name) is not None:
+                check_flag(name, getattr(self, name))
         for name in _FLAGS:
             check_flag(name, getattr(self, name))
         check_number("reconnect_s", self.reconnect_s, 0, example=RECONNECT_S)
@@ -152,6 +159,10 @@ class RunOptions:
             )
         if not self.overlay and any(target.container != "matroska" for target in self.streams):
             raise UsageError("masks can only be streamed to standard output as matroska: use -")
+
+
+def _is_target(stream: object) -> bool:
+    return isinstance(stream, StreamTarget)
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from os import PathLike
 from pathlib import Path
 
-from cornea_stream.errors import check_flag, wrong_type
+from cornea_stream.errors import check_callback, check_flag, check_path, wrong_type
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.media.address import Address, as_path, find_address
 from cornea_stream.media.frame import MediaInfo, source_name
@@ -20,7 +20,7 @@ from cornea_stream.pipeline.progress_bar import progress_bar
 from cornea_stream.report import REPORT, discard_report, write_report
 from cornea_stream.report.summary_figure import SHEET, discard_sheet, write_sheet
 from cornea_stream.runs import manifest
-from cornea_stream.runs.arguments import check_folder, checked_segmenter
+from cornea_stream.runs.arguments import checked_segmenter
 from cornea_stream.runs.options import RunOptions, RunResult
 from cornea_stream.runs.outputs import OutputContext, open_sinks
 from cornea_stream.runs.plan import RunPlan, plan_run
@@ -58,7 +58,12 @@ def run_source(
     ('complete', 10, ['overlay.mp4', 'metrics.csv', 'run.json'])
     """
     source = find_address(path) or as_path(path)
-    check_folder(output_dir)
+    check_path("output_dir", output_dir, "the path of a folder")
+    for callback, given in (("on_start", on_start), ("on_progress", on_progress)):
+        check_callback(callback, given, "the progress")
+    check_callback("on_note", on_note, "a sentence")
+    if stop is not None and not isinstance(stop, threading.Event):
+        raise wrong_type("stop", stop, "a threading.Event")
     check_flag("progress", progress)
     if options is not None and not isinstance(options, RunOptions):
         raise wrong_type("options", options, "RunOptions, such as RunOptions(mask=True)")

@@ -8,13 +8,20 @@ from datetime import timedelta
 from os import PathLike
 from pathlib import Path
 
-from cornea_stream.errors import OutputError, SourceError, UsageError, is_real, wrong_type
+from cornea_stream.errors import (
+    OutputError,
+    SourceError,
+    UsageError,
+    check_path,
+    is_real,
+    wrong_type,
+)
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.media.class_name import CLASS_NAME
 from cornea_stream.media.color import Color
 from cornea_stream.media.overlay import OverlayStyle, paint_rgb
 from cornea_stream.media.times import as_seconds
-from cornea_stream.runs.arguments import check_folder, checked_segmenter
+from cornea_stream.runs.arguments import checked_segmenter
 from cornea_stream.sinks.png import write_png
 from cornea_stream.sources import VideoSource, open_source
 from cornea_stream.storage import output_errors
@@ -60,7 +67,7 @@ def snapshot(
     Raises UsageError for a time outside the video, SourceError, and OutputError.
     """
     style = OverlayStyle(color, opacity, contour, thickness, label)
-    check_folder(output_dir)
+    check_path("output_dir", output_dir, "the path of a folder")
     segmenter = checked_segmenter(segmenter)
     root = Path(output_dir)
     names = files(segmenter.class_name)
