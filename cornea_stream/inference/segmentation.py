@@ -23,13 +23,15 @@ from cornea_stream.postprocess.measurement import Ellipse, Measurement, fit_elli
 if TYPE_CHECKING:
     import supervision
 
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Segmentation:
     """The cornea of one frame, or the structure that the weights are for.
 
     `mask` is (H, W) uint8 of the size of the upright frame, 255 on the cornea and 0 elsewhere.
-    `confidence` is the mean probability inside the mask, 0–1; it is 0 without a cornea. `class_name` is the name of the structure. `logits`
-    are (h, w) float32 as the network returns them, for an input of `input_size` (height, width).
+    `confidence` is the mean probability inside the mask, 0–1; it is 0 without a cornea. `class_name`
+    is the name of the structure. `logits` are (h, w) float32 as the network returns them, for an
+    input of `input_size` (height, width).
 
     >>> found = Segmenter()(image)  # an (H, W, 3) uint8 RGB array
     >>> found.mask.shape, found.mask.dtype, found.present

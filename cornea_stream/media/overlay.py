@@ -15,6 +15,7 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from cornea_stream.errors import check_flag, check_number
+from cornea_stream.media.class_name import CLASS_NAME
 from cornea_stream.media.color import RGB, Color, parse_color, rgb_to_yuv
 from cornea_stream.media.frame import Image
 from cornea_stream.media.orientation import Orientation, as_stored
@@ -76,7 +77,9 @@ def paint_rgb(segmentation: Segmentation, style: OverlayStyle) -> Image:
     return paint_image(segmentation.frame.rgb(), segmentation.mask, style, segmentation.class_name)
 
 
-def paint_image(image: Image, mask: Image, style: OverlayStyle, class_name: str) -> Image:
+def paint_image(
+    image: Image, mask: Image, style: OverlayStyle, class_name: str = CLASS_NAME
+) -> Image:
     """Return (H, W, 3) RGB with cornea and legend painted on; `image` is not modified.
 
     `mask` is (H, W) uint8 of the size of the image, 255 on the cornea and 0 elsewhere.
