@@ -29,11 +29,13 @@ def overlay(
     text of the legend.
     Raises UsageError if `image` is no image or `mask` no mask of its size.
 
-    >>> image, mask = np.zeros((96, 128, 3), np.uint8), np.zeros((96, 128), bool)
-    >>> mask[30:60, 40:80] = True
-    >>> painted = overlay(image, mask, OverlayStyle("red", opacity=1))
-    >>> painted.shape, painted[45, 60].tolist(), painted[80, 60].tolist()
-    ((96, 128, 3), [255, 0, 0], [0, 0, 0])
+    Examples:
+        >>> image, mask = np.zeros((96, 128, 3), np.uint8), np.zeros((96, 128), bool)
+        >>> mask[30:60, 40:80] = True
+        >>> painted = overlay(image, mask, OverlayStyle("red", opacity=1))
+        >>> painted.shape, painted[45, 60].tolist(), painted[80, 60].tolist()
+        ((96, 128, 3), [255, 0, 0], [0, 0, 0])
+
     """
     if style is not None and not isinstance(style, OverlayStyle):
         raise wrong_type("style", style, "an OverlayStyle, such as OverlayStyle(contour=True)")

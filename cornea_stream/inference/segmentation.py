@@ -29,15 +29,17 @@ class Segmentation:
     """The cornea of one frame, or the structure that the weights are for.
 
     `mask` is (H, W) uint8 of the size of the upright frame, 255 on the cornea and 0 elsewhere.
-    `confidence` is the mean probability inside the mask, 0–1; it is 0 without a cornea. `class_name`
-    is the name of the structure. `logits` are (h, w) float32 as the network returns them, for an
-    input of `input_size` (height, width).
+    `confidence` is the mean probability inside the mask, 0–1; it is 0 without a cornea.
+    `class_name` is the name of the structure. `logits` are (h, w) float32 as the network returns
+    them, for an input of `input_size` (height, width).
 
-    >>> found = Segmenter()(image)  # an (H, W, 3) uint8 RGB array
-    >>> found.mask.shape, found.mask.dtype, found.present
-    ((384, 512), dtype('uint8'), True)
-    >>> found  # doctest: +ELLIPSIS
-    Segmentation(frame 0 at 0.000 s, mask (384, 512) uint8, cornea ...%, confidence 0...)
+    Examples:
+        >>> found = Segmenter()(image)  # an (H, W, 3) uint8 RGB array
+        >>> found.mask.shape, found.mask.dtype, found.present
+        ((384, 512), dtype('uint8'), True)
+        >>> found  # doctest: +ELLIPSIS
+        Segmentation(frame 0 at 0.000 s, mask (384, 512) uint8, cornea ...%, confidence ...)
+
     """
 
     frame: Frame
@@ -90,10 +92,12 @@ class Segmentation:
 
         Without a cornea, the geometry is None.
 
-        >>> import pandas as pd
-        >>> table = pd.DataFrame(found.to_dict() for found in Segmenter().stream("surgery.mp4"))
-        >>> list(table.columns)[:4]
-        ['frame', 'time_s', 'present', 'confidence']
+        Examples:
+            >>> import pandas as pd
+            >>> table = pd.DataFrame(found.to_dict() for found in Segmenter().stream("surgery.mp4"))
+            >>> list(table.columns)[:4]
+            ['frame', 'time_s', 'present', 'confidence']
+
         """
         found = self.measure() if self.present else None
         names = Measurement.__dataclass_fields__

@@ -58,13 +58,15 @@ class MaskSettings:
 class Segmenter:
     """Segments the cornea in images and videos; it holds one loaded network.
 
-    >>> segmenter = Segmenter()
-    >>> segmenter(image).mask.shape  # an (H, W, 3) uint8 RGB array
-    (384, 512)
-    >>> for found in segmenter.stream("surgery.mp4", every=5):
-    ...     print(f"{found.frame.time_s:.2f} s", found.mask.shape)
-    0.00 s (384, 512)
-    0.20 s (384, 512)
+    Examples:
+        >>> segmenter = Segmenter()
+        >>> segmenter(image).mask.shape  # an (H, W, 3) uint8 RGB array
+        (384, 512)
+        >>> for found in segmenter.stream("surgery.mp4", every=5):
+        ...     print(f"{found.frame.time_s:.2f} s", found.mask.shape)
+        0.00 s (384, 512)
+        0.20 s (384, 512)
+
     """
 
     def __init__(
@@ -187,8 +189,10 @@ class Segmenter:
         or a single image. For videos, use `stream`, which needs constant memory.
         Raises the errors of a call.
 
-        >>> [found.present for found in Segmenter().predict([image, image])]
-        [True, True]
+        Examples:
+            >>> [found.present for found in Segmenter().predict([image, image])]
+            [True, True]
+
         """
         if isinstance(images, str | PathLike) or is_image(images):
             return [self(images, color=color)]  # type: ignore[arg-type]

@@ -36,8 +36,10 @@ class OverlayStyle:
     height of the frame. `label` adds the legend.
     Raises UsageError for numbers out of range and unknown colors.
 
-    >>> OverlayStyle("cyan", contour=True, label=False).rgb
-    (0, 255, 255)
+    Examples:
+        >>> OverlayStyle("cyan", contour=True, label=False).rgb
+        (0, 255, 255)
+
     """
 
     color: Color = "green"

@@ -57,10 +57,12 @@ def measure(mask: Image | NDArray[np.bool_]) -> Measurement | None:
     used.
     Raises UsageError if it is not a mask.
 
-    >>> mask = np.zeros((120, 160), np.uint8)
-    >>> found = measure(cv2.circle(mask, (80, 60), 30, 255, cv2.FILLED))
-    >>> round(found.centroid_x), round(found.centroid_y), round(found.major_axis_px, -1)
-    (80, 60, 60.0)
+    Examples:
+        >>> mask = np.zeros((120, 160), np.uint8)
+        >>> found = measure(cv2.circle(mask, (80, 60), 30, 255, cv2.FILLED))
+        >>> round(found.centroid_x), round(found.centroid_y), round(found.major_axis_px, -1)
+        (80, 60, 60.0)
+
     """
     region, outline = _largest(checked_mask(mask))
     area = cv2.countNonZero(region)

@@ -53,9 +53,11 @@ def run_source(
     Raises a CorneaStreamError if the source cannot be read or an output cannot be written; outputs
     of an earlier run are then unchanged.
 
-    >>> result = run_source("surgery.mp4", "output", options=RunOptions(metrics=True))
-    >>> result.status, result.frames, result.outputs
-    ('complete', 10, ['overlay.mp4', 'metrics.csv', 'run.json'])
+    Examples:
+        >>> result = run_source("surgery.mp4", "output", options=RunOptions(metrics=True))
+        >>> result.status, result.frames, result.outputs
+        ('complete', 10, ['overlay.mp4', 'metrics.csv', 'run.json'])
+
     """
     source = find_address(path) or as_path(path)
     check_path("output_dir", output_dir, "the path of a folder")

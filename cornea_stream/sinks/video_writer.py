@@ -34,14 +34,16 @@ _CONTAINERS = {".mp4": "mp4", ".mkv": "matroska", ".nut": "nut"}
 class VideoWriter:
     """Writes images as `run` writes the overlay: with the times, sound and rotation of a source.
 
-    >>> with open_source("surgery.mp4") as source, VideoWriter("mine.mp4", source) as writer:
-    ...     for found in Segmenter().stream(source):
-    ...         writer.write(found.overlay(OverlayStyle(contour=True)), found.frame)
-    >>> Path("mine.mp4").exists()
-    True
+    Examples:
+        >>> with open_source("surgery.mp4") as source, VideoWriter("mine.mp4", source) as writer:
+        ...     for found in Segmenter().stream(source):
+        ...         writer.write(found.overlay(OverlayStyle(contour=True)), found.frame)
+        >>> Path("mine.mp4").exists()
+        True
 
     The file appears under its name when the `with` block ends without an error. Until then, a
     .part file beside it plays.
+
     """
 
     def __init__(

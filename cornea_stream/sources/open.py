@@ -43,11 +43,13 @@ def open_source(
     See `ReadOptions` for the first six options and `open_reading` for the others.
     Raises SourceError if nothing can be read, and UsageError for invalid arguments.
 
-    >>> with open_source("surgery.mp4", end_s=0.2) as source:
-    ...     print(source.info.width, source.info.height, source.info.rate)
-    ...     print([f"{frame.time_s:.2f}" for frame in source])
-    512 384 25
-    ['0.00', '0.04', '0.08', '0.12', '0.16']
+    Examples:
+        >>> with open_source("surgery.mp4", end_s=0.2) as source:
+        ...     print(source.info.width, source.info.height, source.info.rate)
+        ...     print([f"{frame.time_s:.2f}" for frame in source])
+        512 384 25
+        ['0.00', '0.04', '0.08', '0.12', '0.16']
+
     """
     reading = ReadOptions(
         optional_seconds("start_s", start_s), optional_seconds("end_s", end_s),
