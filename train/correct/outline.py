@@ -97,7 +97,7 @@ def outline_of(mask: Image) -> Outline:
     if fit is None:
         return NoCornea()
     (x, y), (first, second), angle = fit
-    x, y = x + 0.5, y + 0.5  # here from the corner of the image, there from its first pixel's center
+    x, y = x + 0.5, y + 0.5  # from the corner of the image, not from the center of its first pixel
     if 45 < angle <= 135:  # the first axis is the one that is nearly level
         first, second, angle = second, first, angle - 90
     elif angle > 135:
