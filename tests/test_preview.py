@@ -27,6 +27,7 @@ from cornea_stream.errors import OutputError
 from cornea_stream.inference.segmentation import Segmentation
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.media.frame import Frame, MediaInfo
+from cornea_stream.media.overlay import OverlayStyle
 from cornea_stream.runs.options import RunOptions
 from cornea_stream.runs.run import run_source
 from cornea_stream.sinks import Preview, PreviewSettings
@@ -44,7 +45,7 @@ def segmentation(index: int, *, received_s: float | None = None, x: int = 50) ->
 
 @pytest.fixture
 def preview() -> Iterator[Preview]:
-    served = Preview(PreviewSettings(), INFO, (0, 255, 0), 0.5)
+    served = Preview(PreviewSettings(), INFO, OverlayStyle())
     yield served
     served.abort()
 
@@ -193,7 +194,7 @@ def test_the_page_keeps_its_address_and_runs_its_own_code_only(preview: Preview)
 
 
 def test_tokens_differ() -> None:
-    served = [Preview(PreviewSettings(), INFO, (0, 255, 0), 0.5) for _ in range(2)]
+    served = [Preview(PreviewSettings(), INFO, OverlayStyle()) for _ in range(2)]
     tokens = {urlsplit(one.address).path for one in served}
     for one in served:
         one.close()

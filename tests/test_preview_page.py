@@ -17,6 +17,7 @@ from waiting import PATIENCE_S
 
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.media.frame import MediaInfo
+from cornea_stream.media.overlay import OverlayStyle
 from cornea_stream.runs.options import RunOptions
 from cornea_stream.runs.run import run_source
 from cornea_stream.sinks import Preview, PreviewSettings
@@ -26,7 +27,7 @@ INFO = MediaInfo(Path("a <b>.mp4"), "video", 160, 120, "yuv420p", Fraction(1, 10
 
 @pytest.fixture
 def preview() -> Iterator[Preview]:
-    served = Preview(PreviewSettings(), INFO, (0, 255, 0), 0.5)
+    served = Preview(PreviewSettings(), INFO, OverlayStyle())
     yield served
     served.abort()
 

@@ -17,7 +17,7 @@ from cornea_stream.errors import CheckpointError, UsageError
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.media import class_name
 from cornea_stream.media.class_name import as_class_name, is_class_name
-from cornea_stream.media.overlay import YuvPainter, paint_rgb
+from cornea_stream.media.overlay import OverlayStyle, YuvPainter, paint_rgb
 from cornea_stream.models.checkpoint import load_checkpoint, save_checkpoint
 from cornea_stream.models.pspnet import ModelSpec, build_pspnet
 from cornea_stream.report import write_index
@@ -26,8 +26,6 @@ from cornea_stream.runs.run import run_source
 from cornea_stream.runs.snapshot import snapshot
 from cornea_train.annotate import annotate
 from cornea_train.formats import DataOptions, find_pairs
-
-GREEN = (0, 255, 0)
 
 
 @pytest.fixture
@@ -85,11 +83,11 @@ def test_the_legend(pupil: Segmenter, segmenter: Segmenter, tmp_path: Path) -> N
     found, other = (next(each.stream(video)) for each in (pupil, segmenter))
     assert np.array_equal(found.mask, other.mask)
     assert (found.class_name, other.class_name) == ("Pupil", "Cornea")
-    painted, usual = (paint_rgb(each, GREEN, 0.5) for each in (found, other))
+    painted, usual = (paint_rgb(each, OverlayStyle()) for each in (found, other))
     rows, columns = np.nonzero((painted != usual).any(axis=2))
     assert rows.size
     assert (rows.max(), columns.max()) < (60, 160)  # the legend only
-    videos = [YuvPainter(GREEN, 0.5)(each).to_ndarray(format="gray") for each in (found, other)]
+    videos = [YuvPainter(OverlayStyle())(each).to_ndarray(format="gray") for each in (found, other)]
     assert not np.array_equal(*videos)
 
 

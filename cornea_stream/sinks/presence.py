@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cornea_stream.media.frame import Segmentation
+from cornea_stream.inference.segmentation import Segmentation
 from cornea_stream.sinks.base import SegmentationSink
 
 
