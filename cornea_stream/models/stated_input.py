@@ -16,7 +16,6 @@ NORMALIZATIONS: dict[str, tuple[Triple, Triple]] = {
     "imagenet": (IMAGENET_MEAN, IMAGENET_STD),
 }
 """Mean and standard deviation by name, in 0–255 units."""
-_EXAMPLE = "use raw, imagenet, or MEAN/STD in 0-255 units, as 127/128 or 124,116,104/58,57,57"
 
 
 def apply_stated(
@@ -57,7 +56,10 @@ def parse_normalization(text: str) -> tuple[Triple, Triple]:
         mean, std = ([float(number) for number in part] for part in parts)
         (mean_rgb, std_rgb) = (_rgb(mean), _rgb(std))
     except ValueError as err:
-        raise UsageError(f"unknown input_normalization: {text!r}: {_EXAMPLE}") from err
+        raise UsageError(
+            f"unknown input_normalization: {text!r}: use raw, imagenet, or MEAN/STD in 0-255 "
+            "units, such as 127/128 or 124,116,104/58,57,57"
+        ) from err
     if max(*mean_rgb, *std_rgb) <= 1:
         raise UsageError(
             f"input_normalization is in 0-1 units: {text!r}: multiply by 255, or use raw"
