@@ -87,11 +87,8 @@ def _how_to_continue(config: TrainConfig, console: Console, seen: list[Row]) -> 
         yield
     except KeyboardInterrupt:
         epoch = f" after epoch {seen[-1]['epoch']:.0f} of {config.epochs}" if seen else ""
-        console.print(
-            f"Stopped{epoch}. The same command with --resume continues there."
-            if seen or config.resume
-            else "Stopped before anything was saved. Start the same command again."
-        )
+        if seen or config.resume:  # else nothing is saved
+            console.print(f"Stopped{epoch}. The same command with --resume continues there.")
         raise
 
 
