@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ class ChunkSource(VideoSource):
             taken = index % self._reading.every == 0
             self._note(pts, index, taken, frame)
             if taken:
-                yield Frame(index, frame.time_s, frame.video)
+                yield replace(frame, index=index)
 
     def _note(self, pts: int, index: int, taken: bool, frame: Frame) -> None:
         chunk = self.chunk

@@ -24,6 +24,7 @@ from cornea_stream.runs.options import RunResult
 from cornea_stream.runs.plan import RunPlan
 from cornea_stream.runs.run import show
 from cornea_stream.sources.open import open_reading
+from cornea_stream.sources.video_track import conversions
 from cornea_stream.storage import (
     SCRATCH,
     discard_scratch,
@@ -204,7 +205,7 @@ class ChunkedRun:
             frames=sum(part.frames for part in parts),
             last_time_s=parts[-1].evidence["last_time_s"],
             outputs=self._plan.files,
-            warnings=list(self._notes),
+            warnings=[*self._notes, *conversions(self._info)],
             paths=first["paths"],
         )  # fmt: skip
         join(parts, moved, result, self._info, self._plan.options)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cornea_stream.media.address import address_name
+from cornea_stream.media.fields import Field, deinterlace
 from cornea_stream.media.orientation import Orientation, orientation_of, upright
 
 Image = NDArray[np.uint8]
@@ -55,7 +56,7 @@ class MediaInfo:
     audio_codec: str | None = None
     video_track: int = 0
     metadata: tuple[tuple[str, str], ...] = ()
-    field_order: Literal["top", "bottom"] | None = None
+    field_order: Field | None = None
     address: str | None = None
     mm_per_px: float | None = None
     hdr: str | None = None
@@ -83,13 +84,15 @@ class Frame:
 
     `index` counts the frames of the source from 0, beginning where reading began. `time_s` is the
     presentation time in the source in seconds. `received_s` is the `time.perf_counter` value when
-    a live frame was decoded, or None for files.
+    a live frame was decoded, or None for files. `first_field` is the field of an interlaced frame
+    that was exposed first, at `time_s`.
     """
 
     index: int
     time_s: float
     video: av.VideoFrame
     received_s: float | None = None
+    first_field: Field | None = None
 
     @property
     def orientation(self) -> Orientation:
@@ -109,8 +112,14 @@ class Frame:
 
     def rgb(self) -> Image:
         """Return the upright frame as (H, W, 3) uint8 RGB at full resolution."""
+        return upright(self.stored_rgb(), self.orientation)
+
+    def stored_rgb(self) -> Image:
+        """Return the frame as stored, but deinterlaced, as (H, W, 3) uint8 RGB."""
         pixels = np.asarray(self.video.to_ndarray(format="rgb24"), np.uint8)
-        return upright(pixels, self.orientation)
+        if self.first_field:
+            deinterlace([pixels], self.first_field)
+        return pixels
 
     def __repr__(self) -> str:
         height, width = self.size

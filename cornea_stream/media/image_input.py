@@ -60,7 +60,8 @@ def as_frame(
     else:
         time_s = float(getattr(image, "pts_seconds", time_s))  # a Frame of torchcodec
         video = av.VideoFrame.from_ndarray(rgb_pixels(image, color=color), format="rgb24")
-    return Frame(index, time_s if video.time is None else video.time, video, received_s)
+    shown_s = time_s if video.time is None else video.time
+    return Frame(index, shown_s, video, received_s, "top" if video.interlaced_frame else None)
 
 
 def rgb_pixels(image: object, *, color: ColorOrder = "rgb", name: str = "image") -> Image:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from cornea_stream.errors import check_flag, check_number
 from cornea_stream.media.class_name import CLASS_NAME
 from cornea_stream.media.color import RGB, Color, parse_color, rgb_to_yuv
+from cornea_stream.media.fields import deinterlace
 from cornea_stream.media.frame import Image
 from cornea_stream.media.orientation import Orientation, as_stored
 from cornea_stream.media.planes import to_yuv420, view
@@ -101,12 +102,14 @@ class YuvPainter:
     """Paint segmentations in YUV, without converting to RGB; return new 8-bit 4:2:0 frames.
 
     The source frame is not modified, because decoders share buffers between frames. Sizes are
-    padded to even numbers, as 4:2:0 encoders require, by repeating the last row or column.
+    padded to even numbers, as 4:2:0 encoders require, by repeating the last row or column. With
+    `keep_fields`, interlaced frames stay interlaced.
     Not thread-safe: it keeps the state of the scaler.
     """
 
-    def __init__(self, style: OverlayStyle) -> None:
+    def __init__(self, style: OverlayStyle, *, keep_fields: bool = False) -> None:
         self.style = style
+        self._keep_fields = keep_fields
         self._reformatter = VideoReformatter()
 
     def __call__(self, segmentation: Segmentation) -> av.VideoFrame:
@@ -115,6 +118,8 @@ class YuvPainter:
         source = to_yuv420(frame.video, self._reformatter)
         painted = _copy_to_even_size(source)
         planes = [view(plane) for plane in painted.planes]
+        if frame.first_field and not self._keep_fields:
+            deinterlace(planes, frame.first_field)
         tags = int(source.colorspace), int(source.color_range)
         orientation = frame.orientation
         mask = _pad(as_stored(segmentation.mask, orientation), planes[0].shape)

@@ -59,6 +59,7 @@ def native_planes(frame: Frame) -> Planes | None:
         or video.height % 2
         or video.width % 2
         or video.interlaced_frame
+        or frame.first_field
     ):
         return None
     interleaved = name == "nv12"

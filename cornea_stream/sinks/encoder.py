@@ -34,6 +34,11 @@ class EncoderSettings:
     options: dict[str, str] = field(default_factory=dict)
     thread_type: Literal["AUTO", "SLICE"] = "AUTO"
 
+    @property
+    def keeps_fields(self) -> bool:
+        """Whether videos can be flagged as interlaced."""
+        return self.codec == "libx264"
+
 
 @cache
 def check_encoder(

@@ -48,6 +48,11 @@ class Muxer:
         self._reformatter = VideoReformatter()
 
     @property
+    def keeps_fields(self) -> bool:
+        """Whether the stream is flagged as interlaced."""
+        return self.info.field_order is not None and self._settings.keeps_fields
+
+    @property
     def started(self) -> bool:
         """Whether a frame has been added."""
         return self._stream is not None
@@ -81,9 +86,7 @@ class Muxer:
         self._shift_to_zero(first.pts or 0)
         self._tags = _color_tags(first)
         info, settings = self.info, self._settings
-        stream = self._container.add_stream(
-            settings.codec, rate=info.rate, options=_with_fields(settings, info)
-        )
+        stream = self._container.add_stream(settings.codec, rate=info.rate, options=self._options())
         assert isinstance(stream, VideoStream)
         context = stream.codec_context
         context.width, context.height = first.width, first.height
@@ -102,6 +105,14 @@ class Muxer:
         if self._audio_format and info.audio_codec:
             self._start_audio(info.path, self._audio_format)
         return stream
+
+    def _options(self) -> dict[str, str]:
+        """Return the options of the encoder, with the order of the fields."""
+        options = dict(self._settings.options)
+        if self.keeps_fields:
+            order = "tff=1" if self.info.field_order == "top" else "bff=1"
+            options["x264-params"] = ":".join(filter(None, (options.get("x264-params"), order)))
+        return options
 
     def _matrix(self, first: av.VideoFrame) -> int:
         """Return the tag of the frame's color matrix.
@@ -169,12 +180,3 @@ def _color_tags(video: av.VideoFrame) -> tuple[int, int]:
     matrix = Colorspace.ITU601 if int(video.colorspace) in (2, 5, 6) else video.colorspace
     full = video.color_range == ColorRange.JPEG
     return int(matrix), int(ColorRange.JPEG if full else ColorRange.MPEG)
-
-
-def _with_fields(settings: EncoderSettings, info: MediaInfo) -> dict[str, str]:
-    """Return the options of the encoder, which for H.264 include the order of the fields."""
-    options = dict(settings.options)
-    if info.field_order and settings.codec == "libx264":
-        order = "tff=1" if info.field_order == "top" else "bff=1"
-        options["x264-params"] = ":".join(filter(None, (options.get("x264-params"), order)))
-    return options

@@ -58,7 +58,7 @@ class VideoFile:
         cannot be created.
         """
         check_source(settings, info)
-        self.path, self.codec = path, settings.codec
+        self.path, self.info, self.codec = path, info, settings.codec
         self._open = True
         with output_errors(path):
             options = dict(_SURVIVING[path.suffix])
@@ -77,6 +77,11 @@ class VideoFile:
         """What was changed or omitted."""
         return self._muxer.warnings
 
+    @property
+    def keeps_fields(self) -> bool:
+        """Whether interlaced frames stay interlaced."""
+        return self._muxer.keeps_fields
+
     def encode(self, video: av.VideoFrame) -> None:
         """Add one frame at its pts and time base. Raises OutputError."""
         with output_errors(self.path):
@@ -90,7 +95,7 @@ class VideoFile:
             self._muxer.flush()
         self._release()
         if self.path.suffix == ".mp4" and self._muxer.started:
-            make_ordinary(part_path(self.path), dict(self._muxer.info.metadata))
+            make_ordinary(part_path(self.path), dict(self.info.metadata))
         complete(self.path)
 
     def abort(self) -> None:
@@ -113,12 +118,16 @@ class OverlayVideoSink(SegmentationSink):
 
     def __init__(self, writer: VideoFile, style: OverlayStyle) -> None:
         self.writer = writer
-        self._paint = YuvPainter(style)
+        self._paint = YuvPainter(style, keep_fields=writer.keeps_fields)
 
     @property
     def warnings(self) -> list[str]:
         """What was changed or omitted."""
-        return self.writer.warnings
+        writer = self.writer
+        if writer.info.field_order is None or writer.keeps_fields:
+            return writer.warnings
+        name = writer.path.name
+        return [*writer.warnings, f"{name} is deinterlaced: {writer.codec} keeps no fields"]
 
     @property
     def result(self) -> SinkResult:

@@ -20,7 +20,13 @@ from cornea_stream.sources.network import why_it_ended
 from cornea_stream.sources.rate import FALLBACK_RATE
 from cornea_stream.sources.read_options import ReadOptions
 from cornea_stream.sources.timestamps import TIME_BASE, LiveClock
-from cornea_stream.sources.video_track import convertible, describe, open_pictures
+from cornea_stream.sources.video_track import (
+    conversions,
+    convertible,
+    describe,
+    first_field,
+    open_pictures,
+)
 
 RECONNECT_S = 30.0
 """Seconds to keep reconnecting."""
@@ -98,7 +104,7 @@ class LiveSource(Source):
             found.append(
                 f"the source's times jumped {_times(self._clock.jumps)}: the clock's were taken"
             )
-        return found
+        return found + conversions(self.info)
 
     def _numbered(self) -> Iterator[Frame]:
         self._arriving = self._arrivals()
@@ -109,7 +115,7 @@ class LiveSource(Source):
             if self._reading.end_s is not None and time_s >= self._reading.end_s:
                 return
             if index % self._reading.every == 0:
-                yield Frame(index, time_s, video, now_s)
+                yield Frame(index, time_s, video, now_s, first_field(self._stream, video))
 
     def _arrivals(self) -> Generator[av.VideoFrame, None, None]:
         """Yield the frames of all connections; wait and reconnect in between."""
@@ -149,7 +155,7 @@ class LiveSource(Source):
         """Yield the frames of one connection. Raises _GoneError unless the source ends it."""
         self._clock.interrupt()
         try:
-            container, stream = open_pictures(
+            container, self._stream = open_pictures(
                 self.address,
                 self._reading.max_megapixels,
                 self._stop,
@@ -160,6 +166,7 @@ class LiveSource(Source):
                 raise
             raise _GoneError(str(err)) from None
         with container:
+            stream = self._stream
             stream.thread_type = "SLICE"  # frame threads delay every frame
             packets = container.demux(stream)
             seen = False

@@ -8,6 +8,7 @@ import itertools
 import math
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from numbers import Real
 from pathlib import Path
@@ -25,7 +26,14 @@ from cornea_stream.sources.losses import Gaps
 from cornea_stream.sources.rate import frame_rate
 from cornea_stream.sources.read_options import ReadOptions
 from cornea_stream.sources.start_time import start_time
-from cornea_stream.sources.video_track import INDEXED, describe, header_end, tagged_end
+from cornea_stream.sources.video_track import (
+    INDEXED,
+    conversions,
+    describe,
+    first_field,
+    header_end,
+    tagged_end,
+)
 
 # Seconds to step back, and further where a seek lands after the wanted time all the same: an index
 # in decoding order, or none, can point past it, and MPEG program streams begin with guessed times.
@@ -111,9 +119,7 @@ class VideoSource(VideoDecoding, Source):
                 if self._dated
                 else f"the file has no times: frames are counted on at {rate:g} per second"
             )
-        if self.info.hdr:
-            found.append(f"HDR ({self.info.hdr}) is tone-mapped to BT.709: outputs are SDR")
-        return found
+        return found + conversions(self.info)
 
     def frame_at(self, time_s: float) -> Frame:
         """Return the frame shown at `time_s`: the last whose time is <= `time_s`.
@@ -195,7 +201,7 @@ class VideoSource(VideoDecoding, Source):
             if self._reading.end_s is not None and frame.time_s >= self._reading.end_s:
                 return
             if index % self._reading.every == 0:
-                yield Frame(index, frame.time_s, frame.video)
+                yield replace(frame, index=index)
 
     def _watched(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         """Pass frames on; note holes between them, and stop at damage if it is not tolerated."""
@@ -285,7 +291,8 @@ class VideoSource(VideoDecoding, Source):
                 self._damage.note(float(pts * time_base))
             video.pts = last = pts
             video.time_base = time_base
-            yield Frame(index, float(pts * time_base), video)
+            first = first_field(self._stream, video)
+            yield Frame(index, float(pts * time_base), video, first_field=first)
 
     def _stop_if_strict(self) -> None:
         if self._reading.strict and self._damage:

@@ -6,7 +6,6 @@ import re
 import threading
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
 
 import av
 from av.audio.stream import AudioStream
@@ -17,6 +16,7 @@ from av.video.stream import VideoStream
 
 from cornea_stream.errors import SourceError
 from cornea_stream.media.address import Address
+from cornea_stream.media.fields import Field
 from cornea_stream.media.frame import MediaInfo
 from cornea_stream.media.hdr import NAMES as HDR_NAMES
 from cornea_stream.media.hdr import in_standard_range
@@ -37,8 +37,10 @@ _NO_VIDEO = (
 """Covers, previews and parts of other pictures."""
 
 
-_FIRST_FIELD: dict[int, Literal["top", "bottom"]] = {2: "top", 3: "bottom", 4: "bottom", 5: "top"}
+_FIRST_FIELD: dict[int, Field] = {2: "top", 3: "bottom", 4: "bottom", 5: "top"}
 """FFmpeg's numbers of field orders: the field that is shown first."""
+_WITHOUT_FLAGS = ("av1", "ffv1", "hevc", "libdav1d", "vp8", "vp9")
+"""Decoders that do not say of each frame if it is interlaced: the container does."""
 
 
 def open_pictures(
@@ -169,12 +171,27 @@ def tagged_end(container: InputContainer, stream: VideoStream) -> float | None:
     return end_s if end_s > 0 else None
 
 
-def field_order(stream: VideoStream, first: av.VideoFrame) -> Literal["top", "bottom"] | None:
-    """Return which field of interlaced frames is shown first, or None for progressive ones."""
-    order = _FIRST_FIELD.get(stream.codec_context.field_order)
-    if order is None and first.interlaced_frame:
-        return "bottom" if stream.codec_context.name == "dvvideo" else "top"
-    return order
+def first_field(stream: VideoStream, video: av.VideoFrame) -> Field | None:
+    """Return which field of an interlaced frame is shown first, or None for a progressive one."""
+    codec, order = stream.codec_context.name, stream.codec_context.field_order
+    if not video.interlaced_frame:
+        return _FIRST_FIELD.get(order) if codec in _WITHOUT_FLAGS else None
+    if codec == "hevc":
+        return None  # it flags fields that are frames of their own
+    return _FIRST_FIELD.get(order, "bottom" if codec == "dvvideo" else "top")
+
+
+def conversions(info: MediaInfo) -> list[str]:
+    """Return what is done to the pixels before the network and the outputs get them."""
+    found = []
+    if info.hdr:
+        found.append(f"HDR ({info.hdr}) is tone-mapped to BT.709: outputs are SDR")
+    if info.field_order:
+        found.append(
+            f"interlaced, {info.field_order} field first: the network and images get the first "
+            "field of each frame, with interpolated rows"
+        )
+    return found
 
 
 def describe(
@@ -208,7 +225,7 @@ def describe(
         audio_codec=audio.codec_context.name if audio else None,
         video_track=container.streams.video.index(stream),
         metadata=carried(container),
-        field_order=field_order(stream, first),
+        field_order=first_field(stream, first),
         address=str(address) if address else None,
         hdr=HDR_NAMES.get(int(stream.codec_context.color_trc)),
         mm_per_px=spacing.height_mm if spacing else None,

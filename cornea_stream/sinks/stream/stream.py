@@ -49,7 +49,8 @@ def for_stream(settings: EncoderSettings, rate: Fraction) -> EncoderSettings:
 class StreamSink(SegmentationSink):
     """Paints segmentations with `paint` and sends them to `target` immediately.
 
-    Frames are rotated upright, because few stream formats and players support rotation tags.
+    Frames are rotated upright and deinterlaced by `paint`, because few stream formats and players
+    support such tags.
     Network streams go through a `Relay`. See `Muxer` for `audio`, `offset_s` and `end_s`. With
     `may_break`, a failing receiver gives a warning, and the following frames are dropped.
     """
@@ -69,8 +70,9 @@ class StreamSink(SegmentationSink):
         self.target, self.name = target, str(target)
         self._codec = settings.codec
         upright_info = replace(
-            info, rotation=0, mirrored=False, sample_aspect_ratio=info.upright_aspect
-        )
+            info, rotation=0, mirrored=False, sample_aspect_ratio=info.upright_aspect,
+            field_order=None,
+        )  # fmt: skip
         check_source(settings, upright_info)
         self._paint, self._may_break = paint, may_break
         self._relay = (
