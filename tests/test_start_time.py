@@ -69,26 +69,3 @@ def test_the_overlay_begins_at_the_same_tick(tmp_path: Path, segmenter: Segmente
         scale = container.streams.video[0].time_base.denominator
     assert found == expected
     assert movie_timescale(overlay) == scale
-
-
-def test_title_and_creation_time_are_carried_over(tmp_path: Path, segmenter: Segmenter) -> None:
-    plain = write_video(tmp_path / "plain.mov", moving_discs(10))
-    path = tmp_path / "v.mov"
-    given = {
-        "title": "Left eye", "creation_time": "2024-05-06T07:08:09.000000Z",
-        "artist": "Doctor Who", "location": "+40.6800-074.5000/",
-    }  # fmt: skip
-    with av.open(str(plain)) as source, av.open(str(path), "w") as made:
-        made.metadata.update(given)
-        stream = made.add_stream_from_template(source.streams.video[0])
-        for packet in source.demux(video=0):
-            if packet.size:
-                packet.stream = stream
-                made.mux(packet)
-    result = run_source(path, tmp_path / "out", segmenter)
-    with av.open(str(Path(result.folder) / "overlay.mp4")) as container:
-        found = dict(container.metadata)
-    assert found["title"] == "Left eye"
-    assert found["creation_time"] == given["creation_time"]
-    assert "location" not in found
-    assert "Doctor" not in str(found) + (Path(result.folder) / "run.json").read_text()

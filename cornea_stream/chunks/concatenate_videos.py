@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from cornea_stream.media import orientation
 from cornea_stream.media.frame import MediaInfo
 from cornea_stream.sinks.encoder import EncoderSettings
-from cornea_stream.sinks.mp4 import movie_timescale
+from cornea_stream.sinks.mp4 import index_first, metadata_of, movie_timescale
 from cornea_stream.sinks.mux import Muxer
 from cornea_stream.storage import complete, output_errors, part_path
 
@@ -51,9 +51,10 @@ def concatenate(
     Times, tags and audio are the same as from a `VideoFile` with these arguments for the frames
     of all pieces. `path` appears when it is complete. Raises OutputError.
     """
-    options = {}
+    options, metadata = {}, {}
     if path.suffix == ".mp4":
-        options = {"movflags": "+faststart"} | movie_timescale(info.time_base)
+        metadata = metadata_of(info, offset_s)
+        options = index_first(metadata) | movie_timescale(info.time_base)
     with output_errors(path):
         told = [_stamps(piece, info.time_base) for piece in pieces]
         shown = chain.from_iterable(times for times, _ in told)
@@ -63,8 +64,7 @@ def concatenate(
                 container, path.name, info, EncoderSettings(),
                 audio=container.format.name if audio else None, offset_s=offset_s, end_s=end_s,
             )  # fmt: skip
-            if path.suffix == ".mp4":
-                container.metadata.update(info.metadata)
+            container.metadata.update(metadata)
             try:
                 for piece in pieces:
                     with _packets(piece) as packets:
@@ -102,6 +102,8 @@ class _CopyMuxer(Muxer):
         stream = self._container.add_stream_from_template(template, opaque=True)
         context = stream.codec_context
         stream.time_base = self.info.time_base
+        if self._container.format.name == "mp4":
+            context.framerate = self.info.rate  # in which timecodes count
         if template.container.format.name == "nut":  # which keeps neither tags nor rotation
             context.color_range = ColorRange.JPEG
             context.color_primaries = self.info.color_primaries

@@ -94,6 +94,13 @@ def run(
     ] = None,
     segment: Annotated[str | None, typer.Option("--segment", hidden=True)] = None,
     video_track: opt.VideoTrack = None,
+    keep_metadata: Annotated[
+        bool,
+        typer.Option(
+            "--keep-metadata",
+            help="Copy all metadata to overlay.mp4 and run.json, also places and names.",
+        ),
+    ] = False,
     decoder: opt.Decoder = "auto",
     codec: Annotated[
         str, typer.Option(help="FFmpeg video encoder for overlay.mp4; auto tries NVENC first.")
@@ -217,6 +224,7 @@ def run(
         strict=strict,
         max_megapixels=max_megapixels,
         video_track=video_track,
+        keep_metadata=keep_metadata,
         live=live,
         reconnect_s=reconnect_timeout,
         decoder=decoder,

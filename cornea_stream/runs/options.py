@@ -64,6 +64,7 @@ class RunOptions:
     strict: bool = False
     max_megapixels: float = MAX_MEGAPIXELS
     video_track: int | None = None
+    keep_metadata: bool = False
     live: bool | None = None
     reconnect_s: float = RECONNECT_S
     decoder: str = "auto"
@@ -134,6 +135,7 @@ class RunOptions:
             self.strict,
             self.max_megapixels,
             self.video_track,
+            self.keep_metadata,
         )
 
     @property

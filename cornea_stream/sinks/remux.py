@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fractions import Fraction
 from pathlib import Path
 
 import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from cornea_stream.sinks.mp4 import movie_timescale
+from cornea_stream.sinks.mp4 import index_first, movie_timescale
 from cornea_stream.storage import atomic_path
 
 
-def make_ordinary(path: Path, metadata: Mapping[str, str] | None = None) -> None:
+def make_ordinary(
+    path: Path, metadata: Mapping[str, str] | None = None, rate: Fraction | None = None
+) -> None:
     """Replace a fragmented mp4 by an ordinary one with its index at the beginning.
 
-    `metadata` is added. Raises OutputError; `path` is then unchanged.
+    `metadata` is added; its timecode counts frames at `rate`.
+    Raises OutputError; `path` is then unchanged.
     """
     with (
         atomic_path(path) as ordinary,
@@ -24,7 +28,7 @@ def make_ordinary(path: Path, metadata: Mapping[str, str] | None = None) -> None
             f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace"
         ) as source,
         av.open(
-            f"file:{ordinary}", "w", options={"movflags": "+faststart"} | _timescale(source)
+            f"file:{ordinary}", "w", options=index_first(metadata or {}) | _timescale(source)
         ) as sink,
     ):
         sink.metadata.update(metadata or {})
@@ -34,6 +38,8 @@ def make_ordinary(path: Path, metadata: Mapping[str, str] | None = None) -> None
             copy = sink.add_stream_from_template(stream, opaque=True)
             copy.time_base = stream.time_base
             copy.codec_context.codec_tag = stream.codec_context.codec_tag
+            if isinstance(copy, VideoStream) and rate:
+                copy.codec_context.framerate = rate
             copies.append(copy)
         for packet in source.demux():
             if packet.dts is not None:  # None marks the end

@@ -16,7 +16,7 @@ from cornea_stream.media.orientation import as_stored
 from cornea_stream.media.overlay import OverlayStyle, YuvPainter
 from cornea_stream.sinks.base import SegmentationSink, SinkResult
 from cornea_stream.sinks.encoder import EncoderSettings, check_source
-from cornea_stream.sinks.mp4 import movie_timescale
+from cornea_stream.sinks.mp4 import metadata_of, movie_timescale
 from cornea_stream.sinks.mux import Muxer
 from cornea_stream.sinks.remux import make_ordinary
 from cornea_stream.storage import complete, output_errors, part_path
@@ -59,7 +59,7 @@ class VideoFile:
         """
         check_source(settings, info)
         self.path, self.info, self.codec = path, info, settings.codec
-        self._open = True
+        self._open, self._offset_s = True, offset_s
         with output_errors(path):
             options = dict(_SURVIVING[path.suffix])
             if path.suffix == ".mp4":
@@ -95,7 +95,8 @@ class VideoFile:
             self._muxer.flush()
         self._release()
         if self.path.suffix == ".mp4" and self._muxer.started:
-            make_ordinary(part_path(self.path), dict(self.info.metadata))
+            metadata = metadata_of(self.info, self._offset_s)
+            make_ordinary(part_path(self.path), metadata, self.info.rate)
         complete(self.path)
 
     def abort(self) -> None:

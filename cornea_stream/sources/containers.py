@@ -68,7 +68,8 @@ def open_media(
             "its index): copy it again, or convert it with the software of the recorder"
         ) from err
     if in_dicom:
-        container.metadata.clear()  # whatever the title says, it may name the patient
+        for holder in (container, *container.streams):
+            holder.metadata.clear()  # whatever the title says, it may name the patient
     limit_pictures(container, limit)
     return container
 

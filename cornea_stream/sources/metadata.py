@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from av.container import InputContainer
+from av.video.stream import VideoStream
 
-_CARRIED = ("title", "creation_time")
+_CARRIED = ("title", "creation_time", "timecode")
+_OF_THE_FILE = ("compatible_brands", "encoder", "major_brand", "minor_version")
 
 
-def carried(container: InputContainer) -> tuple[tuple[str, str], ...]:
-    """Return title and creation time of a container, if it has them in a known encoding."""
+def carried(
+    container: InputContainer, stream: VideoStream, *, everything: bool = False
+) -> tuple[tuple[str, str], ...]:
+    """Return title, creation time and timecode, or `everything`, as far as it is readable text."""
     given = {name.lower(): value for name, value in container.metadata.items()}
-    return tuple((name, given[name]) for name in _CARRIED if _is_text(given.get(name)))
+    for other in (stream, *container.streams):  # QuickTime has a track for the timecode
+        for name, value in other.metadata.items():
+            if name.lower() == "timecode":
+                given.setdefault("timecode", value)
+    names = [name for name in given if name not in _OF_THE_FILE] if everything else _CARRIED
+    return tuple((name, given[name]) for name in names if _is_text(given.get(name)))
 
 
 def _is_text(value: str | None) -> bool:

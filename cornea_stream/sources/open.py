@@ -31,6 +31,7 @@ def open_source(
     strict: bool = False,
     max_megapixels: float = MAX_MEGAPIXELS,
     video_track: int | None = None,
+    keep_metadata: bool = False,
     live: bool = False,
     reconnect_s: float = RECONNECT_S,
     stop: threading.Event | None = None,
@@ -40,7 +41,7 @@ def open_source(
     """Open `path`: a file, a folder of images taken as one sequence, an address, a camera, or -.
 
     A camera is the number of a V4L2 device, its path, or an open `cv2.VideoCapture`.
-    See `ReadOptions` for the first six options and `open_reading` for the others.
+    See `ReadOptions` for the first seven options and `open_reading` for the others.
     Raises SourceError if nothing can be read, and UsageError for invalid arguments.
 
     Examples:
@@ -53,7 +54,7 @@ def open_source(
     """
     reading = ReadOptions(
         optional_seconds("start_s", start_s), optional_seconds("end_s", end_s),
-        every, strict, max_megapixels, video_track,
+        every, strict, max_megapixels, video_track, keep_metadata,
     )  # fmt: skip
     return open_reading(
         path,

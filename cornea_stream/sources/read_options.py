@@ -15,7 +15,8 @@ class ReadOptions:
 
     With `strict`, damage raises SourceError; otherwise it is skipped with a warning. Frames above
     `max_megapixels` are refused before memory is allocated for them. `video_track` numbers the
-    video streams from 0; None takes the main one.
+    video streams from 0; None takes the main one. `keep_metadata` carries all metadata over to
+    the outputs, also places and names.
     Raises UsageError for invalid values.
     """
 
@@ -25,6 +26,7 @@ class ReadOptions:
     strict: bool = False
     max_megapixels: float = MAX_MEGAPIXELS
     video_track: int | None = None
+    keep_metadata: bool = False
 
     def __post_init__(self) -> None:
         for name in ("start_s", "end_s"):

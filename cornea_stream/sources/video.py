@@ -74,7 +74,9 @@ class VideoSource(VideoDecoding, Source):
             self.close()
             raise
         self._frames = itertools.chain([first], self._frames)
-        self.info = describe(path, self._container, self._stream, first.video)
+        self.info = describe(
+            path, self._container, self._stream, first.video, keep_metadata=reading.keep_metadata
+        )
 
     def __iter__(self) -> Iterator[Frame]:
         return self._frames

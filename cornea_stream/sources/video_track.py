@@ -195,7 +195,12 @@ def conversions(info: MediaInfo) -> list[str]:
 
 
 def describe(
-    path: Path | Address, container: InputContainer, stream: VideoStream, first: av.VideoFrame
+    path: Path | Address,
+    container: InputContainer,
+    stream: VideoStream,
+    first: av.VideoFrame,
+    *,
+    keep_metadata: bool = False,
 ) -> MediaInfo:
     """Return the properties of a source after decoding its first frame."""
     audio = main_audio(container)
@@ -224,7 +229,7 @@ def describe(
         color_trc=int(first.color_trc),
         audio_codec=audio.codec_context.name if audio else None,
         video_track=container.streams.video.index(stream),
-        metadata=carried(container),
+        metadata=carried(container, stream, everything=keep_metadata),
         field_order=first_field(stream, first),
         address=str(address) if address else None,
         hdr=HDR_NAMES.get(int(stream.codec_context.color_trc)),
