@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import Image, disc, moving_discs, read_video, write_video
+from numpy.typing import NDArray
 
 from cornea_stream.errors import SourceError
 from cornea_stream.inference.segmenter import Segmenter
@@ -138,6 +139,113 @@ def test_gray_has_its_whole_range(tmp_path: Path, stored: int, kind: str) -> Non
     assert np.abs(found[..., 0] - (wanted if kind == "MONOCHROME2" else 255 - wanted)).max() <= 2
 
 
+def gray_file(path: Path, pixels: NDArray[Any], stored: int, **elements: Any) -> Path:
+    height, width = pixels.shape
+    signed = int(pixels.dtype.kind == "i")
+    return write_dicom(
+        path, UNCOMPRESSED, pixels.tobytes(), Rows=height, Columns=width, BitsStored=stored,
+        **{"SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2",
+           "HighBit": stored - 1, "BitsAllocated": 8 * pixels.itemsize,
+           "PixelRepresentation": signed, **elements},
+    )  # fmt: skip
+
+
+def levels_of(path: Path) -> NDArray[np.int64]:
+    """Return the gray values of the only image, from 0 to 255."""
+    with open_source(path) as source:
+        (frame,) = source
+        return frame.rgb()[..., 0].astype(int)
+
+
+RAMP = np.arange(64 * 64).reshape(64, 64)  # 12 bits
+
+
+@pytest.mark.parametrize("kind", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
+def test_windows(tmp_path: Path, kind: str, function: str) -> None:
+    path = gray_file(
+        tmp_path / "a.dcm", RAMP.astype(np.uint16), 12, WindowCenter=["1000", "9"],
+        WindowWidth=["500", "9"], VOILUTFunction=function, PhotometricInterpretation=kind,
+    )  # fmt: skip
+    shares = {
+        "LINEAR": np.clip((RAMP - 999.5) / 499 + 0.5, 0, 1),
+        "LINEAR_EXACT": np.clip((RAMP - 1000) / 500 + 0.5, 0, 1),
+        "SIGMOID": 1 / (1 + np.exp(-4 * (RAMP - 1000) / 500)),
+    }
+    wanted = 255 * (shares[function] if kind == "MONOCHROME2" else 1 - shares[function])
+    assert np.abs(levels_of(path) - wanted).max() <= 2
+
+
+@pytest.mark.parametrize("groups", [None, "Shared", "PerFrame"])
+def test_windows_apply_to_rescaled_values(tmp_path: Path, groups: str | None) -> None:
+    rescaled = {"RescaleSlope": "2", "RescaleIntercept": "-1000"}
+    window = {"WindowCenter": "0", "WindowWidth": "2000"}
+    elements: dict[str, Any] = rescaled | window
+    if groups:  # as in enhanced multi-frame files
+        group = pydicom.Dataset()
+        for name, values in (
+            ("PixelValueTransformationSequence", rescaled),
+            ("FrameVOILUTSequence", window),
+            ("PixelMeasuresSequence", {"PixelSpacing": ["0.2", "0.2"]}),
+        ):
+            item = pydicom.Dataset()
+            for key, value in values.items():
+                setattr(item, key, value)
+            setattr(group, name, [item])
+        elements = {f"{groups}FunctionalGroupsSequence": [group]}
+    signed = (RAMP - 2048).astype(np.int16)
+    path = gray_file(tmp_path / "a.dcm", signed, 12, **elements)
+    wanted = 255 * np.clip((2.0 * signed - 1000 + 0.5) / 1999 + 0.5, 0, 1)
+    assert np.abs(levels_of(path) - wanted).max() <= 2
+    with open_source(path) as source:
+        assert source.info.mm_per_px == (0.2 if groups else None)
+
+
+@pytest.mark.parametrize("windowed", [False, True])
+def test_a_falling_scale_is_inverted(tmp_path: Path, windowed: bool) -> None:
+    elements = {"RescaleSlope": "-1", "RescaleIntercept": "4095"}
+    if windowed:
+        elements |= {"WindowCenter": "2048", "WindowWidth": "4096"}
+    path = gray_file(tmp_path / "a.dcm", RAMP.astype(np.uint16), 12, **elements)
+    assert np.abs(levels_of(path) - 255 * (1 - RAMP / 4095)).max() <= 2
+
+
+@pytest.mark.parametrize(("name", "bits"), [("VOILUTSequence", 10), ("ModalityLUTSequence", 16)])
+def test_tables(tmp_path: Path, name: str, bits: int) -> None:
+    item = pydicom.Dataset()
+    item.LUTDescriptor = [4096, 0, bits]
+    table = (4095 - np.arange(4096)) * 16 >> (16 - bits)
+    item.add_new("LUTData", "OW", table.astype("<u2").tobytes())
+    if name == "ModalityLUTSequence":
+        item.ModalityLUTType = "US"
+    path = gray_file(tmp_path / "a.dcm", RAMP.astype(np.uint16), 12, **{name: [item]})
+    assert np.abs(levels_of(path) - 255 * (1 - RAMP / 4095)).max() <= 2
+
+
+@pytest.mark.parametrize("stored", [8, 12, 16])
+def test_colors_have_their_whole_range(tmp_path: Path, stored: int) -> None:
+    picture = disc(160, 120, 60, 60, 30)[0]
+    deep = picture.astype(np.uint8 if stored == 8 else np.uint16) << (stored - 8)
+    path = write_dicom(
+        tmp_path / "a.dcm", UNCOMPRESSED, deep.tobytes(), Rows=120, Columns=160,
+        BitsStored=stored, HighBit=stored - 1, BitsAllocated=8 * deep.itemsize,
+    )  # fmt: skip
+    with open_source(path) as source:
+        (frame,) = source
+        assert (frame.rgb() == picture).all()
+
+
+def test_uncompressed_ybr(tmp_path: Path) -> None:
+    from pydicom.pixels.processing import convert_color_space
+
+    picture = disc(160, 120, 60, 60, 30)[0]
+    stored = convert_color_space(picture, "RGB", "YBR_FULL")
+    path = film(tmp_path / "a.dcm", [stored], PhotometricInterpretation="YBR_FULL")
+    with open_source(path) as source:
+        (frame,) = source
+        assert np.abs(frame.rgb().astype(int) - picture).max() <= 2
+
+
 def test_palettes(tmp_path: Path) -> None:
     index = np.arange(64 * 48).reshape(48, 64).astype(np.uint8)
     tables = {}
@@ -167,7 +275,7 @@ def test_jpegs_inside(tmp_path: Path) -> None:
             assert np.abs(frame.rgb().astype(int) - picture).mean() < 3
 
 
-@pytest.mark.parametrize("kind", ["video", "film"])
+@pytest.mark.parametrize("kind", ["video", "film", "gray"])
 def test_pixel_spacing_gives_millimeters_and_no_patient(
     tmp_path: Path, segmenter: Segmenter, kind: str
 ) -> None:
@@ -175,6 +283,14 @@ def test_pixel_spacing_gives_millimeters_and_no_patient(
     path = tmp_path / "a.dcm"
     if kind == "film":
         film(path, pictures, PixelSpacing=["0.1", "0.1"])
+    elif kind == "gray":
+        gray = np.stack([picture[..., 1] for picture in pictures])
+        write_dicom(
+            path, UNCOMPRESSED, gray.tobytes(), Rows=120, Columns=160, NumberOfFrames=3,
+            SamplesPerPixel=1, PhotometricInterpretation="MONOCHROME2",
+            PixelSpacing=["0.1", "0.1"], WindowCenter="128", WindowWidth="200",
+            WindowCenterWidthExplanation="Curie",
+        )  # fmt: skip
     else:
         video = tmp_path / "v.mp4"
         write_video(video, pictures, prepare=lambda s: s.container.metadata.update(title="Curie"))

@@ -20,7 +20,12 @@ from cornea_stream.runs.run import run_source
 
 NTSC = Fraction(30000, 1001)
 GIVEN = {"title": "Left eye", "creation_time": "2024-05-06T07:08:09.000000Z"}
-PRIVATE = {"artist": "Doctor Who", "location": "+40.6800-074.5000/", "comment": "bed 4", "operator": "Who Else"}
+PRIVATE = {
+    "artist": "Doctor Who",
+    "location": "+40.6800-074.5000/",
+    "comment": "bed 4",
+    "operator": "Who Else",
+}
 
 
 def tagged(

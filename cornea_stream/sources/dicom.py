@@ -19,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cornea_stream.errors import SourceError
+from cornea_stream.sources.dicom_gray import ELEMENTS as GRAY_ELEMENTS
+from cornea_stream.sources.dicom_gray import displayed, flatten
 
 if TYPE_CHECKING:
     from pydicom.dataset import FileDataset
@@ -27,10 +29,11 @@ SUFFIXES = frozenset({".dcm", ".dicom"})
 _VIDEO_SYNTAXES = "1.2.840.10008.1.2.4.10"  # .100 to .108: MPEG-2, H.264 and HEVC (PS3.5, 10)
 _DESCRIBING_PIXELS = [
     "BitsStored", "CineRate", "Columns", "FrameTime", "FrameTimeVector", "ImagerPixelSpacing",
-    "NumberOfFrames", "PhotometricInterpretation", "PixelRepresentation", "PixelSpacing",
-    "RecommendedDisplayFrameRate", "Rows",
+    "NumberOfFrames", "PerFrameFunctionalGroupsSequence", "PixelSpacing",
+    "RecommendedDisplayFrameRate", "Rows", "SharedFunctionalGroupsSequence",
 ]  # fmt: skip
-_PALETTE = [
+_GRAY = ["BitsStored", "PixelRepresentation", *GRAY_ELEMENTS]
+_PALETTE = ["PhotometricInterpretation"] + [
     f"{segmented}{color}PaletteColorLookupTable{part}"
     for color in ("Red", "Green", "Blue")
     for segmented, part in (("", "Descriptor"), ("", "Data"), ("Segmented", "Data"))
@@ -63,9 +66,6 @@ class DicomHeader:
     rate: Fraction | None
     durations_s: list[float]
     spacing: Spacing | None
-    white_is_zero: bool
-    lowest: int
-    highest: int
 
 
 def is_dicom(path: Path) -> bool:
@@ -88,8 +88,7 @@ def read_header(path: Path) -> DicomHeader:
 
 
 def _header(data: FileDataset) -> DicomHeader:
-    bits = int(data.get("BitsStored", 8))
-    signed = data.get("PixelRepresentation", 0) == 1
+    flatten(data)
     return DicomHeader(
         is_video=str(data.file_meta.TransferSyntaxUID).startswith(_VIDEO_SYNTAXES),
         count=int(data.get("NumberOfFrames") or 1),
@@ -98,15 +97,10 @@ def _header(data: FileDataset) -> DicomHeader:
         rate=_rate(data),
         durations_s=_durations(data),
         spacing=_spacing(data),
-        white_is_zero=data.get("PhotometricInterpretation") == "MONOCHROME1",
-        lowest=-(1 << bits - 1) if signed else 0,
-        highest=(1 << bits - 1) - 1 if signed else (1 << bits) - 1,
     )
 
 
-def read_images(
-    path: Path, header: DicomHeader
-) -> Generator[NDArray[np.uint8] | NDArray[np.uint16], None, None]:
+def read_images(path: Path) -> Generator[NDArray[np.uint8] | NDArray[np.uint16], None, None]:
     """Yield the images: (H, W, 3) uint8 RGB, or (H, W) uint16 gray of the whole range.
 
     Raises SourceError.
@@ -116,11 +110,12 @@ def read_images(
     from pydicom.pixels.utils import iter_pixels
 
     try:
-        data = _read(path, _PALETTE) if _has_palette(path) else None
+        data = _read(path, [*_GRAY, *_PALETTE])
+        flatten(data)
         for pixels in iter_pixels(path):
-            if data is not None:
+            if data.get("PhotometricInterpretation") == "PALETTE COLOR":
                 pixels = apply_color_lut(pixels, data)
-            yield _in_whole_range(pixels, header)
+            yield displayed(pixels, data) if pixels.ndim == 2 else _in_8_bits(pixels, data)
     except _errors(pydicom) as err:
         raise SourceError(
             f"images of this DICOM file cannot be decoded: {path}: it is damaged, or compressed in "
@@ -216,11 +211,6 @@ def _errors(pydicom: Any) -> tuple[type[Exception], ...]:
     return (invalid, *usual, NotImplementedError, RuntimeError)
 
 
-def _has_palette(path: Path) -> bool:
-    kind = _read(path, ["PhotometricInterpretation"]).get("PhotometricInterpretation")
-    return bool(kind == "PALETTE COLOR")
-
-
 def _rate(data: FileDataset) -> Fraction | None:
     """Return frames per second; 33.33 ms stands for 30 per second, and so on."""
     given = data.get("CineRate") or data.get("RecommendedDisplayFrameRate")
@@ -247,13 +237,8 @@ def _spacing(data: FileDataset) -> Spacing | None:
     return Spacing(float(found[0]), float(found[1]))
 
 
-def _in_whole_range(
-    pixels: NDArray[Any], header: DicomHeader
-) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    if pixels.ndim == 3:
-        scaled = pixels >> 8 if pixels.dtype == np.uint16 else pixels
-        return np.ascontiguousarray(scaled[..., :3], np.uint8)
-    span = header.highest - header.lowest
-    share = np.clip((pixels.astype(np.float64) - header.lowest) / span, 0, 1)
-    gray = np.rint(0xFFFF * (1 - share if header.white_is_zero else share))
-    return gray.astype(np.uint16)
+def _in_8_bits(pixels: NDArray[Any], data: FileDataset) -> NDArray[np.uint8]:
+    """Return (H, W, 3) colors; those of a palette have 8 or 16 bits, others the bits stored."""
+    palette = data.get("PhotometricInterpretation") == "PALETTE COLOR"
+    bits = 8 * pixels.itemsize if palette else int(data.BitsStored)
+    return np.ascontiguousarray(pixels[..., :3] >> max(0, bits - 8), np.uint8)

@@ -225,7 +225,7 @@ class _DicomStill(Still):
             raise too_large(header.width, header.height, path, max_megapixels)
         self.count, self.spacing = header.count, header.spacing
         self.is_animation = header.count > 1
-        self._images = dicom.read_images(path, header)
+        self._images = dicom.read_images(path)
 
     def read(self, page: int) -> av.VideoFrame:
         """Return the next image; `page` counts up."""
