@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import av
@@ -281,3 +286,49 @@ def test_concealed_frames_of_a_stream_without_times(tmp_path: Path) -> None:
     with open_source(path) as source:
         list(source)
     assert source.damaged_s
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve the files of a folder over HTTP; yield the address."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(folder))) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize("kind", ["whole", "lost", "overwritten"])
+def test_damage_of_live_sources(tmp_path: Path, kind: str) -> None:
+    path = write_video(tmp_path / "v.ts", noise(50), options={"bf": "0", "g": "15"})
+    content = bytearray(path.read_bytes())
+    _, place, size = video_packets(path)[20]
+    if kind == "lost":
+        del content[place + 4 * TS_PACKET : place + 7 * TS_PACKET]
+    elif kind == "overwritten":  # inside the packets of the stream, which stay whole
+        for packet in range(place + 2 * TS_PACKET, place + size, TS_PACKET):
+            content[packet + 60 : packet + 120] = b"\xa5" * 60
+    path.write_bytes(content)
+    with served(tmp_path) as url:
+        with open_source(f"{url}/v.ts", live=True, reconnect_s=0) as source:
+            frames = list(source)
+        assert len(frames) >= 45
+        told = [text for text in source.warnings if "damaged" in text]
+        assert bool(source.damaged_s) == bool(told) == (kind != "whole")
+        if kind != "whole":
+            (begin_s, end_s), *others = source.damaged_s
+            assert not others
+            assert end_s > begin_s  # up to the next keyframe
+            with (
+                pytest.raises(SourceError, match="damaged near"),
+                open_source(f"{url}/v.ts", live=True, reconnect_s=0, strict=True) as source,
+            ):
+                list(source)

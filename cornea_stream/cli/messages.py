@@ -17,8 +17,9 @@ _SAME = (
     "backend", "batch_size", "class_index", "class_name", "codec", "crf", "decoder", "device",
     "empty_is_background", "encoder_weights", "every", "frames", "group_by", "image_size",
     "input_normalization", "input_size", "jobs", "keep_metadata", "live", "log", "mask",
-    "mask_value", "max_bad", "max_megapixels", "metrics", "mix_generated", "mm_per_px", "opacity", "overwrite", "parquet",
-    "precision", "preset", "report", "resume", "smooth", "strict", "threshold", "video_track",
+    "mask_value", "max_bad", "max_megapixels", "metrics", "mix_generated", "mm_per_px", "opacity",
+    "overwrite", "parquet", "precision", "preset", "report", "resume", "smooth", "strict",
+    "threshold", "video_track",
 )  # fmt: skip
 _NAME = "|".join((*_RENAMED, *_SAME))
 # A parameter with a value, or at the beginning of a message; not a part of a path.

@@ -10,7 +10,7 @@ from av.packet import Packet as AnyPacket
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from cornea_stream.sources.rate import frame_rate
+from cornea_stream.sources.rate import duration_ticks
 
 _BACK_S, _REORDERED = 0.5, 17
 """Smaller steps back, in seconds or frames, stay within one recording."""
@@ -42,8 +42,10 @@ class Recordings(ABC, Generic[_Stream]):
         self.number = 0
         self.wrong = 0
         self.time_base = stream.time_base or Fraction(1, 90000)
-        rate = frame_rate(stream) if isinstance(stream, VideoStream) else _AUDIO_RATE
-        self.step = max(1, round(1 / (rate * self.time_base)))
+        if isinstance(stream, VideoStream):
+            self.step = duration_ticks(stream)
+        else:
+            self.step = max(1, round(1 / (_AUDIO_RATE * self.time_base)))
         self._back = int(max(_BACK_S / self.time_base, _REORDERED * self.step))
         self._gap = int(max(_GAP_S / self.time_base, 2 * self.step))
         self._ahead = int(_TICKS_AHEAD)

@@ -16,8 +16,9 @@ from cornea_stream.media.address import Address
 from cornea_stream.media.frame import Frame, MediaInfo
 from cornea_stream.sources.base import Source
 from cornea_stream.sources.damage import Damage
+from cornea_stream.sources.losses import Losses
 from cornea_stream.sources.network import why_it_ended
-from cornea_stream.sources.rate import FALLBACK_RATE
+from cornea_stream.sources.rate import FALLBACK_RATE, duration_ticks
 from cornea_stream.sources.read_options import ReadOptions
 from cornea_stream.sources.timestamps import TIME_BASE, LiveClock
 from cornea_stream.sources.video_track import (
@@ -114,6 +115,7 @@ class LiveSource(Source):
             time_s = float(video.pts * TIME_BASE)
             if self._reading.end_s is not None and time_s >= self._reading.end_s:
                 return
+            self._damage.spread(time_s, key_frame=video.key_frame)
             if index % self._reading.every == 0:
                 yield Frame(index, time_s, video, now_s, first_field(self._stream, video))
 
@@ -169,7 +171,7 @@ class LiveSource(Source):
             stream = self._stream
             stream.thread_type = "SLICE"  # frame threads delay every frame
             packets = container.demux(stream)
-            seen = False
+            losses, seen = Losses(duration_ticks(stream)), False
             while not self._stop.is_set():
                 try:
                     packet = next(packets)
@@ -177,13 +179,17 @@ class LiveSource(Source):
                     return
                 except av.error.FFmpegError as err:
                     raise _GoneError(why_it_ended(err)) from None
+                losses.expect(packet.pts if packet.size else None)
+                lost = packet.is_corrupt
                 try:
                     pictures = packet.decode()
                 except av.error.FFmpegError:
-                    if seen:  # before, it is the rest of a group without its keyframe
-                        self._skip()
-                    continue
+                    pictures, lost = [], True
+                if lost and seen:  # before, it is the rest of a group without its keyframe
+                    self._skip()
                 for video in map(convertible, pictures):
+                    if (losses.shown(video.pts) or video.is_corrupt) and seen:
+                        self._skip()
                     if self._info is None:
                         self._info = _live(describe(self.address, container, stream, video))
                     seen = True

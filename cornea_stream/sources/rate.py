@@ -18,6 +18,11 @@ def frame_rate(stream: VideoStream) -> Fraction:
     return next((r for r in _rates(stream).values() if r and _is_plausible(r)), FALLBACK_RATE)
 
 
+def duration_ticks(stream: VideoStream) -> int:
+    """Return how long a frame is shown, in ticks of the stream."""
+    return max(1, round(1 / (frame_rate(stream) * (stream.time_base or Fraction(1, 90000)))))
+
+
 def rate_basis(stream: VideoStream) -> str:
     """Return in words which of them `frame_rate` gives."""
     return next((name for name, rate in _rates(stream).items() if _is_plausible(rate)), "assumed")
