@@ -14,11 +14,10 @@ from chunks_compared import assert_equal, both
 from conftest import Image, disc, read_video, write_video
 
 from cornea_stream.engines.preprocess import model_input
+from cornea_stream.inference.segmentation import Segmentation
 from cornea_stream.inference.segmenter import Segmenter
-from cornea_stream.media.color import NAMED
 from cornea_stream.media.fields import Field, deinterlace, is_combed
-from cornea_stream.media.frame import Segmentation
-from cornea_stream.media.overlay import YuvPainter
+from cornea_stream.media.overlay import OverlayStyle, YuvPainter
 from cornea_stream.runs.options import RunOptions
 from cornea_stream.runs.run import run_source
 from cornea_stream.sources import VideoSource, open_source
@@ -133,7 +132,7 @@ def test_streams_and_previews_are_deinterlaced(tmp_path: Path) -> None:
     with open_source(path) as source:
         frame = next(iter(source))
     nothing = Segmentation(frame, np.zeros((HEIGHT, WIDTH), np.uint8), 0.0)
-    painted = YuvPainter(NAMED["green"], 0.5)(nothing).to_ndarray(format="rgb24")
+    painted = YuvPainter(OverlayStyle())(nothing).to_ndarray(format="rgb24")
     assert off(painted[30:], at_field(0)[30:]) < 30
 
 
