@@ -16,6 +16,7 @@ from conftest import moving_discs, read_video, write_video
 from cornea_stream.inference.segmentation import Segmentation
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.media.frame import Frame
+from cornea_stream.media.overlay import OverlayStyle
 from cornea_stream.report.records import load_records
 from cornea_stream.report.runs import open_run
 from cornea_stream.runs.options import RunOptions
@@ -56,7 +57,7 @@ def test_frames_are_remembered_in_a_few_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(png, "write_png", lambda path, image: None)
-    sink = png.PngSequenceSink(tmp_path, (0, 255, 0), 0.5)
+    sink = png.PngSequenceSink(tmp_path, OverlayStyle())
     video = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), format="rgb24")
     mask = np.zeros((16, 16), np.uint8)
 
@@ -75,7 +76,7 @@ def test_frames_that_were_not_written_are_removed(tmp_path: Path) -> None:
     assert [n for n in (-1, 0, 1, 4, 5, 1000000, 1000001) if n in written] == [0, 4, 1000000]
     for name in ("000004_mask.png", "000005_mask.png", "1000000_overlay.png", "0000005_mask.png"):
         (tmp_path / name).touch()
-    png.remove_others(tmp_path, written)
+    png.FramePngs().remove_others(tmp_path, written)
     kept = {path.name for path in tmp_path.iterdir()}
     assert kept == {"000004_mask.png", "1000000_overlay.png", "0000005_mask.png"}
 

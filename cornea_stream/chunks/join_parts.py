@@ -12,7 +12,7 @@ from cornea_stream.chunks.rows import read_rows
 from cornea_stream.media.frame import MediaInfo
 from cornea_stream.postprocess.pixel_spacing import choose_scale
 from cornea_stream.runs.options import RunOptions, RunResult
-from cornea_stream.sinks.png import FrameNumbers, frame_files, remove_others
+from cornea_stream.sinks.png import FrameNumbers, frame_files
 from cornea_stream.sinks.polygons import polygon_line
 from cornea_stream.sinks.table import MetricsTables
 from cornea_stream.storage import complete, output_errors, part_path
@@ -49,7 +49,7 @@ def join(
     if "polygons.jsonl" in result.outputs:
         _join_polygons(parts, moved, folder / "polygons.jsonl")
     if "frames" in result.outputs:
-        _move_pngs(parts, moved, folder / "frames", options.every)
+        _move_pngs(parts, moved, folder / "frames", options)
     result.warnings += dict.fromkeys(warnings)
 
 
@@ -79,15 +79,17 @@ def _join_polygons(parts: Sequence[Part], moved: Sequence[int], path: Path) -> N
     complete(path)
 
 
-def _move_pngs(parts: Sequence[Part], moved: Sequence[int], folder: Path, every: int) -> None:
+def _move_pngs(
+    parts: Sequence[Part], moved: Sequence[int], folder: Path, options: RunOptions
+) -> None:
     """Move the PNGs of all parts into `folder`, renumbered; an earlier try may be unfinished."""
     written = FrameNumbers()
     with output_errors(folder):
         folder.mkdir(exist_ok=True)
         for part, step in zip(parts, moved, strict=True):
-            for number in part.numbers(every):
+            for number in part.numbers(options.every):
                 for old, new in zip(frame_files(number), frame_files(number + step), strict=True):
                     if (file := part.folder / folder.name / old).exists():
                         file.replace(folder / new)
                 written.add(number + step)
-    remove_others(folder, written)
+    options.frame_pngs.remove_others(folder, written)

@@ -112,6 +112,8 @@ class ChunkedRun:
         for name in self._plan.files:
             if not can_be_joined(name):
                 return self._leave_whole(f"{name} cannot be joined")
+        if options.frames and options.name_by == "time":
+            return self._leave_whole("PNGs named by time cannot be joined")
         if self._is_known_damaged():
             return self._leave_whole(_DAMAGED)
         cuts = plan_chunks(self._path, self._length_s, options.reading, reach=reach)

@@ -17,7 +17,7 @@ from cornea_stream.storage import is_unfinished, read_run
 # and decoding, live outputs, and figures.
 _NOT_SETTINGS = frozenset({
     "overwrite", "resume", "decoder", "streams", "files", "realtime", "preview", "report",
-    "summary", "strict", "max_megapixels", "reconnect_s", "live",
+    "summary", "jsonl", "strict", "max_megapixels", "reconnect_s", "live",
 })  # fmt: skip
 
 

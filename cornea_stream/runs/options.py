@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from cornea_stream.errors import UsageError, check_flag, check_number, require, wrong_type
 from cornea_stream.media.color import Color, hex_color
@@ -11,11 +12,13 @@ from cornea_stream.pipeline.live_statistics import LiveReport
 from cornea_stream.postprocess.pixel_spacing import Scale, check_scale
 from cornea_stream.sinks import (
     EncoderSettings,
+    FramePngs,
     PreviewSettings,
     StreamTarget,
     check_container,
     check_encoder,
 )
+from cornea_stream.sinks.lines import STDOUT
 from cornea_stream.sources import check_decoder
 from cornea_stream.sources.containers import MAX_MEGAPIXELS
 from cornea_stream.sources.live import RECONNECT_S
@@ -36,16 +39,23 @@ class RunOptions:
     or the mask without `overlay`, during the run. Without `files`, nothing is written to disk.
     `realtime` reads no faster than the recording plays; None applies it if a stream goes to the
     network. `preview` serves a page with the newest overlay during the run. `summary` and
-    `report` turn on `metrics`. `color`, `opacity`, `contour`, `thickness` and `label` style the
-    overlay as `OverlayStyle` says. Times can also be text such as "1:30".
+    `report` turn on `metrics`. `frame_masks` and `frame_overlays` choose the PNGs of `frames`, and
+    `name_by`, number or time, names them. `jsonl` is a file, - for standard output, or a file
+    descriptor that gets a line of JSON per frame, at once. `color`, `opacity`, `contour`,
+    `thickness` and `label` style the overlay as `OverlayStyle` says. Times can also be text such as
+    "1:30".
     """
 
     overlay: bool = True
     mask: bool = False
     frames: bool = False
+    frame_masks: bool = True
+    frame_overlays: bool = True
+    name_by: str = "number"
     metrics: bool = False
     parquet: bool = False
     polygons: bool = False
+    jsonl: str | Path | int | None = None
     summary: bool = False
     report: bool = False
     white_to_white_mm: float | None = None
@@ -97,12 +107,13 @@ class RunOptions:
                 check_flag(name, getattr(self, name))
         for name in _FLAGS:
             check_flag(name, getattr(self, name))
+        _ = self.frame_pngs
         check_number("reconnect_s", self.reconnect_s, 0, example=RECONNECT_S)
 
     def check(self) -> EncoderSettings:
         """Check the combination of options and try the encoder. Raises UsageError."""
         wanted = (self.overlay, self.mask, self.frames, self.metrics, self.parquet, self.polygons)
-        if not any(wanted) and not self.preview:
+        if not any(wanted) and not self.preview and self.jsonl is None:
             raise UsageError("nothing to write: choose overlay, mask, frames or metrics")
         if (self.white_to_white_mm or self.mm_per_px) and not (self.metrics or self.parquet):
             raise UsageError("millimeters without a table: add metrics or parquet")
@@ -112,6 +123,8 @@ class RunOptions:
             require("matplotlib", "plots", "summary.png")
         if self.streams:
             self._check_streams()
+        if self.jsonl == STDOUT and any(target.is_pipe for target in self.streams):
+            raise UsageError("standard output takes a video or lines, not both: use jsonl=FILE")
         check_decoder(self.decoder)
         encoder = check_encoder(self.codec, self.crf, self.preset)
         if self.overlay:
@@ -139,9 +152,21 @@ class RunOptions:
         )
 
     @property
+    def frame_pngs(self) -> FramePngs:
+        """Which PNGs of frames are written. Raises UsageError."""
+        return FramePngs(self.frame_masks, self.frame_overlays, self.name_by)
+
+    @property
     def is_watched(self) -> bool:
         """Whether the run is watched live; it then stays in one piece and in this process."""
-        return bool(self.streams or self.preview)
+        return bool(self.streams or self.preview or self.jsonl is not None)
+
+    @property
+    def makes_files(self) -> bool:
+        """Whether files other than run.json are written to the output folder."""
+        return self.files and any(
+            (self.overlay, self.mask, self.frames, self.metrics, self.parquet, self.polygons)
+        )
 
     @property
     def paced(self) -> bool:

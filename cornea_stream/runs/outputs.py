@@ -18,6 +18,7 @@ from cornea_stream.postprocess.pixel_spacing import choose_scale
 from cornea_stream.runs.options import RunOptions
 from cornea_stream.sinks import (
     EncoderSettings,
+    LineSink,
     MaskVideoSink,
     MetricsSink,
     OverlayVideoSink,
@@ -79,6 +80,8 @@ def choose_outputs(options: RunOptions, *, still: bool) -> tuple[Output, ...]:
         if options.polygons:
             outputs.append(Output(("polygons.jsonl",), open_polygons))
     outputs += [Output((), partial(open_stream, target=target)) for target in options.streams]
+    if options.jsonl is not None:
+        outputs.append(Output((), partial(open_lines, target=options.jsonl)))
     if options.preview:
         outputs.append(Output((), partial(open_preview, settings=options.preview)))
     return tuple(outputs)
@@ -146,7 +149,8 @@ def open_still(context: OutputContext) -> SegmentationSink:
 
 def open_frames(context: OutputContext) -> SegmentationSink:
     """Open the folder of PNGs."""
-    return PngSequenceSink(context.folder / "frames", context.options.style)
+    options = context.options
+    return PngSequenceSink(context.folder / "frames", options.style, options.frame_pngs)
 
 
 def open_tables(context: OutputContext, names: tuple[str, ...]) -> SegmentationSink:
@@ -171,6 +175,11 @@ def open_stream(context: OutputContext, target: StreamTarget) -> SegmentationSin
         return sink(MaskVideoSink.SETTINGS, mask_frame)
     painter = YuvPainter(options.style)
     return sink(context.encoder, painter, audio=True, end_s=options.end_s)
+
+
+def open_lines(context: OutputContext, target: str | Path | int) -> SegmentationSink:
+    """Open the lines of JSON."""
+    return LineSink(target, may_break=context.options.makes_files)
 
 
 def open_preview(context: OutputContext, settings: PreviewSettings) -> SegmentationSink:

@@ -2,7 +2,8 @@
 
 from cornea_stream.sinks.base import SegmentationSink, SinkResult
 from cornea_stream.sinks.encoder import EncoderSettings, check_container, check_encoder
-from cornea_stream.sinks.png import PngSequenceSink, StillSink
+from cornea_stream.sinks.lines import LineSink
+from cornea_stream.sinks.png import FramePngs, PngSequenceSink, StillSink
 from cornea_stream.sinks.polygons import PolygonSink
 from cornea_stream.sinks.preview.preview import Preview, PreviewSettings
 from cornea_stream.sinks.stream.stream import StreamSink
@@ -13,6 +14,8 @@ from cornea_stream.sinks.video import MaskVideoSink, OverlayVideoSink, VideoFile
 __all__ = [
     "CSV_COLUMNS",
     "EncoderSettings",
+    "FramePngs",
+    "LineSink",
     "MaskVideoSink",
     "MetricsSink",
     "OverlayVideoSink",

@@ -31,7 +31,7 @@ class PolygonSink(SegmentationSink):
         """Open the file. Raises OutputError."""
         self.path = path
         with output_errors(path):
-            self._file = part_path(path).open("w", encoding="utf-8")
+            self._file = part_path(path).open("w", buffering=1, encoding="utf-8")
 
     def write(self, segmentation: Segmentation) -> None:
         """Add the line of one frame. Raises OutputError."""

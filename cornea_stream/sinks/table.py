@@ -56,7 +56,8 @@ class CsvTable:
         self.path, self._columns = path, tuple(columns)
         self._text = _rounded if rounded else _exact
         with output_errors(path):
-            self._file = part_path(path).open("w", newline="", encoding="utf-8")
+            # Row by row, so that others can follow the table while it grows.
+            self._file = part_path(path).open("w", buffering=1, newline="", encoding="utf-8")
             self._rows = csv.writer(self._file)
             self._rows.writerow(column.name for column in columns)
 
