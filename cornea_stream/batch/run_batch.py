@@ -58,11 +58,14 @@ def run_batch(
         summary.write(results, last=True)
     ordered = [results[task] for task in tasks if task in results]
     left = len(ordered) < len(tasks) or any(r.status == "interrupted" for r in ordered)
-    return ordered, EXIT_INTERRUPTED if stop.is_set() and left else _exit_code(ordered)
+    failures = [result for result in ordered if result.status == "failed"]
+    return ordered, EXIT_INTERRUPTED if stop.is_set() and left else exit_code(
+        failures, len(ordered)
+    )
 
 
-def _exit_code(results: Sequence[RunResult]) -> int:
-    failures = [result.exit_code for result in results if result.status == "failed"]
+def exit_code(failures: Sequence[RunResult], sources: int) -> int:
+    """Return the exit code of a batch of so many sources, some of which failed."""
     if not failures:
         return EXIT_OK
-    return failures[0] if len(failures) == len(results) else EXIT_PARTIAL
+    return failures[0].exit_code if len(failures) == sources else EXIT_PARTIAL

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from cornea_stream.errors import EXIT_INTERNAL, CorneaStreamError
-from cornea_stream.inference.segmenter import MaskSettings, Segmenter
+from cornea_stream.inference.segmenter import MaskSettings, Segmenter, check_settings
 from cornea_stream.media.address import Address
 from cornea_stream.models.checkpoint import load_checkpoint
 from cornea_stream.models.shipped import resolve_checkpoint
@@ -136,12 +136,20 @@ class SourceTask:
 
 
 def plan_source(
-    source: Path | Address, folder: Path, options: RunOptions, masks: MaskSettings
+    source: Path | Address,
+    folder: Path,
+    options: RunOptions,
+    masks: MaskSettings,
+    *,
+    try_source: bool = False,
 ) -> SourceTask:
-    """Return the task of a source; if it cannot be planned, the task has failed."""
+    """Return the task of a source; if it cannot be planned, the task has failed.
+
+    `try_source` reads the first frame of a file, so that an unreadable one fails here.
+    """
     task = SourceTask(source, folder, options, masks)
     try:
-        return replace(task, plan=plan_run(source, folder, options, masks))
+        return replace(task, plan=plan_run(source, folder, options, masks, try_source=try_source))
     except (CorneaStreamError, OSError) as err:
         return replace(task, failed=failure(task, err))
 
@@ -170,6 +178,13 @@ class Setup:
             checkpoint=self.checkpoint and resolve_checkpoint(self.checkpoint).absolute(),
             calibration=self.calibration and self.calibration.absolute(),
         )
+
+    def check(self) -> None:
+        """Check the arguments without loading the network. Raises UsageError and SourceError."""
+        check_settings(
+            self.device, self.backend, self.precision, self.batch_size, self.calibration,
+            self.threshold,
+        )  # fmt: skip
 
     def build(self) -> Segmenter:
         """Load the weights onto the device. Raises the errors of `Segmenter`."""

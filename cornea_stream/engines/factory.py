@@ -17,6 +17,29 @@ BACKENDS = ("auto", "torch", "openvino")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
 
 
+def choose_engine(device: str, backend: str, precision: str) -> tuple[list[str], str]:
+    """Return the devices and the backend, torch or openvino, that `build_engine` uses.
+
+    Raises UsageError if this machine does not support the settings.
+    """
+    if backend not in BACKENDS:
+        raise UsageError(f"unknown backend: {backend!r}: use {', '.join(BACKENDS)}")
+    if precision not in PRECISIONS:
+        raise UsageError(f"unknown precision: {precision!r}: use {', '.join(PRECISIONS)}")
+    devices = choose_devices(device)
+    on_cpu = devices == ["cpu"]
+    if precision == "fp16" and on_cpu:  # there are no kernels for it
+        raise UsageError("fp16 needs a GPU: on a CPU, use precision=bf16 or fp32")
+    if backend == "auto":
+        suits = on_cpu and find_spec("openvino") is not None
+        backend = "openvino" if suits or precision == "int8" else "torch"
+    if backend == "torch" and precision == "int8":
+        raise UsageError("int8 needs OpenVINO: use backend=openvino or auto")
+    if backend == "openvino" and not on_cpu:
+        raise UsageError(f"OpenVINO runs on the CPU here: {device}: use device=cpu")
+    return devices, backend
+
+
 def build_engine(
     checkpoint: Checkpoint,
     *,
@@ -32,19 +55,9 @@ def build_engine(
     `calibration` are (h, w, 3) uint8 model inputs for int8; None generates frames.
     Raises UsageError if this machine does not support the settings.
     """
-    if backend not in BACKENDS:
-        raise UsageError(f"unknown backend: {backend!r}: use {', '.join(BACKENDS)}")
-    if precision not in PRECISIONS:
-        raise UsageError(f"unknown precision: {precision!r}: use {', '.join(PRECISIONS)}")
-    devices = choose_devices(device)
-    on_cpu = devices == ["cpu"]
-    if backend == "auto":
-        suits = on_cpu and precision != "fp16" and find_spec("openvino") is not None
-        backend = "openvino" if suits or precision == "int8" else "torch"
+    devices, backend = choose_engine(device, backend, precision)
     if backend == "torch":
-        if precision == "int8":
-            raise UsageError("int8 needs OpenVINO: use backend=openvino or auto")
-        if on_cpu:
+        if devices == ["cpu"]:
             from cornea_stream.engines.torch_cpu import TorchCPUEngine
 
             return TorchCPUEngine(checkpoint, precision=precision, batch_size=batch_size)
@@ -55,8 +68,6 @@ def build_engine(
             for one in devices
         ]
         return SeveralEngines(engines) if len(engines) > 1 else engines[0]
-    if not on_cpu:
-        raise UsageError(f"OpenVINO runs on the CPU here: {device}: use device=cpu")
     from cornea_stream.engines.openvino import OpenVINOEngine
 
     if precision == "int8":

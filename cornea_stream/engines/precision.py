@@ -13,7 +13,7 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 def choose_precision(name: str, device: torch.device) -> str:
     """Return fp32, bf16 or fp16; for auto, the fastest native precision of `device`.
 
-    Raises UsageError for an unknown name, and for fp16 on a CPU, which has no kernels for it.
+    Raises UsageError for an unknown name.
     """
     if name == "auto":
         if device.type == "cuda":
@@ -21,6 +21,4 @@ def choose_precision(name: str, device: torch.device) -> str:
         return "bf16" if cpu_has_bf16() else "fp32"
     if name not in DTYPES:
         raise UsageError(f"unknown precision: {name!r}: use auto, {', '.join(DTYPES)}")
-    if name == "fp16" and device.type == "cpu":
-        raise UsageError("fp16 needs a GPU: on a CPU, use precision=bf16 or fp32")
     return name

@@ -10,8 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cornea_stream.engines import Engine, build_engine
+from cornea_stream.engines.factory import choose_engine
 from cornea_stream.engines.names import device_names, precision_name
-from cornea_stream.errors import UsageError, check_flag, check_number, check_path, wrong_type
+from cornea_stream.errors import (
+    SourceError,
+    UsageError,
+    check_flag,
+    check_number,
+    check_path,
+    wrong_type,
+)
 from cornea_stream.inference.calibration_frames import calibration_images
 from cornea_stream.inference.image_input import image_frame
 from cornea_stream.inference.segmentation import Segmentation
@@ -101,15 +109,9 @@ class Segmenter:
         SourceError for an unreadable calibration video.
         """
         device, precision = device_names(device), precision_name(precision)
-        if calibration is not None and precision != "int8":
-            raise UsageError("calibration is for int8 only: use precision=int8")
-        if calibration is not None:
-            check_path("calibration", calibration, "a video or folder of images")
         check_flag("raw", raw)
         check_flag("smooth", smooth)
-        check_number("threshold", threshold, 0, 1, example=0.5, exclusive=True)
-        if batch_size is not None:
-            check_number("batch_size", batch_size, 1, MAX_BATCH, example=8)
+        check_settings(device, backend, precision, batch_size, calibration, threshold)
         stated = {
             "input_size": input_size,
             "input_normalization": input_normalization,
@@ -236,3 +238,28 @@ def _loaded(checkpoint: str | Path | Checkpoint | None, stated: dict[str, Any]) 
     if given := [name for name, value in stated.items() if value is not None]:
         raise UsageError(f"{given[0]} is for files: these weights are loaded: leave it out")
     return checkpoint
+
+
+def check_settings(
+    device: str,
+    backend: str,
+    precision: str,
+    batch_size: int | None,
+    calibration: str | Path | None,
+    threshold: float,
+) -> None:
+    """Check what a `Segmenter` takes, without loading a network.
+
+    Raises UsageError for settings that are invalid or that this machine does not support, and
+    SourceError if there is no such calibration source.
+    """
+    if calibration is not None and precision != "int8":
+        raise UsageError("calibration is for int8 only: use precision=int8")
+    if calibration is not None:
+        check_path("calibration", calibration, "a video or folder of images")
+    if calibration is not None and not Path(calibration).exists():
+        raise SourceError(f"calibration source not found: {calibration}: check the path")
+    check_number("threshold", threshold, 0, 1, example=0.5, exclusive=True)
+    if batch_size is not None:
+        check_number("batch_size", batch_size, 1, MAX_BATCH, example=8)
+    choose_engine(device, backend, precision)

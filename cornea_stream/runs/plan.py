@@ -16,8 +16,10 @@ from cornea_stream.runs import manifest
 from cornea_stream.runs.options import RunOptions, RunResult
 from cornea_stream.runs.outputs import Output, choose_outputs
 from cornea_stream.sinks import EncoderSettings
+from cornea_stream.sinks.lines import STDOUT
 from cornea_stream.sources import is_still
 from cornea_stream.sources.fingerprint import fingerprint
+from cornea_stream.sources.open import open_reading
 from cornea_stream.storage import RUN_JSON, is_ours
 
 
@@ -63,9 +65,14 @@ class RunPlan:
 
 
 def plan_run(
-    source: Path | Address, folder: Path, options: RunOptions, masks: MaskSettings
+    source: Path | Address,
+    folder: Path,
+    options: RunOptions,
+    masks: MaskSettings,
+    *,
+    try_source: bool = False,
 ) -> RunPlan:
-    """Plan a run of `source` into `folder`, without opening the source.
+    """Plan a run of `source` into `folder`; with `try_source`, read the first frame of a file.
 
     With `options.resume`, a run that is already complete with the same source, settings and
     weights is `finished`; any other earlier run of cornea-stream is replaced.
@@ -90,10 +97,18 @@ def plan_run(
     if file and print_of_file and options.files and options.resume:
         finished = manifest.find_finished(file, folder, print_of_file, settings, options)
     if finished is None:
-        _check_replaceable(folder, names, file, options)
+        if file and try_source:
+            _try(file, options)
+        try:
+            _check_outputs(folder, names, file, options)
+        except OutputError:
+            if file and not try_source:
+                _try(file, options)  # a wrong start time is named before outputs that exist
+            raise
     return RunPlan(
         source, folder, options, outputs, encoder, settings, live,
         fingerprint=print_of_file, standing=_standing(folder, names), finished=finished,
+        notes=_notes(options),
     )  # fmt: skip
 
 
@@ -110,6 +125,46 @@ def _standing(folder: Path, names: list[str]) -> tuple[tuple[str, int], ...]:
             # Folders change during a run, so only their existence counts.
             found.append((name, 0 if path.is_dir() else path.stat().st_mtime_ns))
     return tuple(found)
+
+
+def _try(source: Path, options: RunOptions) -> None:
+    """Read the first frame. Raises SourceError."""
+    open_reading(source, options.reading).close()
+
+
+def _notes(options: RunOptions) -> tuple[str, ...]:
+    if options.overlay and options.style.share == 0:
+        return ("the overlay shows no cornea: opacity is 0",)
+    return ()
+
+
+def _check_outputs(
+    folder: Path, names: list[str], source: Path | None, options: RunOptions
+) -> None:
+    """Raise OutputError for outputs that cannot be written or may not be replaced."""
+    if options.files:
+        _check_folder(folder)
+    _check_lines(options)
+    _check_replaceable(folder, names, source, options)
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise OutputError if a folder can neither be used nor made."""
+    there = next((path for path in (folder, *folder.parents) if path.exists()), None)
+    if there and not there.is_dir():
+        raise OutputError(f"not a folder: {there}: choose another output folder")
+
+
+def _check_lines(options: RunOptions) -> None:
+    """Raise OutputError if the lines would replace a file."""
+    if options.jsonl is None or isinstance(options.jsonl, int) or options.jsonl == STDOUT:
+        return
+    path = Path(options.jsonl)
+    if path.is_dir():
+        raise OutputError(f"not a file: {path}: give the name of a file, or - for standard output")
+    if path.is_file() and not options.overwrite:  # a named pipe is no file
+        raise OutputError(f"output exists: {path}: pass overwrite=True or choose another file")
+    _check_folder(path.parent)
 
 
 def _check_replaceable(

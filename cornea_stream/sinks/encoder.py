@@ -15,6 +15,8 @@ import numpy as np
 from cornea_stream.errors import UsageError, wrong_type
 from cornea_stream.media.frame import MediaInfo
 
+_MOST_CRF = {"libx264": 51, "libx265": 51, "libsvtav1": 63, "libvpx-vp9": 63}
+"""Encoders silently take larger values for these."""
 _TRIAL_SIZE = 256, 256  # NVENC's least is 145
 _TRIAL_FRAMES = 3  # of fewer, x265 leaves decoding times at random
 _GRAY = np.full(_TRIAL_SIZE, 128, np.uint8)
@@ -62,6 +64,8 @@ def check_encoder(
     codec = _encoder_name(codec)
     if codec == "libx264":
         crf, preset = 22 if crf is None else crf, preset or "superfast"
+    if crf is not None and crf > _MOST_CRF.get(codec, crf):
+        raise UsageError(f"crf must be at most {_MOST_CRF[codec]} for {codec}: {crf:g}: try 22")
     on_gpu = codec.endswith("_nvenc")
     given = {"cq" if on_gpu else "crf": None if crf is None else f"{crf:g}", "preset": preset}
     options = {name: value for name, value in given.items() if value is not None}

@@ -63,15 +63,27 @@ def open_media(
         ) from err
     except (av.error.FFmpegError, OSError, ValueError) as err:
         raise SourceError(
-            f"not a readable video or image: {path}: {reason(err)}: the file is of another type "
-            "(playlists are not followed), or damaged (an mp4 whose recording was cut off lacks "
-            "its index): copy it again, or convert it with the software of the recorder"
+            f"not a readable video or image: {path}: {_what_is_wrong(path, err)}"
         ) from err
     if in_dicom:
         for holder in (container, *container.streams):
             holder.metadata.clear()  # whatever the title says, it may name the patient
     limit_pictures(container, limit)
     return container
+
+
+def _what_is_wrong(path: Path, err: Exception) -> str:
+    try:
+        with path.open("rb") as file:
+            head = file.read(1024)
+    except OSError:
+        head = b"\0"
+    if b"\0" not in head and head.isascii():
+        return "it is a text (playlists are not followed): give a video, an image or a folder"
+    return (
+        f"{reason(err)}: copy it again (an mp4 that was cut off lacks its index), or convert it "
+        "with the software of the recorder"
+    )
 
 
 def limit_pictures(container: InputContainer, limit: dict[str, str]) -> None:
