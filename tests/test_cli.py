@@ -96,7 +96,7 @@ def test_underscores_mean_hyphens(
         tiny_checkpoint,
     )
     assert code == 0
-    assert (out / "f" / "Cornea.png").exists()
+    assert (out / "f" / "eye" / "0.100s" / "Cornea.png").exists()
 
 
 def test_every_output_of_run_as_json(
@@ -141,7 +141,7 @@ def test_exit_codes_and_sentences(video: Path, tmp_path: Path, tiny_checkpoint: 
         (("run", tmp_path / "none.mp4", *weights), 3, "input not found"),
         (("run", tmp_path / "*.mov", *weights), 3, "no file matches"),
         (("run", video, "--checkpoint", tmp_path / "bad.pth"), 4, "bad.pth"),
-        (("run", video, "-o", tmp_path / "file", *weights), 5, "cannot write output"),
+        (("run", video, "-o", tmp_path / "file", *weights), 5, "-o takes a folder, not a file"),
         (("frame", video, "-t", "9", *weights), 2, "lasts 0.240 s"),
         (("frame", video, "-t", "-1", *weights), 2, "negative"),
         (("run", video, "--start", "-1", *weights), 2, "negative"),
@@ -235,9 +235,14 @@ def test_ctrl_c_in_any_command_is_one_sentence(
         monkeypatch.setattr(place, interrupt)
     monkeypatch.setattr("cornea_stream.diagnostics.installation.describe_installation", interrupt)
     before = signal.getsignal(signal.SIGINT)
-    for arguments in (("info",), ("train", "--data-dir", tmp_path, "-o", tmp_path / "o")):
+    for arguments, what_next in (
+        (("info",), "interrupted\n"),
+        (("train", "--data-dir", tmp_path, "-o", tmp_path / "o"), "interrupted: --resume"),
+    ):
         code, out, err = call(*arguments)
-        assert (code, out, err) == (130, "", "Error: interrupted\n")
+        assert (code, out) == (130, "")
+        assert err.startswith(f"Error: {what_next}")
+        assert len(err.splitlines()) == 1
     signal.signal(signal.SIGINT, before)
 
 
@@ -270,8 +275,20 @@ def test_demo_finds_the_generated_cornea(tmp_path: Path, call) -> None:  # type:
     score = float(done.stdout.split("generated clip: ")[1].split()[0].rstrip("."))
     assert score > 0.5
     assert len(read_video(tmp_path / "d" / "demo" / "overlay.mp4")) == 10
-    code, _, err = call("demo", "-o", tmp_path / "d")
-    assert (code, "output exists" in err) == (5, True)
+    code, out, _ = call("demo", "-o", tmp_path / "d", "--seconds", "0.2s")
+    assert (code, "complete" in out) == (0, True)
+    assert len(read_video(tmp_path / "d" / "demo" / "overlay.mp4")) == 5
+
+
+def test_the_demo_keeps_what_it_did_not_make(video: Path, tmp_path: Path, call) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "demo").mkdir()
+    for place in ("demo.mp4", "demo/overlay.mp4"):
+        mine = tmp_path / place
+        mine.write_bytes(video.read_bytes())
+        code, _, err = call("demo", "-o", tmp_path, "--seconds", "0.2")
+        assert (code, f"output exists: {mine}" in err) == (5, True)
+        assert mine.read_bytes() == video.read_bytes()
+        mine.unlink()
 
 
 def test_images_on_the_command_line(tmp_path: Path, tiny_checkpoint: Path, call) -> None:  # type: ignore[no-untyped-def]

@@ -42,12 +42,12 @@ SIZE = {"height": 144, "width": 192}
 RUN = {
     "cornea-stream run surgery.mp4": ["output/surgery/overlay.mp4", "output/surgery/run.json"],
     "cornea-stream run surgery.mp4 --report": ["output/surgery/report.html"],
-    "cornea-stream run surgery.mp4 --mask --frames --metrics": [
+    "cornea-stream run surgery.mp4 --mask --save-frames --metrics": [
         "output/surgery/mask.mkv",
         "output/surgery/frames/000000_mask.png",
         "output/surgery/metrics.csv",
     ],
-    "cornea-stream run surgery.mp4 --start 1:30 --end 2:00 --every 5": [
+    "cornea-stream run surgery.mp4 --start 1:30 --end 2:00 --stride 5": [
         "output/surgery/overlay.mp4"
     ],
     "cornea-stream run surgery.mp4 --metrics --white-to-white 11.7": ["output/surgery/metrics.csv"],
@@ -60,10 +60,10 @@ RUN = {
         "results/2024/b/overlay.mp4",
         "results/summary.csv",
     ],
-    "cornea-stream frame surgery.mp4 --timestamp 00:01:30.5": [
-        "output/original.png",
-        "output/Cornea.png",
-        "output/overlay.png",
+    "cornea-stream frame surgery.mp4 1:30.5": [
+        "output/surgery/90.500s/original.png",
+        "output/surgery/90.500s/mask.png",
+        "output/surgery/90.500s/overlay.png",
     ],
     "cornea-stream report results": ["results/surgery/report.html", "results/index.html"],
     "cornea-stream summary results/surgery": ["results/surgery/summary.png"],

@@ -20,19 +20,22 @@ def video(tmp_path: Path) -> Path:
     return write_video(tmp_path / "v.mp4", moving_discs(10), options={"bf": "2", "g": "4"})
 
 
-def test_the_three_files(video: Path, tmp_path: Path, segmenter: Segmenter) -> None:
+def test_the_files(video: Path, tmp_path: Path, segmenter: Segmenter) -> None:
     (found,) = snapshot(video, [0.25], tmp_path / "out", segmenter)
     assert found.time_s == pytest.approx(0.24)
     assert found.present
     assert sorted(p.name for p in found.folder.iterdir()) == [
         "Cornea.png",
+        "mask.png",
         "original.png",
         "overlay.png",
     ]
     original = cv2.imread(str(found.folder / "original.png"))[..., ::-1]
     decoded = read_video(video)[6][1].to_ndarray(format="rgb24")
     assert np.array_equal(original, decoded)
-    mask = cv2.imread(str(found.folder / "Cornea.png"), cv2.IMREAD_UNCHANGED)
+    assert found.folder == tmp_path / "out" / "v" / "0.250s"
+    assert (found.folder / "mask.png").read_bytes() == (found.folder / "Cornea.png").read_bytes()
+    mask = cv2.imread(str(found.folder / "mask.png"), cv2.IMREAD_UNCHANGED)
     assert mask.shape == (120, 160)
     assert iou(mask, disc(160, 120, 68, 60, 28)[1]) > 0.93
     overlay = cv2.imread(str(found.folder / "overlay.png"))[..., ::-1].astype(int)
@@ -63,13 +66,32 @@ def test_nothing_is_written_when_one_time_is_wrong(
 
 
 def test_earlier_pictures_are_kept(video: Path, tmp_path: Path, segmenter: Segmenter) -> None:
-    snapshot(video, [0], tmp_path / "out", segmenter)
-    before = (tmp_path / "out" / "original.png").read_bytes()
+    (found,) = snapshot(video, [0], tmp_path / "out", segmenter)
+    (found.folder / "overlay.png").write_bytes(b"the user's own")
     with pytest.raises(OutputError, match="output exists"):
-        snapshot(video, [0.2], tmp_path / "out", segmenter)
-    assert (tmp_path / "out" / "original.png").read_bytes() == before
-    snapshot(video, [0.2], tmp_path / "out", segmenter, overwrite=True)
-    assert (tmp_path / "out" / "original.png").read_bytes() != before
+        snapshot(video, [0], tmp_path / "out", segmenter)
+    assert (found.folder / "overlay.png").read_bytes() == b"the user's own"
+    snapshot(video, [0], tmp_path / "out", segmenter, overwrite=True)
+    assert (found.folder / "overlay.png").read_bytes() != b"the user's own"
+
+
+def test_another_video_and_another_time_do_not_collide(
+    video: Path, tmp_path: Path, segmenter: Segmenter
+) -> None:
+    other = write_video(tmp_path / "other.mp4", moving_discs(4))
+    found = [
+        snapshot(path, [time_s], tmp_path / "out", segmenter)[0].folder
+        for path, time_s in ((video, 0.1), (video, 0.2), (other, 0.1))
+    ]
+    assert len(set(found)) == 3
+
+
+def test_the_network_is_loaded_only_when_all_else_is_checked(video: Path, tmp_path: Path) -> None:
+    def load() -> Segmenter:
+        raise AssertionError("too early")
+
+    with pytest.raises(UsageError, match="beyond the end"):
+        snapshot(video, [7], tmp_path / "out", load)
 
 
 def test_images_have_no_times(tmp_path: Path, segmenter: Segmenter) -> None:

@@ -13,7 +13,7 @@ from typing import Protocol, TypeAlias
 from cornea_stream.errors import EXIT_INTERNAL, CorneaStreamError
 from cornea_stream.inference.segmenter import MaskSettings, Segmenter, check_settings
 from cornea_stream.media.address import Address
-from cornea_stream.models.checkpoint import load_checkpoint
+from cornea_stream.models.checkpoint import Checkpoint, load_checkpoint
 from cornea_stream.models.shipped import resolve_checkpoint
 from cornea_stream.pipeline.pipeline import Progress
 from cornea_stream.runs.options import RunOptions, RunResult
@@ -186,6 +186,15 @@ class Setup:
             self.threshold,
         )  # fmt: skip
 
+    def load(self) -> Checkpoint:
+        """Load the weights, without an engine. Raises CheckpointError and UsageError."""
+        return load_checkpoint(
+            self.checkpoint,
+            input_size=self.input_size,
+            input_normalization=self.input_normalization,
+            class_index=self.class_index,
+        )
+
     def build(self) -> Segmenter:
         """Load the weights onto the device. Raises the errors of `Segmenter`."""
         return Segmenter(**asdict(self))
@@ -195,12 +204,7 @@ class Setup:
 
         Raises CheckpointError.
         """
-        weights = load_checkpoint(
-            self.checkpoint,
-            input_size=self.input_size,
-            input_normalization=self.input_normalization,
-            class_index=self.class_index,
-        )
+        weights = self.load()
         return MaskSettings(
             weights.sha256, self.precision, self.threshold, self.raw, self.smooth,
             MaskSettings.calibrated_on(self.calibration), weights.spec.class_name, weights.stated,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from cornea_stream.cli.annotate import annotate
 from cornea_stream.cli.benchmark import benchmark
+from cornea_stream.cli.command import Command, Commands, CtrlCError
+from cornea_stream.cli.config import config
 from cornea_stream.cli.correct import correct
 from cornea_stream.cli.demo import demo
 from cornea_stream.cli.evaluate import evaluate
@@ -26,21 +27,13 @@ from cornea_stream.cli.train import train
 from cornea_stream.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, CorneaStreamError
 from cornea_stream.media.address import without_secrets
 
-
-class _InterruptedError(Exception):
-    """Ctrl-C, which Typer itself would answer with an exit code and no word."""
-
-
-class _Commands(TyperGroup):
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt as err:
-            raise _InterruptedError from err
-
+_AFTER_CTRL_C = {
+    "run": "the same command begins again, --resume skips the videos that are complete",
+    "train": "--resume continues after the last complete epoch",
+}
 
 app = typer.Typer(
-    cls=_Commands,
+    cls=Commands,
     name="cornea-stream",
     help="Segment the cornea in every frame of a cataract-surgery video.",
     no_args_is_help=True,
@@ -68,9 +61,9 @@ def _root(
 
 for _command in (
     run, frame, report, summary, annotate, correct, benchmark, train, evaluate, export, demo,
-    info,
+    info, config,
 ):  # fmt: skip
-    app.command()(_command)
+    app.command(cls=Command)(_command)
 
 
 def main() -> None:
@@ -79,9 +72,10 @@ def main() -> None:
         app()
     except CorneaStreamError as err:
         _fail(str(err), err, err.exit_code)
-    except (_InterruptedError, KeyboardInterrupt):
+    except (CtrlCError, KeyboardInterrupt) as err:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # further ones would only spoil the exit
-        _fail("interrupted", None, EXIT_INTERRUPTED)
+        what_next = _AFTER_CTRL_C.get(str(err))
+        _fail(f"interrupted: {what_next}" if what_next else "interrupted", None, EXIT_INTERRUPTED)
     except Exception as err:
         _fail(
             f"internal error: {type(err).__name__}: {err}: please report it with --verbose output",

@@ -8,20 +8,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cornea_stream.cli import options as opt
+from cornea_stream.cli.groups import with_groups
+from cornea_stream.cli.panels import Engine
 
 if TYPE_CHECKING:
     from cornea_stream.diagnostics.benchmark import Benchmark
 
 
+@with_groups
 def benchmark(
     video: Annotated[
-        Path | None, typer.Argument(help="A video; by default, a clip is generated.")
+        Path | None,
+        typer.Argument(help="A video; by default, a clip is generated.", metavar="VIDEO"),
     ] = None,
-    checkpoint: opt.Checkpoint = None,
-    device: opt.Device = "auto",
-    backend: opt.Backend = "auto",
-    precision: opt.Precision = "auto",
-    calibrate: opt.Calibrate = None,
+    *,
+    engine: Engine,
     decoder: opt.Decoder = "auto",
     input_size: Annotated[
         int | None,
@@ -64,11 +65,11 @@ def benchmark(
             video = write_clip(Path(folder) / "generated.mp4", seconds=6, seed=7).path
         found = run_benchmark(
             video,
-            checkpoint=checkpoint,
-            device=device,
-            backend=backend,
-            precision=precision,
-            calibration=calibrate,
+            checkpoint=engine.checkpoint,
+            device=engine.device,
+            backend=engine.backend,
+            precision=engine.precision,
+            calibration=engine.calibration_data,
             decoder=decoder,
             input_size=input_size,
             every_engine=engines,

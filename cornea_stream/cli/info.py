@@ -14,7 +14,8 @@ from cornea_stream.cli import options as opt
 
 def info(
     path: Annotated[
-        Path | None, typer.Argument(help="A video, image, folder of images or checkpoint.")
+        Path | None,
+        typer.Argument(help="A video, image, folder of images or checkpoint.", metavar="PATH"),
     ] = None,
     scan: Annotated[
         bool, typer.Option("--scan", help="Read a source through: all frames, times and damage.")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 
 _RENAMED = {
-    "calibration": "calibrate",
+    "calibration": "calibration-data",
     "data_format": "format",
     "end_s": "end",
+    "every": "stride",
+    "frames": "save-frames",
     "raw": "raw-mask",
     "reconnect_s": "reconnect-timeout",
     "start_s": "start",
@@ -15,10 +17,10 @@ _RENAMED = {
 }
 _SAME = (
     "backend", "batch_size", "class_index", "class_name", "codec", "crf", "decoder", "device",
-    "empty_is_background", "encoder_weights", "every", "frames", "group_by", "image_size",
-    "input_normalization", "input_size", "jobs", "keep_metadata", "live", "log", "mask",
-    "mask_value", "max_bad", "max_megapixels", "metrics", "mix_generated", "mm_per_px", "opacity",
-    "overwrite", "parquet", "precision", "preset", "report", "resume", "smooth", "strict",
+    "empty_is_background", "encoder_weights", "group_by", "image_size", "input_normalization",
+    "input_size", "jobs", "jsonl", "keep_metadata", "live", "log", "mask", "mask_value", "max_bad",
+    "max_megapixels", "metrics", "mix_generated", "mm_per_px", "name_by", "opacity", "overwrite",
+    "parquet", "precision", "preset", "report", "resume", "smooth", "strict", "thickness",
     "threshold", "video_track",
 )  # fmt: skip
 _NAME = "|".join((*_RENAMED, *_SAME))

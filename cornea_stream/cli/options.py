@@ -1,29 +1,20 @@
 """Options shared by several commands."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from cornea_stream.cli.spellings import device_name, precision_name
+
 OutputDir = Annotated[
-    Path, typer.Option("--output-dir", "-o", help="Output folder.", show_default=True)
-]
-Outputs = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--output-dir",
-        "-o",
-        help="Output folder; or - (standard output), rtsp://, rtmp:// or udp:// to stream the "
-        "overlay. Can be repeated.",
-        show_default="output",
-    ),
+    Path, typer.Option("--output-dir", "-o", help="Output folder.", metavar="DIR")
 ]
 Checkpoint = Annotated[
     Path | None,
     typer.Option(
-        help="Weights: .pth, .safetensors, or a name that info lists, as resnet101.",
+        help="Weights: .pth, .safetensors, or a name that info lists.",
+        metavar="FILE|NAME",
         show_default="default",
     ),
 ]
@@ -50,21 +41,28 @@ ClassIndex = Annotated[
 Device = Annotated[
     str,
     typer.Option(
-        help="auto, cpu, cuda, cuda:N or several, such as cuda:0,cuda:1.", metavar="DEVICE"
+        help="auto, cpu, gpu, a GPU's number or several, such as 0,1.",
+        metavar="NAME",
+        callback=device_name,
     ),
 ]
-Backend = Annotated[str, typer.Option(help="auto, torch or openvino.", metavar="BACKEND")]
+Backend = Annotated[str, typer.Option(help="auto, torch or openvino.", metavar="NAME")]
 Precision = Annotated[
     str,
     typer.Option(
         help="auto, fp32 (as published), bf16, fp16 or int8 (OpenVINO).",
-        metavar="PRECISION",
+        metavar="NAME",
+        callback=precision_name,
     ),
 ]
-Calibrate = Annotated[
+CalibrationData = Annotated[
     Path | None,
     typer.Option(
-        help="Video or folder of images to calibrate int8 on.", show_default="generated frames"
+        "--calibration-data",
+        "--calibrate",
+        help="Video or folder of images to calibrate int8 on.",
+        metavar="PATH",
+        show_default="generated frames",
     ),
 ]
 VideoTrack = Annotated[
@@ -77,14 +75,12 @@ VideoTrack = Annotated[
     ),
 ]
 Decoder = Annotated[
-    str, typer.Option(help="auto, cpu or nvdec (hardware decoder of the GPU).", metavar="DECODER")
+    str, typer.Option(help="auto, cpu or nvdec (hardware decoder of the GPU).", metavar="NAME")
 ]
-Threshold = Annotated[float, typer.Option(help="Mask threshold, 0 to 1.")]
+Threshold = Annotated[float, typer.Option(help="Mask threshold, 0 to 1.", metavar="P")]
 RawMask = Annotated[
     bool, typer.Option("--raw-mask", help="Threshold only, without cleanup of the mask.")
 ]
-Opacity = Annotated[float, typer.Option(help="Opacity of the overlay, 0 to 1.")]
-Color = Annotated[str, typer.Option(help="Overlay color: a name, #rgb or #rrggbb.")]
 DataFormat = Annotated[
     str,
     typer.Option(

@@ -22,7 +22,9 @@ from cornea_stream.batch.run_batch import run_batch
 from cornea_stream.batch.summary_csv import Summary
 from cornea_stream.batch.task import Executor, SourceTask, Step
 from cornea_stream.cli.messages import as_options
+from cornea_stream.cli.next_steps import faster_engine, to_open
 from cornea_stream.cli.progress import lateness, progress_bar
+from cornea_stream.errors import EXIT_INTERRUPTED
 from cornea_stream.runs.options import RunResult
 
 LISTED = 12
@@ -61,15 +63,16 @@ def run_and_report(
     if as_json:
         print_json(results)
     elif not quiet:
-        _print_summary(Console(), results, executor.describe(), verbose)
+        console = Console(soft_wrap=True, highlight=False)
+        _print_summary(console, results, executor.describe(), verbose)
         if summary:
             frames = sum(result.frames for result in results if result.status != "skipped")
             seconds = time.perf_counter() - began
-            Console().print(
-                f"{frames} frames in {seconds:.1f} s, {frames / seconds:.1f} fps. "
-                f"All results: {escape(str(summary.path))}",
-                soft_wrap=True, highlight=False,
-            )  # fmt: skip
+            console.print(f"{frames} frames in {seconds:.1f} s, {frames / seconds:.1f} fps")
+        if path := to_open(results, output_dir):
+            console.print(f"Next, open {escape(str(path))}")
+        if tip := faster_engine(results):
+            console.print(f"Tip: {escape(tip)}")
     for result in results:
         if result.error:
             if verbose and result.traceback:
@@ -88,6 +91,12 @@ def run_and_report(
                 "--resume continues with the remaining chunks.",
                 soft_wrap=True, highlight=False,
             )  # fmt: skip
+    if len(results) < len(tasks) and code == EXIT_INTERRUPTED:
+        errors.print(
+            f"Interrupted with {len(results)} of {len(tasks)} sources done: --resume continues."
+            if len(tasks) > 1
+            else "Interrupted before the first frame: nothing was written, run it again."
+        )
     return code
 
 
@@ -128,7 +137,8 @@ def _stop_on_interrupt(console: Console) -> Iterator[threading.Event]:
 
 
 def _places(result: RunResult) -> list[str]:
-    files = [result.folder, *(f"  {name}" for name in result.outputs)] if result.folder else []
+    """Return the outputs, one a line: paths in a table would be broken and could not be copied."""
+    files = [str(Path(result.folder) / name) for name in result.outputs] if result.folder else []
     return files + result.streams
 
 
@@ -137,33 +147,35 @@ def _print_summary(
 ) -> None:
     done = [result for result in results if not result.error]
     if engine:
-        console.print(escape(engine), style="italic", highlight=False, soft_wrap=True)
+        console.print(escape(engine), style="italic")
     if len(results) > LISTED:
         _print_counts(console, results)
     elif done:
-        console.print(_table(done))
+        console.print(_table(done), soft_wrap=False)
+        for place in (place for result in done for place in _places(result)):
+            console.print(escape(place))
     paths = {""}
     for result in done if verbose or len(results) <= LISTED else []:
         if result.live:
             counts = f"{result.live.received} frames received, {result.live.shown} shown"
-            console.print(f"{counts}, {lateness(result.live)}", highlight=False, soft_wrap=True)
+            console.print(f"{counts}, {lateness(result.live)}")
         told = "; ".join(f"{step}: {path}" for step, path in result.paths.items())
         if told not in paths:
             paths.add(told)
-            console.print(escape(told), style="dim", highlight=False, soft_wrap=True)
+            console.print(escape(told), style="dim")
         if result.scale and result.scale.mm_per_px is not None:
             scale = result.scale
             console.print(f"Estimated: 1 px is {scale.mm_per_px:.4f} mm ({scale.basis})")
         shown = result.warnings if verbose else result.warnings[:5]
         for warning in shown:
-            console.print(f"[yellow]Warning: {escape(as_options(warning))}[/]", soft_wrap=True)
+            console.print(f"[yellow]Warning: {escape(as_options(warning))}[/]")
         if len(shown) < len(result.warnings):
             console.print(f"… and {len(result.warnings) - len(shown)} more warnings (--verbose)")
 
 
 def _table(done: Sequence[RunResult]) -> Table:
     table = Table()
-    for heading in ("source", "frames", "seconds", "fps", "status", "outputs"):
+    for heading in ("source", "frames", "seconds", "fps", "status"):
         table.add_column(heading, overflow="fold")
     for result in done:
         table.add_row(
@@ -172,7 +184,6 @@ def _table(done: Sequence[RunResult]) -> Table:
             f"{result.seconds:.1f}",
             f"{result.fps:.1f}",
             result.status,
-            escape("\n".join(_places(result))),
         )
     return table
 

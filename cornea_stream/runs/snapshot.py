@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from os import PathLike
@@ -19,6 +19,7 @@ from cornea_stream.errors import (
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.media.class_name import CLASS_NAME
 from cornea_stream.media.color import Color
+from cornea_stream.media.frame import source_name
 from cornea_stream.media.overlay import OverlayStyle, paint_rgb
 from cornea_stream.media.times import as_seconds
 from cornea_stream.runs.arguments import checked_segmenter
@@ -27,14 +28,14 @@ from cornea_stream.sources import VideoSource, open_source
 from cornea_stream.storage import output_errors
 
 
-def files(class_name: str = CLASS_NAME) -> tuple[str, str, str]:
-    """Return the names of a snapshot's files; the mask is named after its structure."""
-    return "original.png", f"{class_name}.png", "overlay.png"
+def files(class_name: str = CLASS_NAME) -> tuple[str, str, str, str]:
+    """Return the names of a snapshot's files; the second mask is named after its structure."""
+    return "original.png", "mask.png", f"{class_name}.png", "overlay.png"
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One extracted frame: its time, the folder with its three files, and the result."""
+    """One extracted frame: its time, the folder with its files, and the result."""
 
     asked_s: float
     time_s: float
@@ -47,7 +48,7 @@ def snapshot(
     video: str | PathLike[str],
     times_s: float | str | Iterable[float | str],
     output_dir: str | PathLike[str] = "output",
-    segmenter: Segmenter | None = None,
+    segmenter: Segmenter | Callable[[], Segmenter] | None = None,
     *,
     color: Color = "green",
     opacity: float | None = None,
@@ -56,23 +57,28 @@ def snapshot(
     label: bool = True,
     overwrite: bool = False,
     video_track: int | None = None,
+    class_name: str = CLASS_NAME,
 ) -> list[Snapshot]:
-    """Write original.png, Cornea.png (the mask) and overlay.png of the frames shown at `times_s`.
+    """Write original.png, mask.png and overlay.png of the frames shown at `times_s`.
 
-    With weights for another structure, the mask is named after it. A time is seconds or a text such
-    as "1:30"; None as `segmenter` makes one.
-    One time writes into `output_dir`, several each into a folder of their own, named after the
-    time asked for. `video_track` numbers the video streams from 0; None takes the main one.
+    Each goes into `output_dir`/<name of the video>/<time asked for>s. Cornea.png is the mask under
+    the name that it has in the published pipeline; with weights for another structure, it is named
+    after that. A time is seconds or a text such as "1:30". None as `segmenter` makes one; it can
+    also be a function that loads one for `class_name`, which is called once all else is checked.
+    `video_track` numbers the video streams from 0; None takes the main one.
     Nothing is written unless every time exists in the video.
     Raises UsageError for a time outside the video, SourceError, and OutputError.
     """
     style = OverlayStyle(color, opacity, contour, thickness, label)
     check_path("output_dir", output_dir, "the path of a folder")
-    segmenter = checked_segmenter(segmenter)
-    root = Path(output_dir)
-    names = files(segmenter.class_name)
+    if segmenter is None or not callable(segmenter) or isinstance(segmenter, Segmenter):
+        segmenter = checked_segmenter(segmenter)
+        class_name = segmenter.class_name
+    names = files(class_name)
     wanted = list(dict.fromkeys(_seconds(times_s)))
-    folders = [root] if len(wanted) == 1 else [root / f"{time_s:.3f}s" for time_s in wanted]
+    check_path("video", video, "the path of a video")
+    root = Path(output_dir) / source_name(Path(video))
+    folders = [root / f"{time_s:.3f}s" for time_s in wanted]
     if len(set(folders)) < len(folders):
         raise UsageError("timestamps are less than a millisecond apart: leave one of them out")
     for file in (folder / name for folder in folders for name in names):
@@ -86,12 +92,13 @@ def snapshot(
                 f"not a video: {video}: give a video, or use: cornea-stream run {video}"
             )
         frames = [source.frame_at(time_s) for time_s in wanted]
+    loaded = segmenter if isinstance(segmenter, Segmenter) else segmenter()
     results = []
     for time_s, folder, frame in zip(wanted, folders, frames, strict=True):
-        found = segmenter(frame)
+        found = loaded(frame)
         with output_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        images = (frame.rgb(), found.mask, paint_rgb(found, style))
+        images = (frame.rgb(), found.mask, found.mask, paint_rgb(found, style))
         for name, image in zip(names, images, strict=True):
             write_png(folder / name, image)
         results.append(Snapshot(time_s, frame.time_s, folder, found.present, found.confidence))

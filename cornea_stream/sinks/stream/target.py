@@ -84,7 +84,13 @@ def claim_stdout(targets: tuple[StreamTarget, ...]) -> tuple[StreamTarget, ...]:
         raise UsageError(
             "standard output is a terminal: pipe it into a player, such as | ffplay -, or a file"
         )
+    claimed = redirect_stdout()
+    return tuple(replace(t, fd=claimed) if t.is_pipe else t for t in targets)
+
+
+def redirect_stdout() -> int:
+    """Send what this process prints to standard error; return a descriptor of standard output."""
     sys.stdout.flush()
     claimed = os.dup(1)
     os.dup2(2, 1)
-    return tuple(replace(t, fd=claimed) if t.is_pipe else t for t in targets)
+    return claimed

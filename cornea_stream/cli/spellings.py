@@ -1,0 +1,27 @@
+"""Values as people of this field spell them: `gpu`, `0`, `half`, camera numbers."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+
+def device_name(text: str) -> str:
+    """Return torch's name of a device: `gpu` is cuda, `0` is cuda:0; several have commas."""
+    from cornea_stream.engines.names import device_names
+
+    return device_names(text)
+
+
+def precision_name(text: str) -> str:
+    """Return the name of a precision: `half` is fp16."""
+    from cornea_stream.engines import names
+
+    return names.precision_name(text)
+
+
+def camera(source: str) -> str:
+    """Return the device file of a camera given by its number, as OpenCV counts; else `source`."""
+    if source.isdecimal() and sys.platform == "linux" and not Path(source).exists():
+        return f"/dev/video{int(source)}"
+    return source
