@@ -80,11 +80,17 @@ def _read(notebook: Path) -> str:
 
 
 def _commands() -> str:
+    """Return the help of every command, as it is printed."""
     import typer
-    from typer.cli import get_docs_for_click
 
     from cornea_stream.cli import app
 
-    command = typer.main.get_command(app)
-    context = typer.Context(command, info_name="cornea-stream")
-    return get_docs_for_click(obj=command, ctx=context, name="cornea-stream")
+    program: Any = typer.main.get_command(app)
+    with program.make_context("cornea-stream", [], resilient_parsing=True) as context:
+        texts = [f"```\n{program.get_help(context)}\n```"]
+        for name, command in program.commands.items():
+            with command.make_context(
+                name, [], parent=context, resilient_parsing=True, terminal_width=90
+            ) as own:
+                texts.append(f"## {name}\n\n```\n{command.get_help(own)}\n```")
+    return "\n\n".join(texts)

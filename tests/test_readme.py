@@ -65,6 +65,9 @@ RUN = {
         "output/surgery/90.500s/mask.png",
         "output/surgery/90.500s/overlay.png",
     ],
+    "cornea-stream config --mask --contour > run.toml": [],
+    "cornea-stream run surgery.mp4 --config run.toml --dry-run": [],
+    "cornea-stream run surgery.mp4 --no-overlay --jsonl - | head -n 3": [],
     "cornea-stream report results": ["results/surgery/report.html", "results/index.html"],
     "cornea-stream summary results/surgery": ["results/surgery/summary.png"],
     "cornea-stream annotate results/surgery": [
@@ -93,7 +96,7 @@ READ = {
     "cornea-stream run rtsp://camera:554/eye": "a camera: test_live.py",
     "cornea-stream run rtsp://camera:554/eye --preview": "a camera: test_preview.py",
     "cornea-stream run rtsp://camera/live --preview": "a camera: test_preview.py",
-    "cornea-stream run surgery.mp4 -o rtsp://server/cornea": "a server: test_publish.py",
+    "cornea-stream run surgery.mp4 --publish rtsp://server/cornea": "a server: test_publish.py",
     "cornea-stream run surgery.mp4 -o - | ffplay -": "opens a window: test_stream.py",
     "cornea-stream correct output/surgery": "waits for a browser: train/test_correct_page.py",
     "cornea-stream correct results/surgery": "the same",

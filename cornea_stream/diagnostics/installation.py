@@ -11,6 +11,7 @@ from typing import Any, Literal
 import psutil
 
 from cornea_stream.engines.device import cpu_has_bf16
+from cornea_stream.engines.network_cache import cache_folder
 from cornea_stream.engines.openvino import import_openvino
 from cornea_stream.errors import UsageError
 from cornea_stream.models.checkpoint import load_checkpoint
@@ -56,7 +57,18 @@ def describe_installation() -> dict[str, Any]:
         "weights": sorted(shipped_weights()),
         "default_weights": str(weights.path),
         "default_weights_sha256": weights.sha256,
+        "cache": _cache(),
     }
+
+
+def _cache() -> str | None:
+    """Return the folder of converted networks and its size; it can be deleted at any time."""
+    try:
+        folder = cache_folder()
+    except RuntimeError:  # a user without a home folder
+        return None
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return f"{folder} ({size / 1e6:.1f} MB)"
 
 
 def _extras() -> dict[str, dict[str, list[str]]]:
