@@ -15,7 +15,7 @@ from conftest import moving_discs, read_video, write_video
 from typer.testing import CliRunner
 from waiting import PATIENCE_S, wait_until
 
-from cornea_stream.cli import app, main
+from cornea_stream.cli import app
 
 runner = CliRunner()
 
@@ -28,20 +28,6 @@ def cli(*arguments: object) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return done
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> object:
-    """Run `main` in this process; return (exit code, stdout, stderr)."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["cornea-stream", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exited:
-            main()
-        captured = capsys.readouterr()
-        return int(exited.value.code or 0), captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from cornea_stream.cli.help import argument_name, write_options
+from cornea_stream.cli.help import argument_name, shown_names, write_options
 from cornea_stream.cli.suggestions import suggest_command, suggest_option
 
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -59,6 +59,8 @@ class Command(TyperCommand):
                 ]
                 hint = suggest_option(unknown, ctx.info_name, known)
                 err.message = f"No such option: {unknown}: {hint}"  # type: ignore[attr-defined]
+            elif (param := getattr(err, "param", None)) and param.param_type_name == "option":
+                err.param_hint = shown_names(param)[-1]  # type: ignore[attr-defined]
             elif unknown == "--color":
                 err.message = "Option '--color' requires a value: quote it: --color '#00aaff'"  # type: ignore[attr-defined]
             raise

@@ -51,8 +51,10 @@ def choose_destination(outputs: Outputs, streams: Streams) -> Destination:
 def _check_folder(name: str) -> None:
     """Refuse a file's name for the folder."""
     path = Path(name)
-    advice = f"-o takes a folder, not a file: {name}: try -o {path.stem}"
     if path.is_file():
-        raise OutputError(advice)
+        raise OutputError(f"-o takes a folder, not a file: {name}: try -o {path.stem}")
     if not path.exists() and (path.suffix.lower() in VIDEO_SUFFIXES or is_image(path)):
-        raise UsageError(f"{advice}, where the video will be overlay.mp4")
+        raise UsageError(
+            f"-o takes a folder, not a file: {name}: try -o {path.stem}, where the video will be "
+            "overlay.mp4"
+        )

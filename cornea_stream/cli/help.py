@@ -81,11 +81,16 @@ def argument_name(param: Any) -> str:
 
 def name_of(param: Any) -> str:
     """Return the names of an option and what it takes: -o, --output-dir DIR."""
-    shown = [name for name in param.opts if name not in OLD_NAMES]
-    names = ", ".join(sorted(shown, key=lambda name: name.startswith("--")))
+    names = ", ".join(shown_names(param))
     if param.secondary_opts:
         return f"{names}/{param.secondary_opts[0]}"
     return names if param.is_flag else f"{names} {metavar_of(param)}"
+
+
+def shown_names(param: Any) -> list[str]:
+    """Return the names of an option that help shows, short ones first."""
+    shown = [name for name in param.opts if name not in OLD_NAMES]
+    return sorted(shown, key=lambda name: name.startswith("--"))
 
 
 def metavar_of(param: Any) -> str:

@@ -75,6 +75,8 @@ def run(
     options.check()
     setup.check()
     passed_over: list[PassedOver] = []
+    if outputs.output_dir is None:
+        _refuse_destination(sources)
     places = _find(sources, destination.folder, passed_over, quiet=terminal.quiet)
     if options.is_watched and len(places) > 1:
         raise typer.BadParameter(
@@ -119,7 +121,6 @@ def _find(
 
     if address := lone_address(list(map(camera, sources))):
         return [(address, folder / address.name)]
-    _refuse_destination(sources)
     return [(found.path, folder / found.place) for found in find_sources(sources, folder, warn)]
 
 

@@ -87,6 +87,8 @@ def plan_run(
         )
     file = source if isinstance(source, Path) else None
     live = _is_live(source, options)
+    if isinstance(source, Address) and source.scheme == "camera" and not Path(source.url).exists():
+        raise SourceError(f"no such camera: {source}: check that it is plugged in")
     if file and not file.exists():
         raise SourceError(f"input not found: {file}: check the path")
     outputs = choose_outputs(options, still=file is not None and is_still(file))

@@ -1,0 +1,116 @@
+"""What is wrong is named at once: before the network is loaded and before outputs that exist."""
+
+from __future__ import annotations
+
+import sys
+import types
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import moving_discs, write_video
+
+from cornea_stream.cli.spellings import camera, device_name, precision_name
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_checkpoint: Path) -> Path:
+    """A folder with a video and its outputs, where no network may be loaded."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("clip.mp4", "other.mp4"):
+        write_video(tmp_path / name, moving_discs(6))
+    (tmp_path / "output" / "clip").mkdir(parents=True)
+    (tmp_path / "output" / "clip" / "overlay.mp4").write_text("the user's own")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "note.txt").write_text("a text\n" * 9)
+
+    def build_engine(*_: object, **__: object) -> None:
+        raise AssertionError("a network was loaded")
+
+    monkeypatch.setattr("cornea_stream.inference.segmenter.build_engine", build_engine)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("typed", "code", "words"),
+    [
+        ("clip.mp4 --start 99", 3, "no frame at or after 99 s"),
+        ("clip.mp4 --stride 0", 2, "--stride must be 1 or more"),
+        ("clip.mp4 --precision half", 2, "fp16 needs a GPU"),
+        ("clip.mp4 --precision int9", 2, "unknown precision: 'int9'"),
+        ("clip.mp4 --backend onnx", 2, "unknown backend"),
+        ("clip.mp4 --device tpu", 2, "unknown device: 'tpu'"),
+        ("clip.mp4 --threshold 2", 2, "--threshold must be between 0 and 1"),
+        ("clip.mp4 --batch-size 5000", 2, "--batch-size must be between"),
+        ("clip.mp4 --crf 99", 2, "--crf must be at most 51"),
+        ("clip.mp4 --opacity 7", 2, "--opacity must be between 0 and 1"),
+        ("clip.mp4 --thickness 0", 2, "--thickness must be between 1 and 100"),
+        ("clip.mp4 --start 2 --end 1", 2, "swap them"),
+        ("clip.mp4 --precision int8 --calibration-data no.mp4", 3, "no.mp4: check the path"),
+        ("clip.mp4 --save-frames --name-by hour", 2, "unknown name_by: 'hour': use number or time"),
+        ("clip.mp4", 5, "output exists: output/clip/overlay.mp4: pass --overwrite"),
+        ("other.mp4 folder2", 2, "with -o: cornea-stream run other.mp4 -o folder2"),
+        ("other.mp4 empty", 2, "with -o: cornea-stream run other.mp4 -o empty"),
+        ("other.mp4 -o note.txt", 5, "-o takes a folder, not a file"),
+        ("other.mp4 -o out.mp4", 2, "-o takes a folder, not a file"),
+        ("other.mp4 -o note.txt/deeper", 5, "not a folder: note.txt"),
+        ("other.mp4 --checkpoint -o n", 2, "Option --checkpoint needs a value before -o"),
+        ("other.mp4 --color", 2, "quote it: --color '#00aaff'"),
+        ("empty", 3, "no videos and no images in: empty"),
+        ("note.txt", 3, "it is a text (playlists are not followed)"),
+        ("7741", 3, "no such camera: /dev/video7741"),
+        ("other.mp4 --publish folder", 2, "--publish takes an address"),
+        ("other.mp4 clip.mp4 --jsonl x", 2, "takes one source, not 2"),
+    ],
+)
+def test_one_plain_answer(place: Path, tiny_checkpoint: Path, call, typed, code, words) -> None:  # type: ignore[no-untyped-def]
+    own = () if "--checkpoint" in typed else ("--checkpoint", tiny_checkpoint)
+    found, out, err = call("run", *own, *typed.split())
+    assert (found, out) == (code, ""), err
+    assert words in " ".join(err.split())
+    assert err.count("Error:") == 1
+    assert len(err.rpartition("Error:")[2].split()) <= 40
+    assert {path.name for path in place.iterdir()} == {
+        "clip.mp4", "other.mp4", "output", "empty", "note.txt",
+    }  # fmt: skip
+    assert (place / "output/clip/overlay.mp4").read_text() == "the user's own"
+
+
+def test_weights_of_another_network_are_named(
+    place: Path, call, monkeypatch: pytest.MonkeyPatch
+) -> None:  # type: ignore[no-untyped-def]
+    module = types.ModuleType("ultralytics")
+    module.Model = type("Model", (torch.nn.Module,), {"__module__": "ultralytics"})  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "ultralytics", module)
+    torch.save({"model": module.Model()}, place / "yolov8n.pt")
+    code, _, err = call("run", "other.mp4", "--checkpoint", "yolov8n.pt")
+    assert (code, "it is a YOLO model, another network" in err) == (4, True)
+
+
+def test_opacity_zero_is_warned_of(tmp_path: Path, tiny_checkpoint: Path, call) -> None:  # type: ignore[no-untyped-def]
+    video = write_video(tmp_path / "v.mp4", moving_discs(2))
+    code, out, _ = call(
+        "run", video, "-o", tmp_path / "o", "--opacity", "0", "--checkpoint", tiny_checkpoint
+    )
+    assert (code, "Warning: the overlay shows no cornea: opacity is 0" in out) == (0, True)
+
+
+def test_familiar_values() -> None:
+    assert device_name("GPU") == "cuda"
+    assert device_name("gpu:1") == "cuda:1"
+    assert device_name("0, 2") == "cuda:0,cuda:2"
+    assert device_name("CPU") == "cpu"
+    assert [precision_name(name) for name in ("half", "float32", "BF16", "INT8")] == [
+        "fp16", "fp32", "bf16", "int8",
+    ]  # fmt: skip
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="device files")
+def test_a_number_is_a_camera_unless_a_file_has_it_as_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert camera("0") == "/dev/video0"
+    (tmp_path / "0").touch()
+    assert camera("0") == "0"
+    assert camera("clip.mp4") == "clip.mp4"
