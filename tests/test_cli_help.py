@@ -144,7 +144,7 @@ def test_settings_go_to_a_file_and_come_back(
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("maks = true", "unknown option in run.toml: maks: try mask"),
+        ("maks = true", "unknown option in run.toml: maks: use mask"),
         ("mask = 3", "wrong value in run.toml: mask = 3: write true or false"),
         ("stride = true", "write a value"),
         ("stride = 'x'", "Invalid value for --stride: "),

@@ -44,8 +44,8 @@ def _checked(name: str, value: Any, ctx: typer.Context, path: Path) -> tuple[str
     param: Any = known.get(name.replace("_", "-"))
     if param is None:
         near = get_close_matches(name, known, 1)
-        hint = f"try {near[0]}" if near else "use those of cornea-stream config"
-        raise typer.BadParameter(f"unknown option in {path}: {name}: {hint}")
+        right = near[0] if near else "those that cornea-stream config prints"
+        raise typer.BadParameter(f"unknown option in {path}: {name}: use {right}")
     if param.is_flag != isinstance(value, bool):
         expected = "true or false" if param.is_flag else "a value, not true or false"
         raise typer.BadParameter(f"wrong value in {path}: {name} = {value}: write {expected}")
