@@ -112,9 +112,9 @@ def test_files_and_records_of_a_run(pupil: Segmenter, video: Path, tmp_path: Pat
     skipped = run_source(video, tmp_path / "out", pupil, replace(options, resume=True))
     assert skipped.status == "skipped"
 
-    snapshot(video, [0.0], tmp_path / "frame", pupil)
-    names = sorted(path.name for path in (tmp_path / "frame").iterdir())
-    assert names == ["Pupil.png", "original.png", "overlay.png"]
+    (found,) = snapshot(video, [0.0], tmp_path / "frame", pupil)
+    names = sorted(path.name for path in found.folder.iterdir())
+    assert names == ["Pupil.png", "mask.png", "original.png", "overlay.png"]
 
 
 def test_annotations_of_a_run_train_the_same_structure(
