@@ -146,8 +146,11 @@ def test_the_command_names_the_structure(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("cornea_stream.inference.segmenter.Segmenter", lambda *_, **__: pupil)
-    command = ["cornea-stream", "frame", str(video), "--timestamp", "0", "-o", str(tmp_path / "f")]
+    monkeypatch.setattr("cornea_stream.batch.task.Segmenter", lambda *_, **__: pupil)
+    command = [
+        "cornea-stream", "frame", str(video), "0", "-o", str(tmp_path / "f"),
+        "--checkpoint", str(pupil.checkpoint.path),
+    ]  # fmt: skip
     monkeypatch.setattr(sys, "argv", command)
     with pytest.raises(SystemExit):
         main()
