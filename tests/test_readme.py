@@ -65,9 +65,7 @@ RUN = {
         "output/surgery/90.500s/mask.png",
         "output/surgery/90.500s/overlay.png",
     ],
-    "cornea-stream config --mask --contour > run.toml": [],
     "cornea-stream run surgery.mp4 --config run.toml --dry-run": [],
-    "cornea-stream run surgery.mp4 --no-overlay --jsonl - | head -n 3": [],
     "cornea-stream report results": ["results/surgery/report.html", "results/index.html"],
     "cornea-stream summary results/surgery": ["results/surgery/summary.png"],
     "cornea-stream annotate results/surgery": [
@@ -97,6 +95,8 @@ READ = {
     "cornea-stream run rtsp://camera:554/eye --preview": "a camera: test_preview.py",
     "cornea-stream run rtsp://camera/live --preview": "a camera: test_preview.py",
     "cornea-stream run surgery.mp4 --publish rtsp://server/cornea": "a server: test_publish.py",
+    "cornea-stream config --mask --contour > run.toml": "the shell's: test_cli_help.py",
+    "cornea-stream run surgery.mp4 --no-overlay --jsonl - | head -n 3": "a pipe: test_lines.py",
     "cornea-stream run surgery.mp4 -o - | ffplay -": "opens a window: test_stream.py",
     "cornea-stream correct output/surgery": "waits for a browser: train/test_correct_page.py",
     "cornea-stream correct results/surgery": "the same",
@@ -148,6 +148,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, tiny_checkpoint: Path) -> Pat
         cv2.imwrite(str(case / "img" / f"{index}.png"), rgb[..., ::-1])
         (case / "ann" / f"{index}.png.json").write_text(json.dumps(annotation(mask)))
     names = [f"case_1/img/{index}.png" for index in range(4)]
+    (root / "run.toml").write_text("mask = true\n")
     (root / "split.json").write_text(json.dumps({"train": names[:2], "validation": names[2:]}))
     loaded = weights.load_checkpoint(tiny_checkpoint)
     for file in ("model.pth", "best_model.pth"):
@@ -201,7 +202,7 @@ def test_what_is_run(command: str, somewhere: Path) -> None:
 
 @pytest.mark.parametrize("command", READ)
 def test_what_is_read(command: str) -> None:
-    program, name_of_command, *rest = arguments(command.split(" | ")[0])
+    program, name_of_command, *rest = arguments(re.split(r" [|>] ", command)[0])
     assert program == "cornea-stream"
     group = typer.main.get_command(app)
     with group.make_context("cornea-stream", [name_of_command, *rest]) as outer:
