@@ -22,6 +22,7 @@ def benchmark(
         typer.Argument(help="A video; by default, a clip is generated.", metavar="VIDEO"),
     ] = None,
     *,
+    checkpoint: opt.Checkpoint = None,
     engine: Engine,
     decoder: opt.Decoder = "auto",
     input_size: Annotated[
@@ -65,7 +66,7 @@ def benchmark(
             video = write_clip(Path(folder) / "generated.mp4", seconds=6, seed=7).path
         found = run_benchmark(
             video,
-            checkpoint=engine.checkpoint,
+            checkpoint=checkpoint,
             device=engine.device,
             backend=engine.backend,
             precision=engine.precision,

@@ -15,6 +15,7 @@ from cornea_stream.cli.panels import (
     Streams,
     Terminal,
     Throughput,
+    Weights,
 )
 from cornea_stream.cli.settings_file import as_toml
 
@@ -27,6 +28,7 @@ def config(
     streams: Streams,
     many: ManyVideos,
     look: Look,
+    weights: Weights,
     engine: Engine,
     masks: Masks,
     throughput: Throughput,

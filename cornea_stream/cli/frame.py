@@ -9,7 +9,7 @@ import typer
 
 from cornea_stream.cli import options as opt
 from cornea_stream.cli.groups import with_groups
-from cornea_stream.cli.panels import Engine, Look, Masks
+from cornea_stream.cli.panels import Engine, Look, Masks, Weights
 
 
 @with_groups
@@ -28,6 +28,7 @@ def frame(
     overwrite: opt.Overwrite = False,
     video_track: opt.VideoTrack = None,
     look: Look,
+    weights: Weights,
     engine: Engine,
     masks: Masks,
     quiet: opt.Quiet = False,
@@ -50,7 +51,7 @@ def frame(
     typed = [*(times or ()), *(timestamp or ())]
     if not typed:
         raise typer.BadParameter(f"no time is given: try cornea-stream frame {video} 1:30")
-    setup = engine.setup(masks, batch_size=1)
+    setup = engine.setup(weights, masks, batch_size=1)
     setup.check()
     checkpoint = setup.load()
     class_name = checkpoint.spec.class_name

@@ -217,8 +217,8 @@ class Masks:
 
 
 @dataclass(frozen=True)
-class Engine:
-    """What computes the masks."""
+class Weights:
+    """Which weights, and what those of other trainers do not say themselves."""
 
     PANEL: ClassVar[str] = panels.ENGINE
 
@@ -226,19 +226,27 @@ class Engine:
     input_size: opt.InputSize = None
     input_normalization: opt.InputNormalization = None
     class_index: opt.ClassIndex = None
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What computes the masks."""
+
+    PANEL: ClassVar[str] = panels.ENGINE
+
     device: opt.Device = "auto"
     backend: opt.Backend = "auto"
     precision: opt.Precision = "auto"
     calibration_data: opt.CalibrationData = None
 
     def setup(
-        self, masks: Masks, *, batch_size: int | None = None, smooth: bool = False
+        self, weights: Weights, masks: Masks, *, batch_size: int | None = None, smooth: bool = False
     ) -> "Setup":
         """Return the arguments of a segmenter."""
         from cornea_stream.batch.task import Setup
 
         return Setup(
-            self.checkpoint,
+            weights.checkpoint,
             device=self.device,
             backend=self.backend,
             precision=self.precision,
@@ -247,9 +255,9 @@ class Engine:
             threshold=masks.threshold,
             raw=masks.raw_mask,
             smooth=smooth,
-            input_size=self.input_size,
-            input_normalization=self.input_normalization,
-            class_index=self.class_index,
+            input_size=weights.input_size,
+            input_normalization=weights.input_normalization,
+            class_index=weights.class_index,
         )
 
 

@@ -20,6 +20,7 @@ from cornea_stream.cli.panels import (
     Streams,
     Terminal,
     Throughput,
+    Weights,
 )
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def run(
     reading: Reading,
     streams: Streams,
     look: Look,
+    weights: Weights,
     engine: Engine,
     masks: Masks,
     throughput: Throughput,
@@ -66,7 +68,7 @@ def run(
     from cornea_stream.runs.options import RunOptions
 
     destination = choose_destination(outputs, streams)
-    setup = engine.setup(masks, batch_size=throughput.frames(), smooth=throughput.smooth)
+    setup = engine.setup(weights, masks, batch_size=throughput.frames(), smooth=throughput.smooth)
     options = RunOptions(
         **outputs.run_options(), **reading.run_options(), **look.style(), **streams.run_options(),
         streams=destination.streams, files=destination.has_files,
@@ -83,13 +85,13 @@ def run(
             f"a stream, preview or --jsonl takes one source, not {len(places)}: start one run for "
             "each"
         )
-    weights = setup.mask_settings()
+    settings = setup.mask_settings()
     if many.ray is not None:
         places = [(_absolute(source), place.absolute()) for source, place in places]
     executor = _executor(setup, many, len(places))
     options = _claim_stdout(options, destination)
     tasks = [
-        plan_source(source, place, options, weights, try_source=len(places) <= _TRIED)
+        plan_source(source, place, options, settings, try_source=len(places) <= _TRIED)
         for source, place in places
     ]
     if terminal.dry_run:
