@@ -27,10 +27,8 @@ from cornea_stream.cli.train import train
 from cornea_stream.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, CorneaStreamError
 from cornea_stream.media.address import without_secrets
 
-_AFTER_CTRL_C = {
-    "run": "the same command begins again, --resume skips the videos that are complete",
-    "train": "--resume continues after the last complete epoch",
-}
+_AFTER_CTRL_C = {"run": "--resume skips the videos that are complete"}
+"""How to continue, if the command did not say it."""
 
 app = typer.Typer(
     cls=Commands,
