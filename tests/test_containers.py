@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import av
 import numpy as np
 import pytest
 from av.stream import Disposition
+from chunks_compared import assert_equal, both
 from conftest import moving_discs, write_video
 
 from cornea_stream.errors import SourceError
@@ -124,6 +126,46 @@ def test_avi_with_b_frames_has_even_times(tmp_path: Path, codec: str, rate: int)
         with VideoSource(path) as source:
             shown = source.frame_at(start_s + 0.3 / rate)
         assert shown.time_s == start_s
+
+
+def as_old_programs_did(avi: Path, path: Path) -> Path:
+    """Store the stream of an AVI file in Matroska as it is, with a FourCC and decoding times."""
+    with av.open(str(avi)) as source, av.open(str(path), "w") as made:
+        copy = made.add_stream_from_template(source.streams.video[0], opaque=True)
+        copy.codec_context.extradata = struct.pack(
+            "<IiiHH4s5I", 40, 96, 64, 1, 24, b"XVID", 96 * 64 * 3, 0, 0, 0, 0
+        )
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.pts, packet.stream = packet.dts, copy
+                made.mux(packet)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"V_MPEG4/ISO/ASP", b"V_MS/VFW/FOURCC"))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["avi", "mkv", "m2v"])
+def test_every_frame_is_at_its_time(tmp_path: Path, segmenter: Segmenter, kind: str) -> None:
+    pictures = [np.full((64, 96, 3), 12 + 8 * i, np.uint8) for i in range(30)]
+    path = tmp_path / ("v.m2v" if kind == "m2v" else "v.avi")
+    write_video(
+        path, pictures, codec="mpeg2video" if kind == "m2v" else "mpeg4",
+        time_base=Fraction(1, 25),
+        options={"bf": "2", "g": "10", "b": "20M", "qmin": "1", "qmax": "2"},
+    )  # fmt: skip
+    if kind == "mkv":
+        path = as_old_programs_did(path, tmp_path / "v.mkv")
+    with open_source(path) as source:
+        found = [(round(25 * f.time_s, 3), round((f.rgb().mean() - 13) / 8)) for f in source]
+        assert isinstance(source, VideoSource)
+        at = [source.frame_at((i + 0.5) / 25).rgb().mean() for i in (0, 14, 29)]
+    assert found == [(i, i) for i in range(30)]
+    assert [round((level - 13) / 8) for level in at] == [0, 14, 29]
+    assert source.warnings == []
+    with open_source(path, start_s=0.8) as source:
+        assert [round((f.rgb().mean() - 13) / 8) for f in source] == list(range(20, 30))
+    whole, cut = both(path, segmenter)
+    assert_equal(whole, cut)
 
 
 @pytest.mark.parametrize("rate", ["25", "30000/1001", "50"])

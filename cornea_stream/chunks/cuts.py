@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from cornea_stream.sources.read_options import ReadOptions
 from cornea_stream.sources.start_time import start_ticks
-from cornea_stream.sources.video_track import open_pictures
+from cornea_stream.sources.video_track import in_coding_order, open_pictures
 
 Times: TypeAlias = "NDArray[np.int64]"
 # Frames on each side of a cut that both neighbors decode and compare.
@@ -93,7 +93,9 @@ def plan_chunks(
     with container:
         time_base = stream.time_base or Fraction(1, 90000)
         times, keys, obstacle = _read_headers(
-            container.demux(stream), start_ticks(container, stream), container.format.name == "avi"
+            container.demux(stream),
+            start_ticks(container, stream),
+            by_decoding_time=in_coding_order(container, stream),
         )
     if obstacle or not times:
         return Plan((), obstacle)
@@ -113,7 +115,7 @@ def plan_chunks(
 
 
 def _read_headers(
-    packets: Iterator[Packet[VideoStream]], start: int, in_coding_order: bool
+    packets: Iterator[Packet[VideoStream]], start: int, *, by_decoding_time: bool
 ) -> tuple[array[int], list[int], str | None]:
     """Return all packet times since `start`, those of keyframes, and what prevents cutting."""
     times: array[int] = array("q")
@@ -126,7 +128,7 @@ def _read_headers(
             return times, keys, None
         if packet.size == 0 or packet.is_discard:
             continue
-        stamp = packet.dts if in_coding_order else packet.pts
+        stamp = packet.dts if by_decoding_time else packet.pts
         if stamp is None:
             return times, keys, "packets have no times"
         if packet.is_corrupt:

@@ -24,7 +24,7 @@ from cornea_stream.sources.losses import Losses
 from cornea_stream.sources.read_options import ReadOptions
 from cornea_stream.sources.start_time import start_ticks
 from cornea_stream.sources.structure import Structure, structure_of
-from cornea_stream.sources.video_track import convertible, open_pictures
+from cornea_stream.sources.video_track import convertible, in_coding_order, open_pictures
 
 _JOINT_PACKETS = 8
 """Packets before a joint that can be flagged because of it."""
@@ -74,7 +74,7 @@ class VideoDecoding:
     def _rewind(self, from_s: float) -> None:
         start, time_base = start_ticks(self._container, self._stream), self._stream.time_base
         self._joints = Joints(self._stream, start)
-        self._in_coding_order = self._container.format.name == "avi"
+        self._in_coding_order = in_coding_order(self._container, self._stream)
         if self._once:
             return  # the first packet is the position
         if from_s > 0 and time_base is not None:

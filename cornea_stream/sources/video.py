@@ -39,6 +39,9 @@ from cornea_stream.sources.video_track import (
 # in decoding order, or none, can point past it, and MPEG program streams begin with guessed times.
 _SEEK_MARGINS_S = (1.0, 10.0, 100.0)
 
+_ROUNDED_S = 5e-4
+"""How far times that people round to milliseconds lie from those of frames."""
+
 _EARLY_S, _MANY, _FEW, _NONE = 0.5, 5, 2.5, 0.75
 """An end that is earlier than the header says is damage, if more than this time and so many frames
 are missing, or so few where the header gives the duration of the video alone, or even one where it
@@ -184,8 +187,8 @@ class VideoSource(VideoDecoding, Source):
         self, time_s: float, frames: Iterator[Frame]
     ) -> tuple[Frame | None, Frame | None]:
         """Return the last frame with time <= `time_s` and the next one, if they exist."""
-        # Half a tick of tolerance: "0.0333333" means the frame at 1/30 s.
-        limit = time_s + float(self._stream.time_base or 0) / 2
+        # Some tolerance: "0.0333333" means the frame at 1/30 s. A tick of AVI lasts a whole frame.
+        limit = time_s + min(float(self._stream.time_base or 0) / 2, _ROUNDED_S)
         found = None
         for frame in frames:
             if frame.time_s > limit:
@@ -236,9 +239,9 @@ class VideoSource(VideoDecoding, Source):
 
     def _tolerance_s(self, frame_s: float, of_track: bool) -> float:
         """Return how much earlier than in the header a whole video can end."""
-        if self._in_coding_order or of_track:  # AVI counts frames
-            return _NONE * frame_s
         name, alone = self._container.format.name, len(self._container.streams) == 1
+        if name == "avi" or of_track:  # AVI counts frames
+            return _NONE * frame_s
         exact = alone if "matroska" in name else self._stream.duration and name in INDEXED
         return _FEW * frame_s if exact else max(_EARLY_S, _MANY * frame_s)
 
