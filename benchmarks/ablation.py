@@ -22,8 +22,9 @@ from benchmarks.report import save
 from benchmarks.weights import by_surgery, over_surgeries
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.synthetic import generate_empty, generate_frame
+from cornea_train.generated import VALIDATION_SEED
 from cornea_train.recipes import default_weights
-from cornea_train.recipes.frames import HELD_OUT, VALIDATION_SEED
+from cornea_train.recipes.frames import HELD_OUT
 from cornea_train.recipes.scores import score_all, summarize
 
 VARIANTS: dict[str, tuple[str, ...]] = {

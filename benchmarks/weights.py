@@ -22,8 +22,9 @@ from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.synthetic import KINDS, generate_empty, generate_frame
 from cornea_train.dataset import find_pairs, load_pair
 from cornea_train.evaluate import stability
+from cornea_train.generated import VALIDATION_SEED
 from cornea_train.plots import contact_sheet
-from cornea_train.recipes.frames import VALIDATION_SEED, Sample
+from cornea_train.recipes.frames import Sample
 from cornea_train.recipes.scores import Score, score, summarize
 
 SIZES = ((480, 640), (432, 768))
