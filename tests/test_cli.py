@@ -225,7 +225,7 @@ def test_ctrl_c_in_any_command_is_one_sentence(
     (tmp_path / "v.mp4").touch()
     for arguments, words in (
         (("info",), "Error: interrupted\n"),
-        (("train", "--data-dir", tmp_path, "-o", tmp_path / "o"), "Start the same command again"),
+        (("train", "--data-dir", tmp_path, "-o", tmp_path / "o"), "Error: interrupted\n"),
         (("run", tmp_path / "v.mp4"), "Error: interrupted: --resume skips"),
     ):
         code, out, err = call(*arguments)

@@ -168,7 +168,8 @@ def test_a_snapshot_of_one_time_however_it_is_written(
     path = write_video(tmp_path / "v.mp4", moving_discs(3))
     (found,) = snapshot(path, time, tmp_path / "out", segmenter)
     assert found.time_s == pytest.approx(0.04)
-    assert (tmp_path / "out" / "overlay.png").exists()
+    assert found.folder == tmp_path / "out" / "v" / "0.050s"
+    assert (found.folder / "overlay.png").exists()
 
 
 def test_what_a_session_cannot_start_with(segmenter: Segmenter) -> None:

@@ -53,4 +53,4 @@ def _device_name(text: str) -> str:
     name = text.strip().lower()
     if name.isdigit():
         return f"cuda:{name}"
-    return "cuda" if name == "gpu" else name
+    return f"cuda{name[3:]}" if name.startswith("gpu") else name

@@ -17,6 +17,7 @@ from cornea_stream.errors import (
     wrong_type,
 )
 from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.media.address import find_address
 from cornea_stream.media.class_name import CLASS_NAME
 from cornea_stream.media.color import Color
 from cornea_stream.media.frame import source_name
@@ -76,7 +77,7 @@ def snapshot(
         class_name = segmenter.class_name
     names = files(class_name)
     wanted = list(dict.fromkeys(_seconds(times_s)))
-    check_path("video", video, "the path of a video")
+    find_address(video)  # names a wrong type
     root = Path(output_dir) / source_name(Path(video))
     folders = [root / f"{time_s:.3f}s" for time_s in wanted]
     if len(set(folders)) < len(folders):
