@@ -73,7 +73,7 @@ def test_bool_masks_are_taken_and_others_are_named() -> None:
     mask = ellipse((300, 400), (180, 150), (90, 60), 25)
     assert measure(mask > 0) == measure(mask) == measure(mask // 255)
     for wrong in (np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.float32), np.zeros(4, bool)):
-        with pytest.raises(UsageError, match="not a mask"):
+        with pytest.raises(UsageError, match=r"mask must be \(H, W\)"):
             measure(wrong)
     with pytest.raises(UsageError, match="mask cannot be of type list: give"):
         measure([[0, 255]])  # type: ignore[arg-type]

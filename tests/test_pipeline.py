@@ -13,6 +13,7 @@ from conftest import moving_discs
 
 from cornea_stream.inference.segmentation import Segmentation
 from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.inference.stages import SegmenterStages
 from cornea_stream.media.frame import Frame
 from cornea_stream.pipeline.pipeline import Progress, run_pipeline
 
@@ -98,8 +99,8 @@ def test_an_error_in_any_stage_surfaces_once_as_itself(
         return original(*arguments)
 
     if stage in ("prepare", "finish"):
-        original = getattr(segmenter, stage)
-        monkeypatch.setattr(segmenter, stage, fail_later)
+        original = getattr(SegmenterStages, stage)
+        monkeypatch.setattr(SegmenterStages, stage, fail_later)
     elif stage == "submit":
         original = segmenter.engine.submit
         monkeypatch.setattr(segmenter.engine, stage, fail_later)

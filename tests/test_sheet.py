@@ -68,7 +68,7 @@ def test_area_confidence_and_scale_are_drawn_as_measured(
         mm2, rel=1e-3
     )
     sureness = Figure().subplots()
-    summary_figure._draw_sureness(sureness, records)
+    summary_figure._draw_sureness(sureness, opened, records)
     assert sureness.get_lines()[0].get_ydata() == pytest.approx(records.confidence)
 
 
