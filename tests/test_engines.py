@@ -42,8 +42,11 @@ def reference(weights: Checkpoint, images: np.ndarray) -> np.ndarray:
     """Logits of the library's own network, before its upsampling."""
     model = weights.build()
     model.segmentation_head[1] = torch.nn.Identity()  # type: ignore[index, union-attr, operator]
+    normalized = (torch.from_numpy(images) - torch.tensor(weights.spec.mean)) / torch.tensor(
+        weights.spec.std
+    )
     with torch.inference_mode():
-        return model(torch.from_numpy(images).permute(0, 3, 1, 2).float())[:, 0].numpy()
+        return model(normalized.permute(0, 3, 1, 2))[:, 0].numpy()
 
 
 def logits_of(engine: Engine[Any], images: np.ndarray, batch: int = 1) -> np.ndarray:

@@ -73,6 +73,6 @@ def test_spec_survives_json_and_refuses_wrong_kinds() -> None:
 
 def test_default_weights_load_and_fit(tmp_path: Path) -> None:
     checkpoint = load_checkpoint()
-    assert parameters(checkpoint.build()) == pytest.approx(2.25e6, rel=0.01)
+    assert parameters(checkpoint.build()) == pytest.approx(0.774e6, rel=0.01)
     assert checkpoint.path is not None
-    assert checkpoint.path.stat().st_size < 10e6
+    assert checkpoint.path.stat().st_size < 4e6

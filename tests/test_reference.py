@@ -15,6 +15,7 @@ import torch
 from conftest import REAL_CLIP, needs_real_clip, read_video, write_video
 
 from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.models.checkpoint import load_checkpoint
 from cornea_stream.postprocess.mask import iou
 from cornea_stream.runs.snapshot import snapshot
 from cornea_stream.synthetic import generate_clip
@@ -56,7 +57,7 @@ def test_frame_at_fp32_raw_equals_the_published_steps(
 
 @needs_real_clip
 def test_bf16_agrees_with_the_published_steps_on_the_real_clip() -> None:
-    weights = Segmenter(device="cpu").checkpoint
+    weights = load_checkpoint("resnet101")
     height, width = weights.spec.image_size
     fast = Segmenter(weights, device="cpu", precision="bf16", raw=True)
     model = weights.build()

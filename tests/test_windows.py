@@ -55,7 +55,7 @@ def test_commands_start_without_what_windows_lacks(tmp_path: Path, tiny_checkpoi
         "    code = app(command, standalone_mode=False)\n"
         "    assert not code, (command, code)\n"
     )
-    assert list((tmp_path / "frame").glob("*/overlay.png"))
+    assert list((tmp_path / "frame").rglob("overlay.png"))
     assert (tmp_path / "run" / "v" / "run.json").exists()
 
 
