@@ -218,6 +218,16 @@ def test_audio_only_is_no_video(tmp_path: Path) -> None:
         open_source(path)
 
 
+@pytest.mark.parametrize("name", ["notes.txt", "read.md", "old.nfo", "art.ans", "renamed.mp4"])
+@pytest.mark.parametrize("text", ["A line of a report.\n", "Größe × Höhe der Hornhaut\n"])
+def test_a_text_is_no_video(tmp_path: Path, name: str, text: str) -> None:
+    """FFmpeg draws the characters of long texts as frames."""
+    path = tmp_path / name
+    path.write_text(text * 300)
+    with pytest.raises(SourceError, match=r"it is a text .*: give a video"):
+        open_source(path)
+
+
 def test_a_playlist_reaches_no_other_file(tmp_path: Path) -> None:
     video = write_video(tmp_path / "secret.mp4", moving_discs(3))
     (tmp_path / "list.mp4").write_text(f"ffconcat version 1.0\nfile {video}\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,8 @@ _FFMPEG_MEGAPIXELS = 2147  # FFmpeg's own limit, 2**31 pixels
 _POINTING_ELSEWHERE = frozenset(
     {"concat", "dash", "hls", "imf", "rtsp", "sdp", "vobsub", "webm_dash_manifest"}
 )
+# Formats that draw characters: FFmpeg takes any long text for one of them.
+_TEXT_ART = frozenset({"adf", "bin", "idf", "tty", "xbin"})
 
 
 _Stream = TypeVar("_Stream")
@@ -78,12 +81,21 @@ def _what_is_wrong(path: Path, err: Exception) -> str:
             head = file.read(1024)
     except OSError:
         head = b"\0"
-    if b"\0" not in head and head.isascii():
+    if b"\0" not in head and _is_utf8(head):
         return "it is a text (playlists are not followed): give a video, an image or a folder"
     return (
         f"{reason(err)}: copy it again (an mp4 that was cut off lacks its index), or convert it "
         "with the software of the recorder"
     )
+
+
+def _is_utf8(head: bytes) -> bool:
+    """Whether bytes are the beginning of a text, which may be cut within a character."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def limit_pictures(container: InputContainer, limit: dict[str, str]) -> None:
@@ -125,6 +137,6 @@ def pixel_limit(max_megapixels: float) -> dict[str, str]:
 
 @cache
 def self_contained_formats() -> str:
-    """Return FFmpeg's whitelist of formats that do not refer to other files."""
-    known = sorted(av.formats_available)
-    return ",".join(n for n in known if _POINTING_ELSEWHERE.isdisjoint(n.split(",")))
+    """Return FFmpeg's whitelist of formats of pictures that do not refer to other files."""
+    refused = _POINTING_ELSEWHERE | _TEXT_ART
+    return ",".join(n for n in sorted(av.formats_available) if refused.isdisjoint(n.split(",")))
