@@ -178,7 +178,7 @@ def test_a_dry_run_says_all_and_writes_nothing(
         "About ",
     ):
         assert words in out
-    frames = int(re.findall(r"About (\d+) frames", out)[0])
+    frames = int(re.findall(r"About (\d+) frames, \d+s, ", out)[0])
     assert 85 <= frames <= 95
     assert {path.name for path in tmp_path.iterdir()} == {"v.mp4", "w.mp4"}
     code, _, _ = call("run", "v.mp4", "none.mp4", *options)

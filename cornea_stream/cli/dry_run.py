@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -64,13 +65,20 @@ def _estimate_in_words(found: Estimate, plans: Sequence[RunPlan]) -> str:
     speed = f"{found.fps:.1f} fps over the first {found.sampled} frames of {plans[0].source}"
     if found.seconds is None or found.bytes is None:
         return f"{found.engine}: {speed}"
-    hours, seconds = divmod(round(found.seconds), 3600)
-    duration = f"{hours}:{seconds // 60:02}:{seconds % 60:02}"
+    duration = _duration(math.ceil(found.seconds))
     free = shutil.disk_usage(_existing(plans[0].folder)).free
     return (
         f"{found.engine}: {speed}\n"
-        f"About {found.frames} frames, {duration} h, {_amount(found.bytes)} ({_amount(free)} free)"
+        f"About {found.frames} frames, {duration}, {_amount(found.bytes)} ({_amount(free)} free)"
     )
+
+
+def _duration(seconds: int) -> str:
+    """Return a duration as options take it: 40s, 12m30s or 2h5m."""
+    if seconds < 60:
+        return f"{seconds}s"
+    minutes, seconds = divmod(seconds, 60)
+    return f"{minutes}m{seconds}s" if minutes < 60 else f"{minutes // 60}h{minutes % 60}m"
 
 
 def _existing(folder: Path) -> Path:
