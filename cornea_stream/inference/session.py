@@ -15,6 +15,7 @@ from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.media.frame import Frame
 from cornea_stream.media.image_input import ColorOrder, ImageInput, as_frame
 from cornea_stream.pipeline.queues import Channel, Mailbox
+from cornea_stream.pipeline.worker import Worker
 
 DEPTH = 2
 """Number of frames that can wait for the engine before `submit` blocks."""
@@ -62,7 +63,7 @@ class Session:
         self._error: BaseException | None = None
         if not segmenter.in_session.acquire(blocking=False):
             raise UsageError("a segmenter serves one session at a time: make another Segmenter")
-        self._thread = threading.Thread(target=self._run, name="session", daemon=True)
+        self._thread = Worker(self._run, "session")
         self._thread.start()
 
     def __enter__(self) -> Session:

@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, Protocol, TypeVar
 
+from cornea_stream.pipeline.worker import Worker
+
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -114,7 +116,7 @@ class Ahead(Generic[T]):
     def __init__(self, items: Iterable[T], name: str, channel: int | Channel[T]) -> None:
         self.name = name
         self.channel = Channel(channel) if isinstance(channel, int) else channel
-        self._thread = threading.Thread(target=self._run, args=(items,), name=name, daemon=True)
+        self._thread = Worker(self._run, name, items)
         self._thread.start()
 
     def __iter__(self) -> Iterator[T]:
@@ -174,7 +176,7 @@ class Behind(Generic[T]):
         self.sink = sink
         self.channel: Channel[T] = Channel(depth)
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name=sink.name, daemon=True)
+        self._thread = Worker(self._run, sink.name)
         self._thread.start()
 
     def put(self, item: T) -> None:

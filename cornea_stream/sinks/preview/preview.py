@@ -16,6 +16,7 @@ from cornea_stream.inference.segmentation import Segmentation
 from cornea_stream.media.frame import MediaInfo
 from cornea_stream.media.overlay import OverlayStyle, YuvPainter
 from cornea_stream.media.planes import turn_upright
+from cornea_stream.pipeline.worker import Worker
 from cornea_stream.sinks.base import SegmentationSink
 from cornea_stream.sinks.preview.server import Picture, PreviewServer
 
@@ -55,7 +56,7 @@ class Preview(SegmentationSink):
         self._asking = 0
         self._ending: str | None = None
         self._error: Exception | None = None
-        self._painter = threading.Thread(target=self._run, name="preview pictures", daemon=True)
+        self._painter = Worker(self._run, "preview pictures")
         self._server = PreviewServer(settings.host, settings.port, info.name, self.picture_after)
         self.address = self._server.address
         self._painter.start()
