@@ -12,7 +12,9 @@ from cornea_stream.synthetic.traits import Traits
 def light(rng: np.random.Generator, canvas: Plane, around: Ellipse, traits: Traits) -> Image:
     """Return the (H, W, 3) canvas lit by the microscope as uint8: spot, vignette, exposure."""
     height, width = canvas.shape[:2]
-    if chance(rng, 0.75):
+    if traits.round_light:
+        _light_round(rng, canvas, around)
+    elif chance(rng, 0.75):
         spread = max(around.radius, height * 0.12) * rng.uniform(2.2, 5)
         spot = Ellipse(
             around.x + rng.normal(0, 0.3) * around.radius,
@@ -35,6 +37,20 @@ def light(rng: np.random.Generator, canvas: Plane, around: Ellipse, traits: Trai
         radius, _ = glare.polar(height, width)
         canvas += (np.exp(-(radius**2)) * np.float32(rng.uniform(60, 400)))[..., None]
     return np.clip(canvas, 0, 255).astype(np.uint8)
+
+
+def _light_round(rng: np.random.Generator, canvas: Plane, around: Ellipse) -> None:
+    """Darken all but a round field a little larger than the cornea `around`, in place."""
+    reach = max(around.radius, canvas.shape[0] * 0.12)
+    spread = reach * rng.uniform(1.2, 2.1)
+    off = rng.normal(0, 0.15, 2) * reach
+    spot = Ellipse(
+        around.x + off[0], around.y + off[1], spread, spread * rng.uniform(0.9, 1.1), 0.0
+    )
+    radius, _ = spot.polar(*canvas.shape[:2])
+    fall = np.exp(-(radius ** np.float32(rng.uniform(2.2, 7))))[..., None]
+    stray = rng.uniform(0.02, 0.25) * rng.uniform([0.4, 0.7, 0.6], [1, 1, 1])
+    canvas *= (stray + (1 - stray) * fall).astype(np.float32)
 
 
 _CASTS = [

@@ -24,6 +24,10 @@ _IRIS = [
     (120, 135, 150), (90, 60, 35), (60, 40, 28), (140, 100, 55), (150, 120, 90), (165, 150, 115),
     (105, 95, 80), (75, 85, 75),
 ]  # fmt: skip
+_IRIS_PALE = [
+    (165, 165, 130), (150, 155, 125), (190, 185, 130), (145, 155, 145), (155, 140, 110),
+    (175, 170, 160), (150, 160, 165), (200, 195, 160), (160, 150, 90),
+]  # fmt: skip
 _IRIS_DARK = [(34, 22, 16), (48, 30, 20), (60, 40, 28), (28, 22, 22), (70, 46, 34), (40, 36, 30)]
 _ASPECTS = (0.75, 0.75, 0.75, 1.0, 0.5625, 0.5625, 0.67)
 
@@ -60,7 +64,8 @@ def paint_cornea(
     canvas = canvas[box]
     height, width = canvas.shape[:2]
     radius, angle = limbus.polar(height, width)
-    iris = color(rng, _IRIS_DARK if traits.dark_iris else _IRIS, 10)
+    irises = _IRIS_DARK if traits.dark_iris else _IRIS_PALE if traits.pale_iris else _IRIS
+    iris = color(rng, irises, 10)
     if chance(rng, 0.1 if traits.dark_iris else 0.35):
         iris = iris * 0.6 + sclera * 0.4 * rng.uniform(0.6, 1)
     disc = np.empty(canvas.shape, np.float32)
@@ -69,10 +74,11 @@ def paint_cornea(
     texture += np.float32(rng.uniform(0, 0.1)) * tissue(rng, height, width)
     disc *= (1 + texture)[..., None]
     collarette = rng.uniform(0.4, 0.7)
-    near = _IRIS_DARK if traits.dark_iris else _IRIS
-    blend(disc, step(collarette - radius, 0.2) * 0.4, color(rng, near, 15))
+    blend(disc, step(collarette - radius, 0.2) * 0.4, color(rng, irises, 15))
     _paint_limbal_ring(rng, disc, radius, sclera)
     paint_pupil(rng, disc, limbus, traits)
+    if traits.limbal_zone:
+        _paint_limbal_zone(rng, disc, radius, angle, iris, sclera)
     if traits.arcus:
         _paint_arcus(rng, disc, radius, angle, sclera)
     if chance(rng, 0.3):  # edema or fluid: milky veil over all
@@ -85,7 +91,7 @@ def _join(
     sclera: Color, soft: bool,
 ) -> None:  # fmt: skip
     """Lay the disc on the canvas through a limbus whose middle is the ellipse."""
-    width = rng.uniform(0.08, 0.17) if soft else float(rng.choice([0.02, 0.04, 0.06, 0.09]))
+    width = rng.uniform(0.06, 0.17) if soft else float(rng.choice([0.02, 0.04, 0.06, 0.09]))
     # Wider above, where the conjunctiva reaches over the cornea, or anywhere else.
     uneven = rng.uniform(0, 0.5) * np.cos(angle - np.float32(rng.uniform(0, 2 * np.pi)))
     inside = step((1 - radius) / (1 + uneven).astype(np.float32), width)
@@ -96,6 +102,20 @@ def _join(
     tint = 4 * inside * (1 - inside) * np.float32(rng.uniform(0.3, 0.9) if soft else 0.3)
     blend(canvas, inside, disc)
     blend(canvas, tint, between.astype(np.float32))
+
+
+def _paint_limbal_zone(
+    rng: np.random.Generator, disc: Plane, radius: Plane, angle: Plane, iris: Color, sclera: Color
+) -> None:
+    """Paint clear cornea over white ground between the iris and the limbus."""
+    sway = rng.uniform(0, 0.05) * np.cos(angle - np.float32(rng.uniform(0, 2 * np.pi)))
+    start = np.float32(rng.uniform(0.83, 0.95)) + sway.astype(np.float32)
+    share = rng.uniform(0.15, 0.75)
+    tint = iris * share + sclera * (1 - share)
+    tint *= rng.uniform([0.68, 0.76, 0.8], [0.95, 1.0, 1.08]).astype(np.float32)
+    blend(
+        disc, step(radius - start, rng.uniform(0.02, 0.12)) * np.float32(rng.uniform(0.5, 1)), tint
+    )
 
 
 def _paint_arcus(

@@ -17,14 +17,20 @@ class Traits:
     """Text bars, buttons and gauges of a recording system over the picture."""
     dim: bool
     """Little light and little contrast."""
+    round_light: bool
+    """A round field of light that ends on the white of the eye; around it, it is nearly dark."""
     cast: bool
     """A pink, violet, bluish, greenish or yellow cast."""
     soft_limbus: bool
     """The limbus is a gray-blue transition, up to 15 % of the radius wide."""
+    limbal_zone: bool
+    """The iris ends short of the limbus: a gray translucent zone lies between them."""
     arcus: bool
     """A whitish ring inside the limbus."""
     dark_iris: bool
     """A brown iris, about as dark as the pupil."""
+    pale_iris: bool
+    """A gray, green or yellow iris, hardly darker than the white of the eye."""
     dilated: bool
     """A pupil that leaves a tenth of the radius to the iris."""
     ink: bool
@@ -54,8 +60,9 @@ class Traits:
 
 
 USUAL = {
-    "heads_up": 0.4, "display": 0.15, "dim": 0.2, "cast": 0.3, "soft_limbus": 0.45, "arcus": 0.15,
-    "dark_iris": 0.2, "dilated": 0.3, "ink": 0.12, "blood": 0.25, "pigment": 0.15, "folds": 0.25,
+    "heads_up": 0.4, "display": 0.15, "dim": 0.2, "round_light": 0.3, "cast": 0.3,
+    "soft_limbus": 0.4, "limbal_zone": 0.3, "arcus": 0.15, "dark_iris": 0.2, "pale_iris": 0.25,
+    "dilated": 0.3, "ink": 0.12, "blood": 0.25, "pigment": 0.15, "folds": 0.25,
     "soft_occluder": 0.22, "instruments": 0.3, "hooks": 0.06, "lens": 0.12, "bubbles": 0.2,
     "trypan_blue": 0.06, "glints": 0.4, "lid_cut": 0.15,
 }  # fmt: skip
@@ -71,4 +78,6 @@ def draw_traits(rng: np.random.Generator, *certain: str) -> Traits:
         drawn = replace(drawn, display=True)
     if drawn.heads_up and rng.random() < 0.5:
         drawn = replace(drawn, cast=True, soft_limbus=True)
+    if drawn.round_light and rng.random() < 0.5:
+        drawn = replace(drawn, limbal_zone=True, pale_iris=True, dark_iris=False)
     return replace(drawn, **dict.fromkeys(certain, True))
