@@ -107,9 +107,14 @@ def _join(
 def _paint_limbal_zone(
     rng: np.random.Generator, disc: Plane, radius: Plane, angle: Plane, iris: Color, sclera: Color
 ) -> None:
-    """Paint clear cornea over white ground between the iris and the limbus."""
-    sway = rng.uniform(0, 0.05) * np.cos(angle - np.float32(rng.uniform(0, 2 * np.pi)))
-    start = np.float32(rng.uniform(0.83, 0.95)) + sway.astype(np.float32)
+    """Paint clear cornea over white ground between the iris and the limbus.
+
+    It is wider on one side where the eye looks to the other.
+    """
+    sway = min(0.14, abs(rng.normal(0, 0.06))) * np.cos(
+        angle - np.float32(rng.uniform(0, 2 * np.pi))
+    )
+    start = np.float32(rng.uniform(0.82, 0.94)) + sway.astype(np.float32)
     share = rng.uniform(0.15, 0.75)
     tint = iris * share + sclera * (1 - share)
     tint *= rng.uniform([0.68, 0.76, 0.8], [0.95, 1.0, 1.08]).astype(np.float32)
