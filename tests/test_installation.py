@@ -18,6 +18,8 @@ from cornea_stream.diagnostics import installation
 from cornea_stream.diagnostics.installation import describe_installation
 from cornea_stream.errors import UsageError
 
+ROOT = Path(__file__).parents[1]
+
 
 def test_facts_are_those_of_this_machine() -> None:
     told = describe_installation()
@@ -76,3 +78,16 @@ def test_gpus_and_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_json_is_the_same_facts() -> None:
     told = json.loads(CliRunner().invoke(app, ["info", "--json"]).output)
     assert told == describe_installation()
+
+
+def test_the_wheel_has_every_package() -> None:
+    """Tests import the folders themselves: only users would miss one that is left out."""
+    folders = {"cornea_stream": ROOT / "cornea_stream", "cornea_train": ROOT / "train"}
+    there = {
+        ".".join((name, *init.parent.relative_to(folder).parts))
+        for name, folder in folders.items()
+        for init in folder.rglob("__init__.py")
+    }
+    listed = (ROOT / "pyproject.toml").read_text("utf-8").split("packages = [", 1)[1].split("]")[0]
+    packages = {line.strip(' ",') for line in listed.splitlines() if line.strip()}
+    assert packages == there | {"cornea_stream.model_weights"}
