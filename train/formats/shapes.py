@@ -177,3 +177,20 @@ def _decompressed(text: str | bytes) -> list[int]:
 
 def _set(mask: Mask, drawn: NDArray[np.bool_]) -> None:
     mask[drawn] = 255
+
+
+def enclosed(points: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return which pixels of a (height, width) image have their center inside a polygon.
+
+    `points`: (N, 2) x and y; centers are whole numbers. Each row is cut by the edges that cross it;
+    a pixel with an odd number of cuts at its left is inside.
+    """
+    x, y = points.T[..., None]
+    next_x, next_y = np.roll(x, -1), np.roll(y, -1)
+    rows = np.arange(size[0])
+    edge, row = np.nonzero((y <= rows) != (next_y <= rows))
+    share = (row - y[edge, 0]) / (next_y - y)[edge, 0]
+    cut = x[edge, 0] + share * (next_x - x)[edge, 0]
+    cuts = np.zeros((size[0], size[1] + 1), np.int32)
+    np.add.at(cuts, (row, np.clip(np.ceil(cut), 0, size[1]).astype(np.intp)), 1)
+    return np.asarray(np.cumsum(cuts[:, :-1], axis=1) % 2 == 1)

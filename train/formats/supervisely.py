@@ -12,7 +12,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from cornea_train.formats.base import (
     Content,
@@ -26,7 +25,7 @@ from cornea_train.formats.base import (
 )
 from cornea_train.formats.files import BadAnnotationError, DataFolder, read_json
 from cornea_train.formats.groups import folder_group
-from cornea_train.formats.shapes import MARGIN_SHARE, checked_points, crosses_itself
+from cornea_train.formats.shapes import MARGIN_SHARE, checked_points, crosses_itself, enclosed
 
 EXPECTS = (
     "case*/img/*.png with case*/ann/*.png.json as in Cataract-1K, other folders with img and ann, "
@@ -160,25 +159,33 @@ def _tags(content: Any) -> list[str]:
 def _draw(mask: Mask, item: dict[str, Any], respect_holes: bool) -> None:
     kind = item.get("geometryType", "polygon")
     if kind == "polygon":
-        exterior = _rounded(item["points"]["exterior"], mask.shape)
-        if crosses_itself(exterior):
-            raise BadAnnotationError("the polygon crosses itself")
-        cv2.fillPoly(mask, [exterior], 255)
+        _fill(mask, item["points"]["exterior"], 255)
         for hole in item["points"].get("interior", []) if respect_holes else []:
-            cv2.fillPoly(mask, [_rounded(hole, mask.shape)], 0)
+            _fill(mask, hole, 0)
     elif kind == "rectangle":
         (left, top), (right, bottom) = item["points"]["exterior"]
         corners = [[left, top], [right, top], [right, bottom], [left, bottom]]
-        cv2.fillPoly(mask, [_rounded(corners, mask.shape)], 255)
+        points = checked_points(corners, mask.shape, MARGIN_SHARE)
+        cv2.fillPoly(mask, [np.round(points).astype(np.int32)], 255)
     elif kind == "bitmap":
         _paste(mask, item["bitmap"]["data"], item["bitmap"]["origin"])
     else:
         raise BadAnnotationError(f"geometry {kind!r} is neither polygon nor bitmap nor rectangle")
 
 
-def _rounded(values: Any, shape: tuple[int, ...]) -> NDArray[np.int32]:
-    """Return points as Supervisely means them: (0, 0) is the center of the first pixel."""
-    return np.round(checked_points(values, shape, MARGIN_SHARE)).astype(np.int32)
+def _fill(mask: Mask, values: Any, value: int) -> None:
+    """Fill a polygon as Supervisely means it: (0, 0) is the center of the first pixel.
+
+    Whole numbers are pixels, which belong to the polygon; a curve with fractions encloses pixels.
+    """
+    points = checked_points(values, mask.shape, MARGIN_SHARE)
+    pixels = np.round(points).astype(np.int32)
+    if value and crosses_itself(pixels):
+        raise BadAnnotationError("the polygon crosses itself")
+    if np.array_equal(points, pixels):
+        cv2.fillPoly(mask, [pixels], value)
+    else:
+        mask[enclosed(points, mask.shape[:2])] = value
 
 
 def _paste(mask: Mask, data: str, origin: Any) -> None:
