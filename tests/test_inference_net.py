@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cornea_stream.models.checkpoint import Checkpoint, load_checkpoint
-from cornea_stream.models.fuse import fuse
+from cornea_stream.models.fuse import fuse, pad_evenly
 from cornea_stream.models.inference_net import build_inference_net
 from cornea_stream.models.pspnet import ModelSpec, build_pspnet, prune_dead_layers
 
@@ -80,3 +80,17 @@ def test_half_precision_weights_compute_in_full_precision() -> None:
     weights = Checkpoint(model.state_dict(), ModelSpec("resnet18", 3, 32))
     kinds = {p.dtype for p in weights.build_for_inference().parameters()}
     assert kinds == {torch.float32}
+
+
+@pytest.mark.parametrize("size", [(64, 96), (96, 160)])
+def test_even_padding_changes_nothing(size: tuple[int, int]) -> None:
+    """Both kernel sizes of EfficientNet-Lite, 3 and 5, halve the picture without a copy of it."""
+    spec = ModelSpec("tu-tf_efficientnet_lite0", 5, 32, size)
+    model = trained(spec.encoder_name, spec.encoder_depth)
+    fused = fuse(Checkpoint(model.state_dict(), spec).build_for_inference(), size)
+    batch = torch.rand(1, 3, *size) * 255
+    with torch.inference_mode():
+        expected = fused(batch)
+        strided = [m for m in pad_evenly(fused).modules() if isinstance(m, torch.nn.Conv2d)]
+        torch.testing.assert_close(fused(batch), expected, rtol=1e-4, atol=1e-5)
+    assert sorted(m.kernel_size[0] for m in strided if m.stride == (2, 2)) == [4, 4, 4, 6, 6]

@@ -16,7 +16,7 @@ from cornea_stream.engines.preprocess import model_input
 from cornea_stream.media.frame import Frame, Image
 from cornea_stream.models.checkpoint import Checkpoint
 from cornea_stream.models.cornea_net import CorneaNet
-from cornea_stream.models.fuse import fuse
+from cornea_stream.models.fuse import fuse, pad_evenly
 
 MOST_WORKERS = 8
 """Maximum of parallel frames; beyond it, frames get several threads, to limit memory."""
@@ -39,9 +39,8 @@ class TorchCPUEngine:
         workers = min(cores, MOST_WORKERS)
         self.in_flight = workers + 1
         self._image_size = checkpoint.spec.image_size
-        network = CorneaNet(
-            fuse(checkpoint.build_for_inference(), checkpoint.spec.image_size), checkpoint.spec
-        ).eval()
+        fused = fuse(checkpoint.build_for_inference(), checkpoint.spec.image_size)
+        network = CorneaNet(pad_evenly(fused), checkpoint.spec).eval()
         self._network = network.to(DTYPES[self.precision]).to(memory_format=torch.channels_last)
         self._workers = ThreadPoolExecutor(
             workers, "torch", initializer=torch.set_num_threads, initargs=(cores // workers,)

@@ -87,7 +87,7 @@ class EfficientNetLite(nn.Module):
 
     def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
         """Return the features of the last stage."""
-        x = functional.relu6(self.model["bn1"](self.model["conv_stem"](images)))
+        x = functional.relu6(self.model["bn1"](self.model["conv_stem"](images)), inplace=True)
         return [self.model["blocks"](x)]
 
 
@@ -104,7 +104,7 @@ class Separable(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the block's output."""
-        out: torch.Tensor = functional.relu6(self.bn1(self.conv_dw(x)))
+        out: torch.Tensor = functional.relu6(self.bn1(self.conv_dw(x)), inplace=True)
         out = self.bn2(self.conv_pw(out))
         return out + x if self.has_skip else out
 
@@ -125,8 +125,8 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the block's output."""
-        out: torch.Tensor = functional.relu6(self.bn1(self.conv_pw(x)))
-        out = functional.relu6(self.bn2(self.conv_dw(out)))
+        out: torch.Tensor = functional.relu6(self.bn1(self.conv_pw(x)), inplace=True)
+        out = functional.relu6(self.bn2(self.conv_dw(out)), inplace=True)
         out = self.bn3(self.conv_pwl(out))
         return out + x if self.has_skip else out
 

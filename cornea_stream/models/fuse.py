@@ -5,7 +5,8 @@
   sum of convolutions; a 1×1 convolution and a bilinear upsampling commute, so the pooled branches
   are multiplied at their 1×1 to 6×6 size instead of at full size.
 
-Both are equal to the original up to round-off.
+Both are equal to the original up to round-off. `pad_evenly` does a third for PyTorch on a CPU,
+which copies a picture to pad it on one side more than on the other.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from cornea_stream.models.efficientnet_lite import SameConv2d
 from cornea_stream.models.inference_net import InferenceNet
 
 
@@ -36,6 +38,30 @@ def fold_batch_norms(module: nn.Module) -> nn.Module:
     for _, child in module.named_children():
         fold_batch_norms(child)
     return module
+
+
+def pad_evenly(module: nn.Module) -> nn.Module:
+    """Give kernels of TensorFlow's "same" padding a first row and column of zeros, in place.
+
+    With those, the same padding on all sides does what one more on the right and below did.
+    """
+    for name, child in module.named_children():
+        if isinstance(child, SameConv2d):
+            setattr(module, name, _evenly_padded(child))
+        else:
+            pad_evenly(child)
+    return module
+
+
+def _evenly_padded(conv: SameConv2d) -> nn.Conv2d:
+    kernel = conv.kernel_size[0]
+    even = nn.Conv2d(
+        conv.in_channels, conv.out_channels, kernel + 1, conv.stride, (kernel - 1) // 2,  # type: ignore[arg-type]
+        groups=conv.groups, bias=False,
+    )  # fmt: skip
+    even.weight = nn.Parameter(functional.pad(conv.weight.detach(), (1, 0, 1, 0)))
+    even.bias = conv.bias
+    return even
 
 
 class SplitPyramid(nn.Module):
@@ -79,7 +105,7 @@ class SplitPyramid(nn.Module):
         ]
         direct: torch.Tensor = self.direct(x)
         pooled = (torch.cat(found, dim=2) @ self.upsampling).reshape(direct.shape)
-        return functional.relu(direct + pooled)
+        return functional.relu(direct + pooled, inplace=True)
 
 
 def fuse(pspnet: nn.Module, image_size: tuple[int, int]) -> nn.Module:
