@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,20 +34,28 @@ def robust_ellipse(directions: Floats, radii: Floats, known: NDArray[np.bool_]) 
     if count < 4 * _UNKNOWNS:
         return None
     size = float(np.median(radii[known]))
-    seen, along = radii[known] / size, directions[known]
-    points = along * seen[:, None]
-    conics = _through(points, _without_a_stretch(count))
+    everywhere = _monomials(directions)
+    seen, along = radii[known] / size, everywhere[:, known]
+    outline = along * np.stack([seen**2, seen**2, seen**2, seen, seen])
+    conics = _through(outline, _without_a_stretch(count))
     squared = ((seen - _radii(conics, along)) / _SCALE) ** 2
     costs = np.where(np.isfinite(squared), squared / (1 + squared), 1).sum(axis=1)
     conic = conics[[np.argmin(costs)]]
     for _ in range(_ROUNDS):
         off = (seen - _radii(conic, along)) / _SCALE
-        conic = _through(points, (1 + off**2) ** -2)
+        conic = _through(outline, (1 + off**2) ** -2)
     agreeing = np.abs(seen - _radii(conic, along)) < AGREEMENT
-    ellipse = _radii(conic, directions)[0] * size
+    ellipse = _radii(conic, everywhere)[0] * size
     return ellipse if agreeing.mean() >= MIN_AGREEING and np.isfinite(ellipse).all() else None
 
 
+def _monomials(points: Floats) -> Floats:
+    """Return (5, N) x², xy, y², x and y of (N, 2) points."""
+    x, y = points.T
+    return np.stack([x * x, x * y, y * y, x, y])
+
+
+@lru_cache(maxsize=64)
 def _without_a_stretch(count: int) -> Floats:
     """Return weights of `count` points in a ring, one row for each stretch that is left out."""
     place = np.arange(count) / count
@@ -54,25 +64,25 @@ def _without_a_stretch(count: int) -> Floats:
     return np.concatenate([np.ones((1, count)), *without])
 
 
-def _through(points: Floats, weights: Floats) -> Floats:
-    """Return (K, 5) conics a·x² + b·xy + c·y² + d·x + e·y = 1 nearest to (N, 2) points.
+def _through(outline: Floats, weights: Floats) -> Floats:
+    """Return (K, 5) conics a·x² + b·xy + c·y² + d·x + e·y = 1 nearest to points.
 
-    `weights` is (K, N).
+    `outline` are their (5, N) monomials, `weights` is (K, N).
     """
-    x, y = points.T
-    rows = np.stack([x * x, x * y, y * y, x, y], axis=1)
-    products = (rows[:, :, None] * rows[:, None, :]).reshape(len(rows), -1)
-    squares = (weights @ products).reshape(-1, _UNKNOWNS, _UNKNOWNS) + 1e-9 * np.eye(_UNKNOWNS)
-    return np.asarray(np.linalg.solve(squares, (weights @ rows)[..., None])[..., 0])
+    products = (outline[:, None] * outline).reshape(_UNKNOWNS**2, -1)
+    squares = (weights @ products.T).reshape(-1, _UNKNOWNS, _UNKNOWNS) + 1e-9 * np.eye(_UNKNOWNS)
+    return np.asarray(np.linalg.solve(squares, (weights @ outline.T)[..., None])[..., 0])
 
 
 def _radii(conics: Floats, directions: Floats) -> Floats:
-    """Return (K, N) distances of (K, 5) conics around the origin; NaN for those not ellipses."""
-    x, y = directions.T
-    square = conics[:, :3] @ np.stack([x * x, x * y, y * y])
-    linear = conics[:, 3:] @ np.stack([x, y])
+    """Return (K, N) distances of (K, 5) conics around the origin; NaN for those not ellipses.
+
+    `directions` are the (5, N) monomials of unit vectors.
+    """
+    square, linear = conics[:, :3] @ directions[:3], conics[:, 3:] @ directions[3:]
     a, b, c = conics[:, :3].T
     valid = (a > 0) & (4 * a * c > b * b)
     with np.errstate(invalid="ignore", divide="ignore"):
         distance = (np.sqrt(linear**2 + 4 * square) - linear) / (2 * square)
-    return np.where(valid[:, None], distance, np.nan)
+    distance[~valid] = np.nan
+    return distance

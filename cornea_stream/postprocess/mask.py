@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
@@ -64,10 +65,10 @@ def cornea_mask(
     if (
         cv2.countNonZero(region) < MIN_AREA_FRACTION * region.size
         or confidence < MIN_CONFIDENCE
-        or not _roundish(region)
+        or not _roundish(region, moments := _moments(region))
     ):
         return np.zeros(frame_size, np.uint8), 0.0
-    outline = trace(logits - np.float32(level), region)
+    outline = trace(logits - np.float32(level), region, moments.center)
     return fill(outline, (region.shape[0], region.shape[1]), frame_size), confidence
 
 
@@ -133,17 +134,31 @@ def _confidence(logits: Logits, region: Image) -> float:
     return float(np.mean(1 / (1 + np.exp(-inside)))) if inside.size else 0.0
 
 
-def _roundish(region: Image) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Moments:
+    """Mean (x, y) of the pixels of a region, and the (2, 2) covariance of their places."""
+
+    center: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+
+
+def _moments(region: Image) -> _Moments:
+    x, y, width, height = cv2.boundingRect(region)
+    found = cv2.moments(region[y : y + height, x : x + width])
+    area = found["m00"]
+    center = np.array([x + found["m10"] / area, y + found["m01"] / area])
+    covariance = np.array([[found["mu20"], found["mu11"]], [found["mu11"], found["mu02"]]])
+    return _Moments(center, covariance / area)
+
+
+def _roundish(region: Image, moments: _Moments) -> bool:
     """Whether a region agrees with the ellipse of equal area moments, and that is no streak."""
-    moments = cv2.moments(region, binaryImage=True)
-    area = moments["m00"]
-    center = (moments["m10"] / area, moments["m01"] / area)
-    covariance = np.array([[moments["mu20"], moments["mu11"]], [moments["mu11"], moments["mu02"]]])
-    values, vectors = np.linalg.eigh(covariance / area)
+    values, vectors = np.linalg.eigh(moments.covariance)
     # A filled ellipse with semi-axes a, b has variances a²/4, b²/4 along them.
     semi_minor, semi_major = 2 * np.sqrt(np.maximum(values, 0.25))
     angle = float(np.degrees(np.arctan2(vectors[1, 1], vectors[0, 1])))
     ellipse = np.zeros_like(region)
-    cv2.ellipse(ellipse, (center, (2 * semi_major, 2 * semi_minor), angle), 255, cv2.FILLED)
+    size = (2 * semi_major, 2 * semi_minor)
+    cv2.ellipse(ellipse, (moments.center.tolist(), size, angle), 255, cv2.FILLED)
     streak = semi_minor < MIN_AXIS_RATIO * semi_major
     return not streak and iou(region, ellipse) >= MIN_ELLIPSE_IOU

@@ -18,15 +18,14 @@ Points = NDArray[np.float64]
 """(N, 2) x and y; pixel centers are whole numbers."""
 
 
-def trace(field: Logits, region: Image) -> Points:
+def trace(field: Logits, region: Image, center: NDArray[np.float64]) -> Points:
     """Return the convex outline of a cornea, in pixels of the (h, w) network input.
 
-    `field` is positive inside; `region` is the part of it that counts, 255 inside, in one piece.
+    `field` is positive inside; `region` is the part of it that counts, 255 inside, in one piece,
+    and `center` the mean (x, y) of its pixels.
     Where most of the outline lies near one ellipse, the ellipse takes its place: an instrument over
     the limbus leaves a notch or a bulge, and a cornea has neither.
     """
-    moments = cv2.moments(region, binaryImage=True)
-    center = np.array([moments["m10"], moments["m01"]]) / moments["m00"]
     directions = _directions()
     radii, border = _radii(field, region, center, directions), _border(center, region.shape)
     in_view = radii < border - 1
@@ -64,8 +63,11 @@ def _radii(
     x, y, width, height = cv2.boundingRect(region)
     corners = np.array([[x, y], [x + width, y], [x, y + height], [x + width, y + height]])
     count = int(np.ceil(np.hypot(*(corners - center).T).max())) + 2
-    places = center + directions[:, None, :] * np.arange(count)[:, None]
-    columns, rows = (np.ascontiguousarray(places[..., i], np.float32) for i in (0, 1))
+    steps = np.arange(count)
+    columns, rows = (
+        (start + np.multiply.outer(along, steps)).astype(np.float32)
+        for start, along in zip(center, directions.T, strict=True)
+    )
     inside = cv2.remap(region, columns, rows, cv2.INTER_NEAREST, borderValue=0) > 0
     values = cv2.remap(field, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     last = count - 1 - np.argmax(inside[:, ::-1], axis=1)
