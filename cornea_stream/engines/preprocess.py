@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import threading
+
 import cv2
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from cornea_stream.media.frame import Frame, Image
 from cornea_stream.media.orientation import upright
+from cornea_stream.media.planes import packed_rgb
+
+
+class _Converter(threading.local):
+    """FFmpeg's scaler, one for each thread: setting it up costs as much as a conversion."""
+
+    def __init__(self) -> None:
+        self.reformatter = VideoReformatter()
+
+
+_converter = _Converter()
 
 
 def model_input(frame: Frame, image_size: tuple[int, int]) -> Image:
@@ -17,5 +31,13 @@ def model_input(frame: Frame, image_size: tuple[int, int]) -> Image:
     """
     orientation = frame.orientation
     height, width = image_size[::-1] if orientation.sideways else image_size
-    small = cv2.resize(frame.stored_rgb(), (width, height), interpolation=cv2.INTER_LINEAR)
+    small = cv2.resize(_stored_rgb(frame), (width, height), interpolation=cv2.INTER_LINEAR)
     return upright(np.asarray(small, np.uint8), orientation)
+
+
+def _stored_rgb(frame: Frame) -> Image:
+    """Return the pixels of `Frame.stored_rgb`, not to be changed, without a copy if possible."""
+    if frame.first_field:
+        return frame.stored_rgb()
+    # The other cores have frames of their own to work on.
+    return packed_rgb(_converter.reformatter.reformat(frame.video, format="rgb24", threads=1))

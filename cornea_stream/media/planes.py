@@ -82,6 +82,13 @@ def view(plane: VideoPlane) -> NDArray[np.uint8]:
     return rows[: plane.height, : plane.width]
 
 
+def packed_rgb(video: av.VideoFrame) -> NDArray[np.uint8]:
+    """Return the (H, W, 3) uint8 pixels of an rgb24 frame, sharing its memory; not contiguous."""
+    plane = video.planes[0]
+    shape, strides = (plane.height, plane.width, 3), (plane.line_size, 3, 1)
+    return np.ndarray(shape, np.uint8, memoryview(plane), strides=strides)
+
+
 def _pairs(plane: VideoPlane) -> NDArray[np.uint8]:
     """Return a plane of W byte pairs per row as (H, 2 W) uint8, sharing its memory."""
     rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
