@@ -20,10 +20,11 @@ from cornea_stream.sources.checksums import SliceChecksums
 from cornea_stream.sources.containers import pixel_limit, reason
 from cornea_stream.sources.damage import Damage
 from cornea_stream.sources.discontinuity import Joints
+from cornea_stream.sources.file_structure import structure_of
 from cornea_stream.sources.losses import Losses
 from cornea_stream.sources.read_options import ReadOptions
 from cornea_stream.sources.start_time import start_ticks
-from cornea_stream.sources.structure import Structure, structure_of
+from cornea_stream.sources.structure import Structure
 from cornea_stream.sources.video_track import convertible, in_coding_order, open_pictures
 
 _JOINT_PACKETS = 8
