@@ -278,7 +278,10 @@ def test_concealed_frames_of_a_stream_without_times(tmp_path: Path) -> None:
     path = write_video(tmp_path / "v.h264", noise(30), options={"bf": "0", "g": "15"})
     with open_source(path, strict=True) as source:
         assert len(list(source)) == 30
-    assert source.warnings == ["the file has no times: frames are counted on at 25 per second"]
+    assert source.warnings == [
+        "the file has no times and no length: frames are counted on at 25 per second, and a "
+        "missing end goes unnoticed"
+    ]
     content = bytearray(path.read_bytes())
     middle = len(content) // 2
     content[middle : middle + 400] = np.random.default_rng(5).bytes(400)

@@ -28,11 +28,15 @@ class SliceChecksums:
         self._header_fails = bool(header) and remainder(header or b"") != 0
         self._present = False
 
-    def fail(self, packet: bytes) -> bool:
-        """Whether a slice of the packet, its length or the header is damaged."""
+    def failures(self, packet: bytes) -> list[int]:
+        """Return [0] if a slice of the packet, its length or the header is damaged."""
         match = _all_match(packet)
         self._present |= match
-        return self._header_fails or (self._present and not match)
+        return [0] if self._header_fails or (self._present and not match) else []
+
+    def failures_at_end(self) -> list[int]:
+        """Return nothing: every packet stands for itself."""
+        return []
 
 
 def _all_match(packet: bytes) -> bool:

@@ -16,12 +16,12 @@ from av.video.stream import VideoStream
 
 from cornea_stream.errors import SourceError, UsageError
 from cornea_stream.media.address import Address
-from cornea_stream.sources.checksums import SliceChecksums
 from cornea_stream.sources.containers import pixel_limit, reason
 from cornea_stream.sources.damage import Damage
 from cornea_stream.sources.discontinuity import Joints
 from cornea_stream.sources.file_structure import structure_of
 from cornea_stream.sources.losses import Losses
+from cornea_stream.sources.packet_checks import packet_check
 from cornea_stream.sources.read_options import ReadOptions
 from cornea_stream.sources.start_time import start_ticks
 from cornea_stream.sources.structure import Structure
@@ -100,13 +100,14 @@ class VideoDecoding:
     def _pictures(self) -> Iterator[av.VideoFrame]:
         """Decode to the end; note what is damaged or lost."""
         losses = Losses(self._joints.step)
-        context = self._stream.codec_context
-        checksums = SliceChecksums(context.extradata) if context.name == "ffv1" else None
+        check = packet_check(self._container, self._stream)
         for packet in self._packets():
             if packet.size and not packet.is_discard:
                 losses.expect(packet.dts if self._in_coding_order else packet.pts)
-            if checksums and packet.size and checksums.fail(bytes(packet)):
-                self._skip(self._time_s)
+            if check:
+                self._note(
+                    check.failures(bytes(packet)) if packet.size else check.failures_at_end()
+                )
             for video in self._decode(packet):
                 if self._in_coding_order:
                     self._date(video, losses)
@@ -204,6 +205,8 @@ class VideoDecoding:
             for decided in joints.flush() if end is not None else joints.push(packet):
                 if decided.pts is not None:
                     self._time_s = float(decided.pts * joints.time_base)
+                elif decided.dts is None and not self._dated:
+                    self._time_s = float(count * joints.step * joints.time_base)
                 if decided.is_corrupt:
                     suspects.append((self._time_s, count))
                 yield decided
@@ -242,6 +245,11 @@ class VideoDecoding:
     def _check_open(self) -> None:
         if self._closed:  # FFmpeg would crash
             raise UsageError(f"source is closed: {self.path}: use open_source again")
+
+    def _note(self, packets_ago: list[int]) -> None:
+        step_s = float(self._joints.step * self._joints.time_base)
+        for count in packets_ago:
+            self._skip(max(0.0, self._time_s - count * step_s))
 
     def _skip(self, time_s: float) -> None:
         self._damage.note(time_s)

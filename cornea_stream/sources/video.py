@@ -122,7 +122,8 @@ class VideoSource(VideoDecoding, Source):
             found.append(
                 f"{self._retimed} frames had missing or repeated times and were retimed"
                 if self._dated
-                else f"the file has no times: frames are counted on at {rate:g} per second"
+                else f"the file has no times and no length: frames are counted on at {rate:g} per "
+                "second, and a missing end goes unnoticed"
             )
         return found + conversions(self.info)
 
