@@ -168,6 +168,49 @@ def test_every_frame_is_at_its_time(tmp_path: Path, segmenter: Segmenter, kind: 
     assert_equal(whole, cut)
 
 
+def with_decoding_times(source_path: Path, path: Path) -> Path:
+    """Store a stream with the times of decoding as those of display."""
+    with av.open(str(source_path)) as source, av.open(str(path), "w") as made:
+        copy = made.add_stream_from_template(source.streams.video[0], opaque=True)
+        for index, packet in enumerate(source.demux(video=0)):
+            if packet.size:
+                packet.pts = packet.dts = round(index / 25 / packet.time_base)
+                packet.stream = copy
+                made.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4", "flv"])
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4", "libx265"])
+def test_decoding_times_in_place_of_those_of_display(
+    tmp_path: Path, segmenter: Segmenter, codec: str, suffix: str
+) -> None:
+    """Such a file lost a third of its frames as damaged."""
+    if (codec, suffix) == ("mpeg4", "flv"):
+        pytest.skip("Flash holds no MPEG-4")
+    pictures = [np.full((64, 96, 3), 20 + 3 * i, np.uint8) for i in range(60)]
+    options = {"bf": "3", "g": "15"}
+    options |= {
+        "libx264": {"crf": "5", "b-adapt": "0"}, "mpeg4": {"qmin": "1", "qmax": "2"},
+        "libx265": QUIET,
+    }[codec]  # fmt: skip
+    right = write_video(tmp_path / "r.mp4", pictures, codec=codec, options=options)
+    path = with_decoding_times(right, tmp_path / f"v.{suffix}")
+    with open_source(path) as source:
+        found = [(f.time_s, round((f.rgb().mean() - 20) / 3)) for f in source]
+        assert isinstance(source, VideoSource)
+        at = [round((source.frame_at((i + 0.1) / 25).rgb().mean() - 20) / 3) for i in (0, 14, 58)]
+    assert [number for _, number in found] == pytest.approx(list(range(60)), abs=1)
+    assert [time_s for time_s, _ in found] == pytest.approx([i / 25 for i in range(60)], abs=1e-3)
+    assert source.warnings == []
+    assert at == pytest.approx([0, 14, 58], abs=1)
+    with open_source(path, start_s=1.2) as source:
+        later = [(f.time_s, round((f.rgb().mean() - 20) / 3)) for f in source]
+    assert later == found[30:]
+    whole, cut = both(path, segmenter)
+    assert_equal(whole, cut)
+
+
 @pytest.mark.parametrize("rate", ["25", "30000/1001", "50"])
 @pytest.mark.parametrize("codec", ["libx264", "libx265"])
 def test_raw_streams_have_their_rate(tmp_path: Path, rate: str, codec: str) -> None:

@@ -22,9 +22,10 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from cornea_stream.sources.coding_order import has_only_decoding_times
 from cornea_stream.sources.read_options import ReadOptions
 from cornea_stream.sources.start_time import start_ticks
-from cornea_stream.sources.video_track import in_coding_order, open_pictures
+from cornea_stream.sources.video_track import open_pictures
 
 Times: TypeAlias = "NDArray[np.int64]"
 # Frames on each side of a cut that both neighbors decode and compare.
@@ -95,7 +96,7 @@ def plan_chunks(
         times, keys, obstacle = _read_headers(
             container.demux(stream),
             start_ticks(container, stream),
-            by_decoding_time=in_coding_order(container, stream),
+            by_decoding_time=has_only_decoding_times(container, stream),
         )
     if obstacle or not times:
         return Plan((), obstacle)

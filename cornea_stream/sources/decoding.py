@@ -16,6 +16,7 @@ from av.video.stream import VideoStream
 
 from cornea_stream.errors import SourceError, UsageError
 from cornea_stream.media.address import Address
+from cornea_stream.sources.coding_order import has_only_decoding_times, shows_decoding_times
 from cornea_stream.sources.containers import pixel_limit, reason
 from cornea_stream.sources.damage import Damage
 from cornea_stream.sources.discontinuity import Joints
@@ -25,7 +26,7 @@ from cornea_stream.sources.packet_checks import packet_check
 from cornea_stream.sources.read_options import ReadOptions
 from cornea_stream.sources.start_time import start_ticks
 from cornea_stream.sources.structure import Structure
-from cornea_stream.sources.video_track import convertible, in_coding_order, open_pictures
+from cornea_stream.sources.video_track import convertible, open_pictures
 
 _JOINT_PACKETS = 8
 """Packets before a joint that can be flagged because of it."""
@@ -51,6 +52,14 @@ class VideoDecoding:
         self._reset()
         self._container, self._stream = self._open()
         self._sought = False
+        self._in_coding_order = has_only_decoding_times(self._container, self._stream)
+        self._misdated = (
+            isinstance(path, Path)
+            and not self._in_coding_order
+            and self._stream.codec_context.has_b_frames
+            and shows_decoding_times(self._container, self._stream)
+        )
+        self._in_coding_order |= self._misdated
 
     def _reset(self) -> None:
         """Reset the recorded problems."""
@@ -75,7 +84,6 @@ class VideoDecoding:
     def _rewind(self, from_s: float) -> None:
         start, time_base = start_ticks(self._container, self._stream), self._stream.time_base
         self._joints = Joints(self._stream, start)
-        self._in_coding_order = in_coding_order(self._container, self._stream)
         if self._once:
             return  # the first packet is the position
         if from_s > 0 and time_base is not None:
@@ -102,6 +110,8 @@ class VideoDecoding:
         losses = Losses(self._joints.step)
         check = packet_check(self._container, self._stream)
         for packet in self._packets():
+            if self._misdated:
+                packet.dts = packet.pts
             if packet.size and not packet.is_discard:
                 losses.expect(packet.dts if self._in_coding_order else packet.pts)
             if check:

@@ -120,18 +120,6 @@ def main_audio(container: InputContainer) -> AudioStream | None:
     return main[0] if main else None
 
 
-def in_coding_order(container: InputContainer, stream: VideoStream) -> bool:
-    """Whether the times of a file are those of decoding, so that they say nothing about display.
-
-    AVI has no others, and Matroska neither if it holds a stream as AVI does, with a FourCC. Those
-    of raw MPEG streams are FFmpeg's own, and begin late.
-    """
-    name, tag = container.format.name, stream.codec_context.codec_tag
-    if "matroska" in name:
-        return tag.strip("\0") != ""
-    return name in ("avi", "mpegvideo")
-
-
 def header_duration(container: InputContainer, stream: VideoStream) -> float | None:
     """Return the duration in the header in seconds, or None if it is missing, 0 or negative."""
     if stream.duration and stream.duration > 0 and stream.time_base is not None:
