@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from conftest import Image, disc, read_video, write_video
@@ -91,9 +94,50 @@ def test_hdr_is_tone_mapped_everywhere(tmp_path: Path, segmenter: Segmenter, tra
 def test_hdr_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SVT_LOG", "1")
     picture = disc(160, 120, 60, 60, 30)[0]
-    path = write_hdr(tmp_path / "a.avif", [picture], PQ, "libsvtav1")
+    for transfer, name in ((PQ, "PQ"), (HLG, "HLG")):
+        path = write_hdr(tmp_path / f"{name}.avif", [picture], transfer, "libsvtav1")
+        assert_mapped(path, picture, name)
+
+
+@pytest.mark.parametrize(("transfer", "name"), [(PQ, "PQ"), (HLG, "HLG")])
+def test_hdr_heic(tmp_path: Path, transfer: int, name: str) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    picture = disc(160, 120, 60, 60, 30)[0]
+    deep = np.rint(65535 * np.clip(signal(picture, transfer), 0, 1)).astype(np.uint16)
+    path = tmp_path / "a.heic"
+    pillow_heif.from_bytes("RGB;16", (160, 120), deep.tobytes()).save(
+        path, quality=95, color_primaries=9, transfer_characteristics=transfer,
+        matrix_coefficients=9, full_range_flag=1,
+    )  # fmt: skip
+    assert_mapped(path, picture, name)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize(("transfer", "name"), [(PQ, "PQ"), (HLG, "HLG")])
+def test_hdr_png(tmp_path: Path, transfer: int, name: str, bits: int) -> None:
+    picture = disc(160, 120, 60, 60, 30)[0]
+    most = 2**bits - 1
+    stored = np.rint(most * np.clip(signal(picture, transfer), 0, 1)).astype(f"uint{bits}")
+    path = tmp_path / "a.png"
+    cv2.imwrite(str(path), stored[..., ::-1])
+    assert_mapped(with_color_tags(path, bytes([9, transfer, 0, 1])), picture, name)
+
+
+def with_color_tags(path: Path, tags: bytes) -> Path:
+    """Add the chunk for coding-independent code points to a PNG (PNG 3, 11.3.2.6)."""
+    content, chunk = path.read_bytes(), b"cICP" + tags
+    added = struct.pack(">I", len(tags)) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    path.write_bytes(content[:33] + added + content[33:])
+    return path
+
+
+def assert_mapped(path: Path, picture: Image, name: str) -> None:
     with open_source(path) as source:
         (frame,) = source
+        assert source.info.hdr == name
+        assert [text.startswith(f"HDR ({name}) is tone-mapped") for text in source.warnings] == [
+            True
+        ]
     assert np.abs(frame.rgb().astype(int) - picture).mean() < 6
 
 

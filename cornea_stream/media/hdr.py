@@ -31,12 +31,14 @@ _TO_BT709 = np.array(
 """BT.2020 to BT.709 in linear light (ITU-R BT.2087)."""
 
 
+def tone_mapping(name: str) -> str:
+    """Return the sentence about a source whose transfer function has this name."""
+    return f"HDR ({name}) is tone-mapped to BT.709: outputs are SDR"
+
+
 def in_standard_range(video: av.VideoFrame) -> av.VideoFrame:
     """Return a frame of PQ or HLG as 8-bit 4:2:0 BT.709, with its times and side data."""
-    transfer, primaries = int(video.color_trc), int(video.color_primaries)
-    video.color_trc = video.color_primaries = _UNSPECIFIED  # FFmpeg need not interpret them
-    rgb = np.asarray(video.to_ndarray(format="rgb24"), np.uint8)
-    mapped = tone_mapped(rgb, transfer, primaries)
+    mapped = rgb_in_standard_range(video)
     source = av.VideoFrame.from_ndarray(mapped, format="rgb24").reformat(
         format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
     )
@@ -47,6 +49,14 @@ def in_standard_range(video: av.VideoFrame) -> av.VideoFrame:
     target.color_primaries = target.color_trc = BT709
     target.pts, target.time_base = video.pts, video.time_base
     return target
+
+
+def rgb_in_standard_range(video: av.VideoFrame) -> NDArray[np.uint8]:
+    """Return a frame of PQ or HLG as (H, W, 3) BT.709 RGB; its color tags are removed."""
+    transfer, primaries = int(video.color_trc), int(video.color_primaries)
+    video.color_trc = video.color_primaries = _UNSPECIFIED  # FFmpeg need not interpret them
+    rgb = np.asarray(video.to_ndarray(format="rgb24"), np.uint8)
+    return tone_mapped(rgb, transfer, primaries)
 
 
 def tone_mapped(rgb: NDArray[np.uint8], transfer: int, primaries: int) -> NDArray[np.uint8]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cornea_stream.errors import SourceError
 from cornea_stream.media.frame import Frame, MediaInfo
+from cornea_stream.media.hdr import tone_mapping
 from cornea_stream.sources.base import Source
 from cornea_stream.sources.dicom import Spacing
 from cornea_stream.sources.read_options import ReadOptions
@@ -47,6 +48,7 @@ class ImageSource(Source):
         self._duration_s: float | None = float(count / RATE)
         self._time_base, self._rate = 1 / RATE, RATE
         self._spacing: Spacing | None = None
+        self._hdr: str | None = None
         frames = self._decode()
         first = next(frames, None)
         if first is None:
@@ -69,6 +71,7 @@ class ImageSource(Source):
             mm_per_px=self._spacing.height_mm if self._spacing else None,
             color_range=int(first.video.color_range),
             colorspace=int(first.video.colorspace),
+            hdr=self._hdr,
         )
 
     def __iter__(self) -> Iterator[Frame]:
@@ -81,12 +84,12 @@ class ImageSource(Source):
 
     @property
     def warnings(self) -> list[str]:
-        """The skipped and the incomplete images, with reasons."""
-        return self._warnings
+        """The skipped and the incomplete images, with reasons, and what was done to pixels."""
+        return [*self._warnings, *([tone_mapping(self._hdr)] if self._hdr else [])]
 
     @property
     def damaged_s(self) -> list[tuple[float, float]]:
-        """The times of incomplete images."""
+        """The times of skipped and of incomplete images."""
         return self._damaged
 
     def close(self) -> None:
@@ -99,7 +102,7 @@ class ImageSource(Source):
             try:
                 still = open_still(file, self._reading.max_megapixels)
             except SourceError as err:
-                self._skip(err)
+                self._skip(err, float(index / RATE))
                 index += 1
                 continue
             with still:
@@ -118,25 +121,28 @@ class ImageSource(Source):
         start_s, end_s = self._reading.start_s or 0.0, self._reading.end_s
         time_s, chosen = 0.0, 0
         for page in range(still.count):
-            for frame in self._read(still, page, page, round(time_s / _FINE)):
-                shown_s = still.duration_s or float(1 / RATE)
-                if page == 0:
-                    self._rate = Fraction(1 / shown_s).limit_denominator(1001)
-                time_s += shown_s
-                if start_s <= frame.time_s and (end_s is None or frame.time_s < end_s):
-                    if chosen % self._reading.every == 0:
-                        yield frame
-                    chosen += 1
+            ticks = round(time_s / _FINE)
+            at_s, frames = float(ticks * _FINE), list(self._read(still, page, page, ticks))
+            shown_s = still.duration_s or float(1 / RATE)
+            if page == 0:
+                self._rate = Fraction(1 / shown_s).limit_denominator(1001)
+            if start_s <= at_s and (end_s is None or at_s < end_s):
+                if chosen % self._reading.every == 0:
+                    yield from frames
+                chosen += 1
+            time_s += shown_s
 
     def _read(self, still: Still, page: int, index: int, pts: int | None = None) -> Iterator[Frame]:
         """Yield one image, or none if it cannot be decoded."""
+        pts = index if pts is None else pts
+        time_s = float(pts * self._time_base)
         try:
             video = still.read(page)
         except SourceError as err:
-            self._skip(err)
+            self._skip(err, time_s)
             return
-        video.pts, video.time_base = index if pts is None else pts, self._time_base
-        time_s = float(video.pts * self._time_base)
+        video.pts, video.time_base = pts, self._time_base
+        self._hdr = self._hdr or still.hdr
         if still.damaged:
             if self._reading.strict:
                 raise SourceError(f"{still.path}: incomplete: run without strict=True to keep it")
@@ -144,10 +150,11 @@ class ImageSource(Source):
             self._damaged.append((time_s, time_s))
         yield Frame(index, time_s, video)
 
-    def _skip(self, cause: SourceError) -> None:
+    def _skip(self, cause: SourceError, time_s: float) -> None:
         if self._reading.strict:
             raise SourceError(f"{cause}: run without strict=True to skip it") from cause
         self._warnings.append(f"image skipped: {cause}")
+        self._damaged.append((time_s, time_s))
 
     def _is_chosen(self, index: int) -> bool:
         """Whether the image at this place in the sequence is one of those to read."""

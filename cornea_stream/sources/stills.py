@@ -18,11 +18,12 @@ from PIL import Image, UnidentifiedImageError
 
 from cornea_stream.errors import SourceError
 from cornea_stream.media.hdr import NAMES as HDR_NAMES
-from cornea_stream.media.hdr import tone_mapped
+from cornea_stream.media.hdr import rgb_in_standard_range, tone_mapped
 from cornea_stream.media.orientation import EXIF, UPRIGHT, Orientation, display_matrix, upright
 from cornea_stream.media.planes import turned_upright
 from cornea_stream.sources import dicom, tiff
 from cornea_stream.sources.containers import known, open_media, reason, too_large
+from cornea_stream.sources.still_structure import is_whole
 
 _HEIF = frozenset({".heic", ".heif", ".hif"})
 _ANIMATIONS = frozenset({".avif", ".png", ".webp"})
@@ -85,7 +86,8 @@ class Still(ABC):
     """The `count` images of the open file `path`.
 
     `damaged` tells whether the last one that was read is incomplete. `duration_s` is how long an
-    animation shows it, and None for pages. `spacing` is the size of a pixel, if known.
+    animation shows it, and None for pages. `spacing` is the size of a pixel, if known. `hdr` names
+    the transfer function of HDR, which is tone-mapped.
     """
 
     path: Path
@@ -94,6 +96,7 @@ class Still(ABC):
     damaged = False
     duration_s: float | None = None
     spacing: dicom.Spacing | None = None
+    hdr: str | None = None
 
     @abstractmethod
     def read(self, page: int) -> av.VideoFrame:
@@ -122,7 +125,13 @@ class _FfmpegStill(Still):
             video = self._decode({"err_detect": "explode"})
         except av.error.FFmpegError:
             video = self._decode_damaged()
-        return turned_upright(video, self._orientation(video))
+        self.damaged |= not is_whole(self.path.read_bytes())
+        orientation, transfer = self._orientation(video), int(video.color_trc)
+        self.hdr = HDR_NAMES.get(transfer)
+        if self.hdr:  # PNG has tags for it
+            mapped = rgb_in_standard_range(video)
+            return av.VideoFrame.from_ndarray(upright(mapped, orientation), format="rgb24")
+        return turned_upright(video, orientation)
 
     def close(self) -> None:
         """Do nothing: the file is closed after decoding."""
@@ -167,6 +176,7 @@ class _PillowStill(Still):
             self._image = Image.open(path)
             self._pages = tiff.pages(self._image)
             self._transfer, self._primaries = _color_tags(path)
+            self.hdr = HDR_NAMES.get(self._transfer)
             self.count = len(self._pages)
             self.is_animation = self.count > 1 and path.suffix.lower() in _ANIMATIONS
         except _PILLOW_ERRORS as err:
@@ -195,7 +205,7 @@ class _PillowStill(Still):
                     "convert it to 8 or 16 bits per sample"
                 )
             rgb = np.asarray(image.convert("RGB"), np.uint8)
-            if self._transfer in HDR_NAMES:
+            if self.hdr:
                 rgb = tone_mapped(rgb, self._transfer, self._primaries)
             rgb = upright(rgb, orientation)
             return av.VideoFrame.from_ndarray(rgb, format="rgb24")

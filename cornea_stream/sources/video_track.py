@@ -19,7 +19,7 @@ from cornea_stream.media.address import Address
 from cornea_stream.media.fields import Field
 from cornea_stream.media.frame import MediaInfo
 from cornea_stream.media.hdr import NAMES as HDR_NAMES
-from cornea_stream.media.hdr import in_standard_range
+from cornea_stream.media.hdr import in_standard_range, tone_mapping
 from cornea_stream.media.orientation import orientation_of
 from cornea_stream.sources.containers import check_size, known, open_media
 from cornea_stream.sources.dicom import is_dicom, read_header
@@ -185,7 +185,7 @@ def conversions(info: MediaInfo) -> list[str]:
     """Return what is done to the pixels before the network and the outputs get them."""
     found = []
     if info.hdr:
-        found.append(f"HDR ({info.hdr}) is tone-mapped to BT.709: outputs are SDR")
+        found.append(tone_mapping(info.hdr))
     if info.field_order:
         found.append(
             f"interlaced, {info.field_order} field first: the network and images get the first "
