@@ -20,9 +20,11 @@ _MXF = bytes.fromhex("060E2B34")
 _OGG_HEADER = 27
 _FLV_TAG_HEADER = 11
 _AT_ONCE = 1 << 20
-_DIF_BLOCK, _DIF_SEQUENCE = 80, 150
-_DIF_KINDS = np.array([0, 1, 1, 2, 2, 2, *9 * [3, *15 * [4]]], np.uint8)
+_DIF_BLOCK = 80
+_DIF_KINDS = [0, 1, 1, 2, 2, 2, *9 * [3, *15 * [4]]]
 """Blocks of a sequence: header, subcode, auxiliary data, then sound before each 15 of video."""
+_DIF_HEADERS = np.array([(k, _DIF_KINDS[:i].count(k)) for i, k in enumerate(_DIF_KINDS)], np.uint8)
+"""The kind of each block, and its number among those of its kind."""
 _GIF_HEADER, _GIF_TRAILER, _GIF_EXTENSION, _GIF_IMAGE = 13, 0x3B, 0x21, 0x2C
 _GIF_DESCRIPTOR, _GIF_HAS_COLORS = 10, 0x80
 
@@ -66,12 +68,7 @@ class DvFrames(Chain):
 
     def __init__(self, file: BinaryIO, size: int, *, sequences: int, from_beginning: bool) -> None:
         super().__init__(file, size, from_beginning=from_beginning)
-        kinds = np.tile(_DIF_KINDS, sequences)
-        numbers = np.zeros(_DIF_SEQUENCE, np.uint8)
-        for kind in range(5):
-            places = kind == _DIF_KINDS
-            numbers[places] = np.arange(places.sum())
-        self._headers = np.stack([kinds, np.tile(numbers, sequences)], axis=1)
+        self._headers = np.tile(_DIF_HEADERS, (sequences, 1))
 
     def _next(self, position: int) -> int | None:
         length = len(self._headers) * _DIF_BLOCK

@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import itertools
 import math
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from fractions import Fraction
 from numbers import Real
 from pathlib import Path
-
-import av
 
 from cornea_stream.errors import SourceError, UsageError
 from cornea_stream.media.address import Address
 from cornea_stream.media.frame import Frame
 from cornea_stream.sources.base import Source
-from cornea_stream.sources.containers import open_media
 from cornea_stream.sources.damage import Damage
 from cornea_stream.sources.decoding import VideoDecoding
+from cornea_stream.sources.ends import INDEXED, end_of, missing_end
 from cornea_stream.sources.losses import Gaps
-from cornea_stream.sources.rate import frame_rate
 from cornea_stream.sources.read_options import ReadOptions
-from cornea_stream.sources.start_time import start_time
-from cornea_stream.sources.video_track import (
-    INDEXED,
-    conversions,
-    describe,
-    first_field,
-    header_end,
-    tagged_end,
-)
+from cornea_stream.sources.video_track import conversions, describe, first_field
 
 # Seconds to step back, and further where a seek lands after the wanted time all the same: an index
 # in decoding order, or none, can point past it, and MPEG program streams begin with guessed times.
@@ -41,11 +28,6 @@ _SEEK_MARGINS_S = (1.0, 10.0, 100.0)
 
 _ROUNDED_S = 5e-4
 """How far times that people round to milliseconds lie from those of frames."""
-
-_EARLY_S, _MANY, _FEW, _NONE = 0.5, 5, 2.5, 0.75
-"""An end that is earlier than the header says is damage, if more than this time and so many frames
-are missing, or so few where the header gives the duration of the video alone, or even one where it
-counts the frames or the file has statistics of the video."""
 
 
 class VideoSource(VideoDecoding, Source):
@@ -158,8 +140,8 @@ class VideoSource(VideoDecoding, Source):
             if following is None:
                 raise SourceError(self._no_frame_message())
             return following
-        if following is None and time_s >= _end_of(found, self.info.rate):
-            end = _end_of(found, self.info.rate)
+        if following is None and time_s >= end_of(found, self.info.rate):
+            end = end_of(found, self.info.rate)
             raise UsageError(
                 f"timestamp is beyond the end: {time_s:g} s: {self.path} lasts {end:.3f} s: "
                 "give an earlier one"
@@ -171,7 +153,7 @@ class VideoSource(VideoDecoding, Source):
         found, _ = self._last_until(math.inf, self._decoded(self.info.duration_s or 0.0))
         if found is None:
             found, _ = self._last_until(math.inf, self._decoded(0.0))
-        return _end_of(found, self.info.rate) if found else 0.0
+        return end_of(found, self.info.rate) if found else 0.0
 
     def _no_frame_message(self) -> str:
         start_s, end_s = self._reading.start_s, self._reading.end_s
@@ -221,41 +203,13 @@ class VideoSource(VideoDecoding, Source):
                 self._stop_if_strict()
             last = frame
             yield frame
-        if last and (hole := self._early_end(last, gaps.longest_s)):
+        if last and (hole := self._missing_end(last, gaps.longest_s)):
             self._damage.note_hole(*hole)
         self._stop_if_strict()
 
-    def _early_end(self, last: Frame, longest_s: float) -> tuple[float, float] | None:
-        """Return the end of the last frame and that in the header, if it lies well behind."""
-        expected_s = header_end(self._container, self._stream)
-        if expected_s is None:
-            return None
-        rate = frame_rate(self._stream)
-        end_s = max(last.time_s + longest_s, _end_of(last, rate))
-        frame_s = max(longest_s, float(1 / rate))
-        of_track = tagged_end(self._container, self._stream) is not None
-        if expected_s - end_s <= self._tolerance_s(frame_s, of_track):
-            return None
-        return None if not of_track and self._goes_on(end_s) else (end_s, expected_s)
-
-    def _tolerance_s(self, frame_s: float, of_track: bool) -> float:
-        """Return how much earlier than in the header a whole video can end."""
-        name, alone = self._container.format.name, len(self._container.streams) == 1
-        if name == "avi" or of_track:  # AVI counts frames
-            return _NONE * frame_s
-        exact = alone if "matroska" in name else self._stream.duration and name in INDEXED
-        return _FEW * frame_s if exact else max(_EARLY_S, _MANY * frame_s)
-
-    def _goes_on(self, end_s: float) -> bool:
-        """Whether another stream of the file, which the header's duration includes, is longer."""
-        if self._stream.duration or self._once or isinstance(self.path, Address):
-            return False
-        with open_media(self.path) as container, contextlib.suppress(av.error.FFmpegError):
-            begin_s = float(start_time(container))
-            container.seek(int((begin_s + end_s) * av.time_base))
-            times = (float(p.pts * p.time_base) for p in container.demux() if p.pts is not None)
-            return any(time_s - begin_s > end_s + _EARLY_S for time_s in times)
-        return False
+    def _missing_end(self, last: Frame, longest_s: float) -> tuple[float, float] | None:
+        path = None if self._once or isinstance(self.path, Address) else self.path
+        return missing_end(self._container, self._stream, path, last, longest_s)
 
     def _decoded_until(self, time_s: float) -> Iterator[Frame]:
         """Decode from a keyframe that is shown at or before `time_s`, from the first frame for 0.
@@ -306,10 +260,3 @@ class VideoSource(VideoDecoding, Source):
                 f"damaged near {self._damage.stretches[0][0]:.2f} s: {self.path}: run without "
                 "strict=True to skip what cannot be decoded"
             )
-
-
-def _end_of(frame: Frame, rate: Fraction) -> float:
-    time_base = frame.video.time_base
-    if frame.video.duration and time_base is not None:
-        return frame.time_s + float(frame.video.duration * time_base)
-    return frame.time_s + float(1 / rate)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from fractions import Fraction
 from pathlib import Path
@@ -23,6 +22,7 @@ from cornea_stream.media.hdr import in_standard_range, tone_mapping
 from cornea_stream.media.orientation import orientation_of
 from cornea_stream.sources.containers import check_size, known, open_media
 from cornea_stream.sources.dicom import is_dicom, read_header
+from cornea_stream.sources.ends import header_duration
 from cornea_stream.sources.metadata import carried
 from cornea_stream.sources.network import open_address
 from cornea_stream.sources.rate import frame_rate
@@ -118,57 +118,6 @@ def main_audio(container: InputContainer) -> AudioStream | None:
     streams = known(container.streams.audio)
     main = [stream for stream in streams if stream.disposition & Disposition.default] or streams
     return main[0] if main else None
-
-
-def header_duration(container: InputContainer, stream: VideoStream) -> float | None:
-    """Return the duration in the header in seconds, or None if it is missing, 0 or negative."""
-    if stream.duration and stream.duration > 0 and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    if container.duration and container.duration > 0:
-        duration_s = container.duration / av.time_base
-        begin_s = float(start_time(container))
-        # FFmpeg's own writer of Matroska stores the end, other programs store the length.
-        stores_end = "matroska" in container.format.name and 0 < begin_s < duration_s
-        return duration_s - begin_s if stores_end else duration_s
-    return None
-
-
-_STATISTICS_S = 0.01
-_CLOCK = re.compile(r"(\d+):(\d\d):(\d\d\.\d+)\0*")
-INDEXED = ("avi", "gif", "mov,mp4,m4a,3gp,3g2,mj2")
-"""Formats that list all frames: a gap between two of them is no damage."""
-_TELL_DURATION = (*INDEXED, "matroska,webm", "flv", "asf")
-"""Formats whose header holds the duration; that of others comes from what is there."""
-
-
-def header_end(container: InputContainer, stream: VideoStream) -> float | None:
-    """Return where the header says that the source ends, in seconds from its start, or None."""
-    if container.format.name == "avi" and stream.frames:  # FFmpeg cuts the duration to the file
-        return float(stream.frames / frame_rate(stream))
-    if (end_s := tagged_end(container, stream)) is not None:
-        return end_s
-    duration_s = header_duration(container, stream)
-    if duration_s is None or container.format.name not in _TELL_DURATION:
-        return None
-    if not stream.duration or stream.start_time is None or stream.time_base is None:
-        return duration_s
-    return duration_s + float(stream.start_time * stream.time_base - start_time(container))
-
-
-def tagged_end(container: InputContainer, stream: VideoStream) -> float | None:
-    """Return the end of a track by its own statistics, which muxers of Matroska write, or None.
-
-    Statistics that go beyond the header are those of another file, from which this one was copied.
-    """
-    found = _CLOCK.fullmatch(stream.metadata.get("DURATION", ""))
-    if found is None or "matroska" not in container.format.name or not container.duration:
-        return None
-    hours, minutes, seconds = map(float, found.groups())
-    end_s = 3600 * hours + 60 * minutes + seconds
-    if end_s > container.duration / av.time_base + _STATISTICS_S:
-        return None
-    end_s -= float(start_time(container))
-    return end_s if end_s > 0 else None
 
 
 def first_field(stream: VideoStream, video: av.VideoFrame) -> Field | None:
