@@ -119,7 +119,8 @@ def correction(result: Mapping[str, Any]) -> str:
     """Return one row per clip."""
     rows = [
         [
-            clip["clip"],
+            f"{clip['clip']}, {clip['kind'].replace('_', ' ')}",
+            f"{clip['corrected_iou']:.3f}",
             f"{clip['before']['clip']:.3f}", f"{clip['after']['clip']:.3f}",
             f"{clip['share_of_missing_gained']:.0%}",
             f"{clip['before']['generated']:.3f}", f"{clip['after']['generated']:.3f}",
@@ -127,8 +128,8 @@ def correction(result: Mapping[str, Any]) -> str:
         ]
         for clip in result["clips"]
     ]  # fmt: skip
-    headings = ["clip", "before", "after", "gained of what was missing"]
-    return table([*headings, "generated, before", "after", "minutes"], rows)
+    headings = ["clip", "corrected frames", "before", "after", "gained of what was missing"]
+    return table([*headings, "generated, before", "after", "minutes of training"], rows)
 
 
 def facts(result: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from cornea_stream.synthetic import KINDS, generate_clip, generate_empty, generate_frame
 from cornea_stream.synthetic.eye import _join
-from cornea_stream.synthetic.frame import burned_share
+from cornea_stream.synthetic.frame import burned_share, paint_scene
 from cornea_stream.synthetic.occluders import MOST_HIDDEN, hidden_share, paint_occluders
 from cornea_stream.synthetic.shapes import Ellipse, blend
 from cornea_stream.synthetic.traits import draw_traits
@@ -82,9 +82,24 @@ def test_clip_repeats_and_does_not_depend_on_its_length():
         assert np.array_equal(mask, same_mask)
 
 
+def test_clip_of_a_kind_shows_it(monkeypatch):
+    painted = []
+
+    def noted(rng, limbus, height, width, traits):
+        painted.append(traits)
+        return paint_scene(rng, limbus, height, width, traits)
+
+    monkeypatch.setattr("cornea_stream.synthetic.clip.paint_scene", noted)
+    for kind in KINDS:
+        image, mask = next(generate_clip(5, 1, 96, 128, kind=kind))
+        assert getattr(painted[-1], kind)
+        assert image.shape[:2] == mask.shape == (96, 128)
+    assert not painted[0].hooks
+
+
 def test_clip_mask_follows_the_painted_pixels(monkeypatch):
     # Paint only the disc, white on black, so that the moved pixels tell the true mask.
-    def paint_disc(rng, limbus, height, width):
+    def paint_disc(rng, limbus, height, width, traits):
         return np.repeat(limbus.mask(height, width)[..., None], 3, axis=2)
 
     class NoTool:
@@ -164,6 +179,8 @@ def test_every_kind_is_drawn_the_same_again(kind):
 def test_unknown_kind_is_refused_with_the_known_ones_named():
     with pytest.raises(ValueError, match="unknown kind of frame: sunset: choose one of heads_up"):
         generate_frame(0, 64, 64, kind="sunset")
+    with pytest.raises(ValueError, match="unknown kind of frame: sunset"):
+        next(generate_clip(0, 1, 64, 64, kind="sunset"))
 
 
 @pytest.mark.parametrize("kind", ["lid_cut", "soft_occluder", "instruments", "display"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -86,11 +87,12 @@ def serve(
 
 def train_command(project: Project) -> str:
     """Return the command that trains on the corrections, as it is typed."""
-    cases = {frame.case for frame in project.frames if project.is_done(frame)}
-    words = ["cornea-stream", "train", "--data-dir", str(project.root), "--init", project.weights]
+    folder = project.root
+    words = ["cornea-stream", "train", "--data-dir", str(folder), "--init", project.weights]
     if project.class_name != CLASS_NAME:
         words += ["--class-name", project.class_name]
-    return shlex.join(words if len(cases) > 1 else [*words, "--split", "frame"])
+    weights = os.path.normpath(folder / ".." / f"{folder.resolve().name}_weights")
+    return shlex.join([*words, "--output-dir", weights])
 
 
 def _progress(project: Project) -> str:

@@ -12,16 +12,18 @@ from cornea_stream.synthetic.camera import add_noise, grade
 from cornea_stream.synthetic.frame import paint_scene
 from cornea_stream.synthetic.instruments import make_instrument
 from cornea_stream.synthetic.shapes import Ellipse, Image
+from cornea_stream.synthetic.traits import draw_traits
 
 
 def generate_clip(
-    seed: int, frames: int, height: int = 768, width: int = 1024
+    seed: int, frames: int, height: int = 768, width: int = 1024, *, kind: str | None = None
 ) -> Iterator[tuple[Image, Image]]:
     """Yield `frames` pairs: RGB (H, W, 3) uint8 and its exact mask (H, W) uint8, 0 or 255.
 
     The eye is painted once, with a margin, and moved by a smooth similarity transform (drift,
     slight zoom and turn); instruments are drawn anew on every frame. The first frames do not
-    depend on `frames`.
+    depend on `frames`. `kind` names one of the traits in `cornea_stream.synthetic.KINDS` that the
+    scene is sure to have. Raises ValueError for an unknown kind.
     """
     rng = np.random.default_rng(seed)
     margin = height // 8
@@ -31,7 +33,8 @@ def generate_clip(
         wide * rng.uniform(0.42, 0.58), tall * rng.uniform(0.42, 0.58),
         radius * rng.uniform(0.95, 1.05), radius, 0.0,
     )  # fmt: skip
-    scene = grade(rng, paint_scene(rng, limbus, tall, wide))
+    traits = draw_traits(rng, *([kind] if kind else []))
+    scene = grade(rng, paint_scene(rng, limbus, tall, wide, traits))
     tools = [make_instrument(rng, limbus) for _ in range(int(rng.integers(1, 3)))]
     phases = rng.uniform(0, 2 * np.pi, 12)
     for index in range(frames):

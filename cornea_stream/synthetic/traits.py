@@ -72,7 +72,13 @@ KINDS = tuple(field.name for field in fields(Traits))
 
 
 def draw_traits(rng: np.random.Generator, *certain: str) -> Traits:
-    """Return the traits of a scene; those named in `certain` are sure to be there."""
+    """Return the traits of a scene; those named in `certain` are sure to be there.
+
+    Raises ValueError for an unknown name.
+    """
+    for kind in certain:
+        if kind not in KINDS:
+            raise ValueError(f"unknown kind of frame: {kind}: choose one of {', '.join(KINDS)}")
     drawn = Traits(**{name: bool(rng.random() < USUAL[name]) for name in KINDS})
     if drawn.heads_up and rng.random() < 0.6:
         drawn = replace(drawn, display=True)

@@ -208,6 +208,7 @@ def test_training_reads_what_was_accepted_and_nothing_else(project: Project) -> 
     assert train_command(project).startswith(
         f"cornea-stream train --data-dir {project.root} --init"
     )
+    assert train_command(project).endswith(f" --output-dir {project.root}_weights")
 
 
 def test_taking_back_leaves_nothing_in_training(project: Project) -> None:
@@ -314,7 +315,9 @@ def test_other_structures(project: Project, run_dir: Path, tmp_path: Path) -> No
         assert [pupils.state(frame).outline for frame in pupils.frames[:2]] == [ELLIPSE, NoCornea()]
         pairs, problems = find_pairs(pupils.root, DataOptions(class_name="Pupil"))
         assert ([load_pair(pair)[1].any() for pair in pairs], problems) == ([True, False], [])
-        assert train_command(pupils).endswith("--class-name Pupil --split frame")
+        assert train_command(pupils).endswith(
+            f"--class-name Pupil --output-dir {pupils.root}_weights"
+        )
         with Editor(pupils, next_step=str) as editor:
             page = ask(editor, "")[2].decode()
     assert "No pupil" in page
@@ -415,7 +418,6 @@ def test_folders_of_images_and_folders_of_runs(tmp_path: Path, segmenter: Segmen
         cases = {frame.case for frame in project.frames}
         for index in range(len(project.frames)):
             save(project, index, ELLIPSE)
-        assert "--split" not in train_command(project)
     assert cases == {"case_stills", "case_eye", "case_one"}
     assert {name for name in found if "stills" in name} == {f"stills_{i:06d}" for i in (0, 2, 5)}
     assert np.array_equal(found["stills_000005"], picture(5)[..., ::-1])
@@ -532,7 +534,7 @@ def test_the_command_to_its_end(run_dir: Path, tmp_path: Path) -> None:
     weights = json.loads((run_dir / "run.json").read_text())["checkpoint"]["file"]
     assert second == (
         f"Next: cornea-stream train --data-dir '{tmp_path / 'my corrections'}' --init {weights} "
-        "--split frame"
+        f"--output-dir '{tmp_path / 'my corrections_weights'}'"
     )
 
 
