@@ -174,6 +174,29 @@ def test_two_classes_become_one(tmp_path: Path) -> None:
         assert torch.allclose(logits(tmp_path / "two.pth", class_index=index), margin, atol=1e-5)
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+def test_one_of_independent_classes_has_its_sigmoid(tmp_path: Path, classes: int) -> None:
+    net = network(classes)
+    torch.save(net.state_dict(), tmp_path / "w.pth")
+    loaded = load_checkpoint(tmp_path / "w.pth", class_index="1:sigmoid", **STATED)
+    assert (loaded.spec.classes, loaded.spec.class_index, loaded.notes) == (1, 0, ())
+    for net_of_one in (loaded.build(), loaded.build_for_inference()):
+        assert torch.allclose(net_of_one(picture()), expected(net)[:, 1:2], atol=1e-5)
+    (note,) = load_checkpoint(tmp_path / "w.pth", class_index="1").notes
+    assert "class_index=1:sigmoid" in note
+    assert torch.equal(
+        logits(tmp_path / "w.pth", class_index="1:softmax"),
+        logits(tmp_path / "w.pth", class_index=1),
+    )
+
+
+@pytest.mark.parametrize("text", ["iris", "-1", "1:tanh", ":sigmoid", ""])
+def test_classes_that_are_no_numbers(tmp_path: Path, text: str) -> None:
+    torch.save(network(3).state_dict(), tmp_path / "three.pth")
+    with pytest.raises(UsageError, match=r"not a class_index: .*use a number from 0"):
+        load_checkpoint(tmp_path / "three.pth", class_index=text)
+
+
 def test_a_class_must_be_chosen_and_exist(tmp_path: Path) -> None:
     torch.save(network(3).state_dict(), tmp_path / "three.pth")
     with pytest.raises(CheckpointError, match=r"weights of 3 classes: .*class_index=0 to 2"):

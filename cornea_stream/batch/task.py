@@ -169,7 +169,7 @@ class Setup:
     smooth: bool = False
     input_size: str | None = None
     input_normalization: str | None = None
-    class_index: int | None = None
+    class_index: int | str | None = None
 
     def absolute(self) -> Setup:
         """Return the same with absolute paths."""

@@ -35,8 +35,10 @@ InputNormalization = Annotated[
     ),
 ]
 ClassIndex = Annotated[
-    int | None,
-    typer.Option(help="The class to segment, of weights with several, from 0.", metavar="N"),
+    str | None,
+    typer.Option(
+        help="The class to segment, of weights with several, from 0.", metavar="N[:sigmoid]"
+    ),
 ]
 Device = Annotated[
     str,

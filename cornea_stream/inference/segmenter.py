@@ -91,7 +91,7 @@ class Segmenter:
         smooth: bool = False,
         input_size: int | str | tuple[int, int] | None = None,
         input_normalization: str | None = None,
-        class_index: int | None = None,
+        class_index: int | str | None = None,
     ) -> None:
         """Load the network onto a device.
 

@@ -24,7 +24,7 @@ from cornea_stream.errors import CheckpointError, OutputError, UsageError, check
 from cornea_stream.models.pspnet import ModelSpec, build_pspnet, is_dead, prune_dead_layers
 from cornea_stream.models.read_weights import SPEC_KEY, read_bytes, read_weights, shorten
 from cornea_stream.models.shipped import resolve_checkpoint
-from cornea_stream.models.stated_input import apply_stated
+from cornea_stream.models.stated_input import apply_stated, parse_class
 from cornea_stream.models.stored_tensors import TensorsField
 from cornea_stream.storage import atomic_path, output_errors
 
@@ -117,15 +117,15 @@ def load_checkpoint(
     *,
     input_size: int | str | tuple[int, int] | None = None,
     input_normalization: str | None = None,
-    class_index: int | None = None,
+    class_index: int | str | None = None,
 ) -> Checkpoint:
     """Read weights without executing code from them: a file, or those of the package by name.
 
     What weights of other trainers do not say is stated here: the side or (height, width) of the
     input, its normalization (raw, imagenet, or mean/std in 0–255 units), and of several classes
-    the one to segment, from 0. Raises CheckpointError with the file, what was found and what was
-    expected, and UsageError if `path` is no path,
-    these values make no sense or the file says them itself.
+    the one to segment, from 0: 2 by its softmax, "2:sigmoid" by a sigmoid of its own.
+    Raises CheckpointError with the file, what was found and what was expected, and UsageError if
+    `path` is no path, these values make no sense or the file says them itself.
     """
     if path is not None:
         check_path("checkpoint", path, "the path or the name of weights")
@@ -154,23 +154,33 @@ def load_checkpoint(
     )
 
 
-def _one_class(checkpoint: Checkpoint, index: int | None) -> Checkpoint:
+def _one_class(checkpoint: Checkpoint, stated: int | str | None) -> Checkpoint:
     spec = checkpoint.spec
-    if spec.classes == 1 and not index:
-        return checkpoint
-    if index is None:
+    if stated is None:
+        if spec.classes == 1:
+            return checkpoint
         raise CheckpointError(
             f"weights of {spec.classes} classes: {checkpoint.path}: give class_index=0 to "
             f"{spec.classes - 1}, the class to segment"
         )
+    index, is_independent = parse_class(stated)
     from cornea_stream.models.class_head import choose_class
 
     try:
-        tensors, classes = choose_class(checkpoint.state_dict, spec.classes, index)
+        tensors, classes = choose_class(
+            checkpoint.state_dict, spec.classes, index, is_independent=is_independent
+        )
     except ValueError as err:
         raise UsageError(f"{err}: {checkpoint.path}: use one of its classes") from err
+    notes = checkpoint.notes
+    if spec.classes > 1 and not is_independent:
+        notes = (
+            *notes,
+            f"class {index} is segmented by its softmax against the other classes; give "
+            f"class_index={index}:sigmoid if they do not exclude each other",
+        )
     spec = replace(spec, classes=classes, class_index=0 if classes == 1 else index)
-    return replace(checkpoint, state_dict=tensors, spec=spec)
+    return replace(checkpoint, state_dict=tensors, spec=spec, notes=notes)
 
 
 def save_checkpoint(

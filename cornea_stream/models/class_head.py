@@ -9,6 +9,8 @@ from torch import nn
 
 from cornea_stream.models.pspnet import ModelSpec
 
+_HEAD = ("segmentation_head.0.weight", "segmentation_head.0.bias")
+
 
 class OneOfClasses(nn.Conv2d):
     """A convolution with one output per class, and what speaks for one class against all others.
@@ -36,19 +38,24 @@ def set_class_head(network: Any, spec: ModelSpec) -> None:
 
 
 def choose_class(
-    state_dict: dict[str, torch.Tensor], classes: int, index: int
+    state_dict: dict[str, torch.Tensor], classes: int, index: int, *, is_independent: bool
 ) -> tuple[dict[str, torch.Tensor], int]:
     """Return the weights and the number of classes left in them.
 
-    Of two classes, the difference says the same as both, so one is left. Raises ValueError if
-    there is no such class.
+    A class that `is_independent` of the others has a sigmoid of its own and needs them no more. Of
+    two classes with a softmax, the difference says the same as both, so one is left. Raises
+    ValueError if there is no such class.
     """
     if not 0 <= index < classes:
         raise ValueError(f"class_index must be 0 to {classes - 1}, got {index}")
-    if classes != 2:
+    head = {name: state_dict[name] for name in _HEAD}
+    if is_independent:
+        left = {name: tensor[index : index + 1] for name, tensor in head.items()}
+    elif classes == 2:
+        left = {
+            name: tensor[index : index + 1] - tensor[1 - index : 2 - index]
+            for name, tensor in head.items()
+        }
+    else:
         return state_dict, classes
-    margins = {
-        name: state_dict[name][index : index + 1] - state_dict[name][1 - index : 2 - index]
-        for name in ("segmentation_head.0.weight", "segmentation_head.0.bias")
-    }
-    return {**state_dict, **margins}, 1
+    return {**state_dict, **left}, 1

@@ -1,4 +1,4 @@
-"""What the user says of weights that do not say it themselves: size and range of the input."""
+"""What the user says of weights that do not say it themselves: their input, and the class."""
 
 from __future__ import annotations
 
@@ -45,6 +45,20 @@ def parse_size(value: int | str | tuple[int, int], name: str = "input_size") -> 
     if len(sides) not in (1, 2):
         raise UsageError(f"not an {name}: {value!r}: use a side as 512, or HEIGHTxWIDTH")
     return sides[0], sides[-1]
+
+
+def parse_class(value: int | str) -> tuple[int, bool]:
+    """Return the number of a class, and whether it has a sigmoid of its own: 2, "2", "2:sigmoid".
+
+    Raises UsageError.
+    """
+    number, _, activation = str(value).partition(":")
+    if not number.isdecimal() or activation not in ("", "softmax", "sigmoid"):
+        raise UsageError(
+            f"not a class_index: {value!r}: use a number from 0, or 2:sigmoid if the classes do "
+            "not exclude each other"
+        )
+    return int(number), activation == "sigmoid"
 
 
 def parse_normalization(text: str) -> tuple[Triple, Triple]:
