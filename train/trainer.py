@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -47,6 +48,16 @@ _FIXED = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Where a run is: `done` of the `steps` of an epoch, and the best validation IoU so far."""
+
+    epoch: int
+    done: int
+    steps: int
+    best_iou: float | None
+
+
 class Trainer:
     """The network, optimizer and data of a training run in one process."""
 
@@ -75,11 +86,8 @@ class Trainer:
         self.history.append({"epoch": 0.0, "lr": 0.0, **self._scores()})
         return self.history[-1]
 
-    def run_epoch(self, on_step: Callable[[int, int], None] | None = None) -> Row:
-        """Train and validate for one epoch; append the row to `history` and return it.
-
-        `on_step` is called with the steps done and the steps of the epoch.
-        """
+    def run_epoch(self, on_step: Callable[[Step], None] | None = None) -> Row:
+        """Train and validate for one epoch; append the row to `history` and return it."""
         epoch = self.epoch + 1
         lr = self.optimizer.param_groups[0]["lr"]
         train = self._train(epoch, on_step)
@@ -160,7 +168,7 @@ class Trainer:
             self.world.device.type, DTYPES[self.precision], enabled=self.precision != "fp32"
         )
 
-    def _train(self, epoch: int, on_step: Callable[[int, int], None] | None) -> Row:
+    def _train(self, epoch: int, on_step: Callable[[Step], None] | None) -> Row:
         # Dropout depends only on seed, epoch and process, so no random state needs to be saved.
         torch.manual_seed((self.config.seed * 100_003 + epoch) * 1009 + self.world.rank)
         self._model.train()
@@ -172,6 +180,7 @@ class Trainer:
             part.epoch = epoch  # type: ignore[union-attr]
         tally = Tally(self.world.device)
         steps = len(self.loaders.train)
+        best_iou = self.best["val_iou"] if self.history else None
         for step, (images, target) in enumerate(self._batches(self.loaders.train), start=1):
             last = step % self.config.accumulate == 0 or step == steps
             # Gradients only need to be summed over processes before an optimizer step.
@@ -185,7 +194,7 @@ class Trainer:
                 self._step()
             tally.add(loss, logits.float(), target)
             if on_step:
-                on_step(step, steps)
+                on_step(Step(epoch, step, steps, best_iou))
         self.world.add_up(tally.sums)
         return tally.result()
 
@@ -232,15 +241,15 @@ def train(
     config: TrainConfig,
     on_epoch: Callable[[Row, bool], None] | None = None,
     *,
-    on_step: Callable[[int, int], None] | None = None,
+    on_step: Callable[[Step], None] | None = None,
     on_note: Callable[[str], None] | None = None,
 ) -> list[Row]:
     """Train with `config`; write checkpoints, metrics.csv and curves; return the history.
 
     With `init`, the history begins with the score of these weights as epoch 0, which
     best_model.pth holds until an epoch is better. In the writing process, `on_epoch` is called
-    with the row of each epoch and whether it is the best so far, `on_step` with the steps done of
-    those in the epoch, and `on_note` with what the user should know, in words.
+    with the row of each epoch and whether it is the best so far, `on_step` after each
+    step, and `on_note` with what the user should know, in words.
     Raises SourceError, UsageError, CheckpointError and OutputError.
     """
     config.check()

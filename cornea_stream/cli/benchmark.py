@@ -9,6 +9,7 @@ import typer
 
 from cornea_stream.cli import options as opt
 from cornea_stream.cli.groups import with_groups
+from cornea_stream.cli.help import ENGINE
 from cornea_stream.cli.panels import Engine
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def benchmark(
             help="Side length of the square network input in pixels.",
             show_default="the checkpoint's",
             metavar="N",
+            rich_help_panel=ENGINE,
         ),
     ] = None,
     engines: Annotated[bool, typer.Option(help="Also measure every available engine.")] = True,

@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cornea_stream.cli import options as opt
+from cornea_stream.cli.groups import with_groups
+from cornea_stream.cli.help import MOST_USED, OUTPUTS
+from cornea_stream.cli.panels import Masks
+from cornea_stream.cli.panels.training import AnnotatedFrames
 from cornea_stream.media.class_name import CLASS_NAME, in_words
 
 if TYPE_CHECKING:
     from cornea_train.formats import DataOptions
 
 
+@with_groups
 def evaluate(
-    data_dir: Annotated[Path | None, typer.Option(help="Folder of annotated frames.")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder of annotated frames.", rich_help_panel=MOST_USED)
+    ] = None,
     video: Annotated[
-        Path | None, typer.Option(help="Video to measure the stability of masks on.")
+        Path | None,
+        typer.Option(help="Video to measure the stability of masks on.", rich_help_panel=MOST_USED),
     ] = None,
-    checkpoint: Annotated[
-        list[Path] | None,
-        typer.Option(
-            help="Weights: a file, or a name that info lists. Can be repeated to compare.",
-            show_default="default",
-        ),
-    ] = None,
-    input_size: opt.InputSize = None,
-    input_normalization: opt.InputNormalization = None,
-    class_index: opt.ClassIndex = None,
     output_dir: Annotated[
         Path | None,
         typer.Option(
@@ -38,27 +36,36 @@ def evaluate(
             "-o",
             help="Folder for the outputs.",
             show_default="output/evaluation; of a video alone nothing is written",
+            rich_help_panel=MOST_USED,
         ),
     ] = None,
-    split_file: Annotated[
-        Path | None, typer.Option(help="Score only the validation frames of this split.json.")
+    checkpoint: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Weights: a file, or a name that info lists. Can be repeated to compare.",
+            metavar="FILE|NAME",
+            show_default="default",
+            rich_help_panel=MOST_USED,
+        ),
     ] = None,
-    data_format: opt.DataFormat = "auto",
-    class_name: opt.ClassName = None,
-    mask_value: opt.MaskValue = None,
-    group_by: opt.GroupBy = None,
-    empty_is_background: opt.EmptyIsBackground = False,
-    respect_holes: opt.RespectHoles = False,
-    max_bad: Annotated[int, typer.Option(help="Maximum number of unusable pairs.", min=0)] = 0,
+    *,
+    frames: AnnotatedFrames,
     worst: Annotated[
         int | None,
-        typer.Option(help="Number of frames on the contact sheet.", min=1, show_default="12"),
+        typer.Option(
+            help="Number of frames on the contact sheet.",
+            min=1,
+            show_default="12",
+            rich_help_panel=OUTPUTS,
+        ),
     ] = None,
+    input_size: opt.InputSize = None,
+    input_normalization: opt.InputNormalization = None,
+    class_index: opt.ClassIndex = None,
     device: opt.Device = "auto",
     backend: opt.Backend = "auto",
     precision: opt.Precision = "auto",
-    threshold: opt.Threshold = 0.5,
-    raw_mask: opt.RawMask = False,
+    masks: Masks,
     overwrite: opt.Overwrite = False,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
@@ -78,28 +85,20 @@ def evaluate(
     if data_dir is None and video is None:
         raise UsageError("nothing to evaluate: give --data-dir, --video or both")
     if data_dir is None:
-        for_annotated = {
-            "--split-file": split_file, "--respect-holes": respect_holes, "--max-bad": max_bad,
-            "--worst": worst, "--format": data_format != "auto", "--class-name": class_name,
-            "--mask-value": mask_value, "--group-by": group_by,
-            "--empty-is-background": empty_is_background,
-        }  # fmt: skip
-        for name, value in for_annotated.items():
-            if value:
-                raise UsageError(f"{name} is for annotated frames: add --data-dir, or leave it out")
+        _refuse_options_of_frames(frames, worst)
     is_written = output_dir is not None or data_dir is not None
     job = _Job(
         data_dir, video, output_dir or Path("output/evaluation"), is_written, overwrite,
         {
             "device": device, "backend": backend, "precision": precision, "batch_size": 1,
-            "threshold": threshold, "raw": raw_mask, "input_size": input_size,
+            "threshold": masks.threshold, "raw": masks.raw_mask, "input_size": input_size,
             "input_normalization": input_normalization, "class_index": class_index,
         },
         lambda name: DataOptions(
-            data_format, class_name or name, mask_value, group_by, empty_is_background,
-            respect_holes,
+            frames.data_format, frames.class_name or name, frames.mask_value, frames.group_by,
+            frames.empty_is_background, frames.respect_holes,
         ),
-        {"max_bad": max_bad, "split_file": split_file, "worst": worst or 12},
+        {"max_bad": frames.max_bad, "split_file": frames.split_file, "worst": worst or 12},
         quiet,
     )  # fmt: skip
     results = job.run(checkpoint or [None])
@@ -112,6 +111,16 @@ def evaluate(
             _print(result)
         if len(results) > 1 and data_dir is not None:
             _print_comparison(results)
+
+
+def _refuse_options_of_frames(frames: AnnotatedFrames, worst: int | None) -> None:
+    from cornea_stream.errors import UsageError
+
+    given = [f.name for f in fields(frames) if getattr(frames, f.name) != f.default]
+    given += [] if worst is None else ["worst"]
+    if given:
+        option = "--" + given[0].removeprefix("data_").replace("_", "-")
+        raise UsageError(f"{option} is for annotated frames: add --data-dir, or leave it out")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,28 +14,19 @@ MASKS = "Masks"
 ENGINE = "Engine"
 STREAMS = "Streams"
 MANY_VIDEOS = "Many videos"
+DATA = "Data"
+SAMPLES = "Samples"
+NETWORK = "Network"
+OPTIMIZATION = "Optimization"
 DISPLAY = "Display"
 OTHER = "Options"
-PANELS = (MOST_USED, INPUT, OUTPUTS, MASKS, ENGINE, STREAMS, MANY_VIDEOS)
+PANELS = (
+    MOST_USED, INPUT, OUTPUTS, MASKS, ENGINE, STREAMS, MANY_VIDEOS, DATA, SAMPLES, NETWORK,
+    OPTIMIZATION,
+)  # fmt: skip
 
 _FEW = 12
 """Up to this many options need no panels."""
-_USUAL = {
-    name: panel
-    for panel, names in {
-        MOST_USED: "data_dir video output_dir epochs init resume overwrite split_file",
-        ENGINE: "checkpoint device backend precision calibration_data decoder input_size "
-        "input_normalization class_index workers",
-        MASKS: "threshold raw_mask",
-        DISPLAY: "quiet verbose json_",
-        "Data": "split folds fold respect_holes max_bad augment mix_generated least_frames",
-        "Network": "encoder_name encoder_weights encoder_depth image_size dropout freeze_norm",
-        "Optimization": "batch_size lr min_lr weight_decay dice_weight focal_weight "
-        "boundary_weight accumulate clip_norm patience seed",
-    }.items()
-    for name in names.split()
-}
-"""Panels of options that name none, by parameter."""
 OLD_NAMES = frozenset({"--calibrate", "--every", "--frames", "--segment"})
 """Names of options that still work, and that help no longer shows."""
 _METAVARS = {"int": "N", "float": "N", "str": "TEXT", "Path": "PATH"}
@@ -58,11 +49,11 @@ def by_panel(params: list[Any]) -> dict[str, list[Any]]:
     """Return the visible options of each panel; a command with few options has one panel."""
     panels: dict[str, list[Any]] = {panel: [] for panel in PANELS}
     options = [param for param in params if param.param_type_name == "option" and not param.hidden]
-    usual = _USUAL if len(options) > _FEW else {}
+    has_panels = len(options) > _FEW
     for option in options:
         if option.name != "help":
             own = getattr(option, "rich_help_panel", None)
-            panel = (own or usual.get(option.name, OTHER)) if usual else OTHER
+            panel = own if has_panels and own else OTHER
             panels.setdefault(panel, []).append(option)
     panels |= {OTHER: panels.pop(OTHER, []), DISPLAY: panels.pop(DISPLAY, [])}
     filled = {panel: found for panel, found in panels.items() if found}

@@ -3,145 +3,52 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from cornea_stream.cli import options as opt
+from cornea_stream.cli.groups import with_groups
+from cornea_stream.cli.help import MOST_USED
+from cornea_stream.cli.panels.training import (
+    AnnotatedFrames,
+    Computing,
+    Network,
+    Optimization,
+    Records,
+    Samples,
+)
 
 
+@with_groups
 def train(
-    data_dir: Annotated[Path, typer.Option(help="Folder of annotated frames.")],
+    data_dir: Annotated[
+        Path, typer.Option(help="Folder of annotated frames.", rich_help_panel=MOST_USED)
+    ],
     output_dir: Annotated[
-        Path, typer.Option("--output-dir", "-o", help="Folder for checkpoints and curves.")
-    ] = Path("model_weights"),
-    data_format: opt.DataFormat = "auto",
-    class_name: opt.ClassName = None,
-    mask_value: opt.MaskValue = None,
-    group_by: opt.GroupBy = None,
-    empty_is_background: opt.EmptyIsBackground = False,
-    epochs: Annotated[
-        int | None, typer.Option(help="Number of epochs.", show_default="150; with --init 15")
-    ] = None,
-    batch_size: Annotated[
-        int, typer.Option(help="Images per batch, in total over all processes.")
-    ] = 4,
-    lr: Annotated[
-        float | None,
-        typer.Option(help="Initial learning rate.", show_default="5e-5; with --init 2e-4"),
-    ] = None,
-    min_lr: Annotated[
-        float | None,
+        Path,
         typer.Option(
-            help="Final learning rate (cosine schedule).", show_default="1e-6; with --init 2e-6"
+            "--output-dir",
+            "-o",
+            help="Folder for checkpoints and curves.",
+            rich_help_panel=MOST_USED,
         ),
-    ] = None,
-    weight_decay: Annotated[float, typer.Option(help="Weight decay of AdamW.")] = 1e-2,
-    encoder_name: Annotated[
-        str, typer.Option(help="Encoder of segmentation-models-pytorch.")
-    ] = "resnet101",
-    encoder_weights: Annotated[
-        str,
-        typer.Option(help="imagenet, lite0, lite1, lite2, none, or a file.", metavar="NAME|PATH"),
-    ] = "imagenet",
-    encoder_depth: Annotated[int, typer.Option(help="Encoder depth: 3 (published) to 5.")] = 3,
+    ] = Path("model_weights"),
     init: Annotated[
         Path | None,
-        typer.Option(help="Fine-tune these weights: a file, or default, resnet101 (see info)."),
-    ] = None,
-    image_size: Annotated[
-        str | None,
         typer.Option(
-            help="Input in pixels: a side or HEIGHTxWIDTH.",
-            metavar="SIZE",
-            show_default="512; with --init that of its weights",
+            help="Fine-tune these weights: a file, or default, resnet101 (see info).",
+            metavar="FILE|NAME",
+            rich_help_panel=MOST_USED,
         ),
     ] = None,
-    augment: Annotated[
-        str | None,
-        typer.Option(help="Augmentation: none or mild.", show_default="none; with --init mild"),
-    ] = None,
-    mix_generated: Annotated[
-        float | None,
-        typer.Option(
-            help="Share of generated frames, so that nothing is forgotten.",
-            metavar="SHARE",
-            show_default="0; with --init 0.5",
-        ),
-    ] = None,
-    least_frames: Annotated[
-        int | None,
-        typer.Option(
-            help="Repeat few frames until an epoch has this many.",
-            metavar="N",
-            show_default="0; with --init 48",
-        ),
-    ] = None,
-    patience: Annotated[
-        int | None,
-        typer.Option(
-            help="Stop after N epochs without a new best; 0 never stops early.",
-            metavar="N",
-            show_default="0; with --init 5",
-        ),
-    ] = None,
-    dice_weight: Annotated[float, typer.Option(help="Weight of the Dice loss.")] = 0.5,
-    focal_weight: Annotated[float, typer.Option(help="Weight of the focal loss.")] = 0.5,
-    boundary_weight: Annotated[float, typer.Option(help="Weight of the boundary loss.")] = 0.0,
-    accumulate: Annotated[int, typer.Option(help="Batches per optimizer step.")] = 1,
-    clip_norm: Annotated[
-        float, typer.Option(help="Maximum gradient norm; 0 turns clipping off.")
-    ] = 1.0,
-    dropout: Annotated[float, typer.Option(help="Dropout of the pyramid features.")] = 0.2,
-    freeze_norm: Annotated[
-        bool | None,
-        typer.Option(
-            "--freeze-norm/--no-freeze-norm",
-            help="Keep batch-norm statistics fixed.",
-            show_default="off; with --init on",
-        ),
-    ] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(
-            help="Split by case (surgery), by frame (as published), or auto: by case from 5 on.",
-            show_default="case; with --init auto",
-        ),
-    ] = None,
-    folds: Annotated[int | None, typer.Option(help="Number of cross-validation folds.")] = None,
-    fold: Annotated[int, typer.Option(help="Fold to validate on, counted from 0.")] = 0,
-    split_file: Annotated[
-        Path | None, typer.Option(help="Use the split.json of another run.")
-    ] = None,
-    respect_holes: opt.RespectHoles = False,
-    max_bad: Annotated[int, typer.Option(help="Maximum number of unusable pairs.")] = 0,
-    seed: Annotated[int, typer.Option(help="Random seed for split, order and initialization.")] = 0,
-    device: opt.Device = "auto",
-    precision: opt.Precision = "auto",
-    workers: Annotated[
-        int, typer.Option(help="Data-loading processes; 0 loads in the main process.")
-    ] = 0,
-    keep_last: Annotated[
-        int | None,
-        typer.Option(
-            help="Keep only the last N model_epoch_*.pth files.",
-            metavar="N",
-            show_default="all; with --init 1",
-        ),
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
-    overwrite: opt.Overwrite = False,
-    tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="The same as --log tensorboard.")
-    ] = False,
-    log: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Also log to tensorboard, wandb or mlflow. Can be repeated.",
-            metavar="NAME",
-            show_default="metrics.csv only",
-        ),
-    ] = None,
+    *,
+    optimization: Optimization,
+    records: Records,
+    frames: AnnotatedFrames,
+    samples: Samples,
+    network: Network,
+    computing: Computing,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
 ) -> None:
@@ -152,15 +59,15 @@ def train(
     Start it with torchrun to train with several processes. Ctrl-C and --resume lose nothing but the
     epoch at work.
     """
-    settings = {name: value for name, value in locals().items() if value is not None}
-    for of_the_terminal in ("quiet", "verbose"):
-        del settings[of_the_terminal]
-    from cornea_stream.models.stated_input import parse_size
-
-    if image_size is not None:
-        settings["image_size"] = parse_size(image_size, "image_size")
-    settings["log"] = tuple(settings.get("log", ()))
     from cornea_stream.cli.training import run_and_report
+    from cornea_stream.models.stated_input import parse_size
     from cornea_train.config import TrainConfig
 
+    given: dict[str, Any] = {"data_dir": data_dir, "output_dir": output_dir, "init": init}
+    for group in (optimization, records, frames, samples, network, computing):
+        given |= vars(group)
+    settings = {name: value for name, value in given.items() if value is not None}
+    if network.image_size is not None:
+        settings["image_size"] = parse_size(network.image_size, "image_size")
+    settings["log"] = tuple(records.log or ())
     run_and_report(TrainConfig.of(**settings), quiet=quiet)

@@ -15,6 +15,7 @@ from cornea_stream.cli.messages import as_options
 
 if TYPE_CHECKING:
     from cornea_train.config import TrainConfig
+    from cornea_train.trainer import Step
 
 Row = dict[str, float]
 
@@ -30,7 +31,6 @@ def run_and_report(config: TrainConfig, *, quiet: bool) -> None:
 
     def show(row: Row, best: bool) -> None:
         seen.append(row)
-        bar.epoch(row, best)
         out.print(_line(row, config.epochs, best))
 
     def warn(note: str) -> None:
@@ -49,7 +49,7 @@ class TrainingBar:
     """The epoch, its steps, the time left for all epochs, and the best IoU so far."""
 
     def __init__(self, config: TrainConfig, console: Console, quiet: bool) -> None:
-        self._epochs, self._done, self._steps = config.epochs, 0, 1
+        self._epochs, self._is_loading = config.epochs, True
         self._progress = Progress(
             TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(),
             TextColumn("{task.fields[best]}"),
@@ -64,21 +64,18 @@ class TrainingBar:
     def __exit__(self, *exception: object) -> None:
         self._progress.stop()
 
-    def step(self, step: int, steps: int) -> None:
-        """Show that `step` of the `steps` of an epoch are done."""
-        self._steps = steps
+    def step(self, at: Step) -> None:
+        """Show what is done."""
+        done = (at.epoch - 1) * at.steps + at.done
+        if self._is_loading:  # time counts from here, also in a run that is resumed
+            self._progress.reset(self._bar, completed=done - 1, total=self._epochs * at.steps)
+            self._is_loading = False
         self._progress.update(
             self._bar,
-            description=f"epoch {self._done + 1}/{self._epochs}, step {step}/{steps}",
-            total=self._epochs * steps,
-            completed=self._done * steps + step,
+            description=f"epoch {at.epoch}/{self._epochs}, step {at.done}/{at.steps}",
+            completed=done,
+            best="" if at.best_iou is None else f"best IoU {at.best_iou:.4f}",
         )
-
-    def epoch(self, row: Row, best: bool) -> None:
-        """Show that an epoch is done."""
-        self._done = int(row["epoch"])
-        if best:
-            self._progress.update(self._bar, best=f"best IoU {row['val_iou']:.4f}")
 
 
 @contextmanager
