@@ -137,6 +137,14 @@ class BrightnessEngine:
             return self.images.astype(np.float32).mean(axis=3) / 12 - 11
 
 
+@pytest.fixture(scope="session")
+def weights() -> dict[str, torch.Tensor]:
+    """Return the tensors of `foreign.network`."""
+    from foreign import network
+
+    return dict(network().state_dict())
+
+
 @pytest.fixture(autouse=True)
 def _own_priority() -> Iterator[None]:
     """Give back the real-time priority that SVT-AV1 takes under root: all else would starve."""

@@ -98,7 +98,7 @@ READ = {
     "cornea-stream config --mask --contour > run.toml": "the shell's: test_cli_help.py",
     "cornea-stream run surgery.mp4 --no-overlay --jsonl - | head -n 3": "a pipe: test_lines.py",
     "cornea-stream run surgery.mp4 -o - | ffplay -": "opens a window: test_stream.py",
-    "cornea-stream correct output/surgery": "waits for a browser: train/test_correct_page.py",
+    "cornea-stream correct output/surgery": "a browser: train/correct/page/test_sessions.py",
     "cornea-stream correct results/surgery": "the same",
     "cornea-stream benchmark --baseline": "minutes: test_benchmark.py",
     "cornea-stream export best_model.pth -o cornea.onnx": "slow: test_evaluate_export.py",
@@ -111,7 +111,7 @@ READ = {
     "cornea-stream evaluate --data-dir cataract-1k --checkpoint default "
     "--checkpoint best_model.pth": "the real default weights: test_evaluate_export.py",
     "cornea-stream export theirs.pth --input-size 256 --input-normalization imagenet "
-    "-o mine.safetensors": "weights of another trainer: test_foreign_checkpoints.py",
+    "-o mine.safetensors": "weights of another trainer: test_stated_input.py",
 }
 """Commands that are only parsed, and why; other tests run the like."""
 

@@ -30,6 +30,7 @@ from cornea_train.formats import (
     Problem,
     find_pairs,
 )
+from cornea_train.formats.files import decode_image
 
 _PART = ".part"
 
@@ -49,7 +50,7 @@ def load_pair(pair: Pair) -> tuple[Image, Image]:
         content = np.fromfile(pair.image, np.uint8)
     except OSError as err:
         raise BadAnnotationError(f"the image cannot be read: {err.strerror}") from err
-    loaded = cv2.imdecode(content, cv2.IMREAD_COLOR_RGB) if content.size else None
+    loaded = decode_image(content, cv2.IMREAD_COLOR_RGB)
     if loaded is None:
         raise BadAnnotationError("the image cannot be decoded")
     image = np.asarray(loaded, np.uint8)

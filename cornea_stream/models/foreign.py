@@ -88,7 +88,7 @@ def _unwrapped(place: str, tensors: Mapping[str, torch.Tensor], prefix: str) -> 
     left_out: dict[str, int] = {}
     for name, tensor in tensors.items():
         own = _renamed(name.removeprefix(prefix), of_timm)
-        if name.startswith(prefix) and own.startswith(_PARTS) and ".aux." not in own:
+        if name.startswith(prefix) and own.startswith(_PARTS):
             kept[own] = tensor.float() if tensor.is_floating_point() else tensor
         elif not name.endswith("n_averaged") and not _is_other_copy(name, prefix):
             part = name.removeprefix(prefix).split(".")[0]

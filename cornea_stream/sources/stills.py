@@ -37,11 +37,11 @@ _ORIENTATION_TAG = 274
 _UNSPECIFIED = 2, 2
 # Pillow's modes whose samples have no agreed black and white.
 _WITHOUT_RANGE = {"F": "floating-point", "I": "32-bit"}
-# What Pillow raises for a file that it cannot read, among them its limit against bombs.
-_PILLOW_ERRORS = (
+PILLOW_ERRORS = (
     OSError, SyntaxError, ValueError, EOFError, TypeError, LookupError, RuntimeError, struct.error,
     Image.DecompressionBombError,
 )  # fmt: skip
+"""What Pillow raises for a file that it cannot read, among them its limit against bombs."""
 
 
 def is_image(path: Path) -> bool:
@@ -161,7 +161,7 @@ class _FfmpegStill(Still):
             try:
                 with Image.open(self.path) as image:
                     return _exif_orientation(image)
-            except _PILLOW_ERRORS:
+            except PILLOW_ERRORS:
                 return UPRIGHT
 
 
@@ -179,7 +179,7 @@ class _PillowStill(Still):
             self.hdr = HDR_NAMES.get(self._transfer)
             self.count = len(self._pages)
             self.is_animation = self.count > 1 and path.suffix.lower() in _ANIMATIONS
-        except _PILLOW_ERRORS as err:
+        except PILLOW_ERRORS as err:
             raise self._error(err) from err
         width, height = self._image.size
         if width * height > 1e6 * max_megapixels:
@@ -209,7 +209,7 @@ class _PillowStill(Still):
                 rgb = tone_mapped(rgb, self._transfer, self._primaries)
             rgb = upright(rgb, orientation)
             return av.VideoFrame.from_ndarray(rgb, format="rgb24")
-        except _PILLOW_ERRORS as err:
+        except PILLOW_ERRORS as err:
             raise self._error(err) from err
 
     def close(self) -> None:
@@ -272,7 +272,7 @@ def _is_animated_png(path: Path) -> bool:
     try:
         with Image.open(path) as image:
             return getattr(image, "is_animated", False)
-    except _PILLOW_ERRORS:
+    except PILLOW_ERRORS:
         return False
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import io
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +15,11 @@ import numpy as np
 import pytest
 import torch
 from conftest import TINY_SPEC
+from rich.console import Console
 from typer.testing import CliRunner
 
 from cornea_stream.cli import app
+from cornea_stream.cli.training import TrainingBar, _print_result
 from cornea_stream.errors import UsageError
 from cornea_stream.models.checkpoint import load_checkpoint, save_checkpoint
 from cornea_stream.models.pspnet import build_pspnet
@@ -25,9 +29,9 @@ from cornea_train.dataset import open_cache
 from cornea_train.distributed import World
 from cornea_train.generated import KnownFrames
 from cornea_train.loaders import Loaders
-from cornea_train.network import settled
+from cornea_train.network import build_network, settled
 from cornea_train.split import Split, make_split
-from cornea_train.trainer import best_row, train
+from cornea_train.trainer import Step, best_row, train
 
 MEAN, STD = (10.0, 20.0, 30.0), (50.0, 60.0, 70.0)
 
@@ -75,6 +79,35 @@ def test_where_no_epoch_is_better_the_start_stays_the_best(
     best = load_checkpoint(tuning.output_dir / "best_model.pth").state_dict
     given = load_checkpoint(start).state_dict
     assert all(torch.equal(value, given[name]) for name, value in best.items())
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_batch_norm_stays_fixed_if_wanted(tuning: TrainConfig, start: Path, frozen: bool) -> None:
+    train(replace(tuning, epochs=1, freeze_norm=frozen))
+    before = load_checkpoint(start).state_dict
+    after = load_checkpoint(tuning.output_dir / "model_epoch_1.pth").state_dict
+    same = {name: torch.equal(value, before[name]) for name, value in after.items()}
+    statistics = {name for name in same if name.endswith(("running_mean", "running_var"))}
+    assert {same[name] for name in statistics} == {frozen}
+    assert not same["segmentation_head.0.weight"]
+
+
+def test_dropout_is_that_of_the_settings(tuning: TrainConfig) -> None:
+    for share in (0.0, 0.4):
+        network, _ = build_network(settled(replace(tuning, dropout=share))[0])
+        layers = [m for m in network.modules() if isinstance(m, torch.nn.Dropout2d)]
+        assert layers
+        assert {layer.p for layer in layers} == {share}
+
+
+def test_weights_that_do_not_say_their_input_are_doubted(
+    tuning: TrainConfig, tmp_path: Path
+) -> None:
+    torch.save(build_pspnet("resnet18").state_dict(), tmp_path / "theirs.pth")
+    config, (note,) = settled(replace(tuning, init=tmp_path / "theirs.pth"))
+    assert "do not say what input they were trained on" in note
+    assert "cornea-stream export" in note
+    assert config.image_size == (512, 512)
 
 
 def test_little_is_left_behind(tuning: TrainConfig) -> None:
@@ -160,6 +193,22 @@ def test_generated_frames_are_half_of_the_samples(tuning: TrainConfig, tmp_path:
     assert all(np.array_equal(a, b) for a, b in zip(again, (image, mask), strict=True))
 
 
+def test_frames_are_varied_in_every_epoch_and_held_out_ones_are_not(
+    tuning: TrainConfig, tmp_path: Path
+) -> None:
+    config, _ = settled(replace(tuning, mix_generated=0.0))
+    cache = open_cache(config.data_dir, tmp_path / "cache", config.input_size)
+    loaders = Loaders(config, World(0, 1, torch.device("cpu")), cache, Split([3], [3]))
+    trained, held_out = loaders.train.dataset, loaders.validation.dataset
+    for frames, changes in ((trained, True), (held_out, False)):
+        seen = []
+        for epoch in (0, 1):
+            frames.epoch = epoch  # type: ignore[attr-defined]
+            seen.append(np.asarray(frames[0][0]))
+        assert changes is not np.array_equal(*seen)
+    assert np.array_equal(np.asarray(held_out[0][0]), cache.images[3])
+
+
 def test_few_surgeries_are_split_by_frame(tuning: TrainConfig, tmp_path: Path) -> None:
     pairs = open_cache(tuning.data_dir, tmp_path / "cache", 64).pairs
     whole = make_split(pairs, tuning)
@@ -192,6 +241,47 @@ def test_the_command_compares_before_and_after(tuning: TrainConfig) -> None:
     code, output = call(*options(tuning), "--overwrite", "--lr", 0, "--min-lr", 0)
     assert code == 0, output
     assert "No epoch beat the starting weights" in output
+
+
+def test_the_table_compares_the_start_with_the_best_epoch(tuning: TrainConfig) -> None:
+    rows = [(0.5, 0.6, 0.9), (0.8, 0.85, 0.85), (0.7, 0.8, 0.88)]
+    history = [
+        {"epoch": float(i), "val_iou": iou, "val_dice": dice, "generated_iou": generated}
+        for i, (iou, dice, generated) in enumerate(rows)
+    ]
+    out = Console(file=io.StringIO(), width=100)
+    _print_result(out, replace(tuning, epochs=9, patience=1), history)
+    assert isinstance(out.file, io.StringIO)
+    text = " ".join(re.sub("[│┃]", " ", out.file.getvalue()).split())
+    assert "Stopped early after epoch 2: 1 brought nothing more." in text
+    assert "Before and after (epoch 1)" in text
+    assert "held-out frames, IoU 0.5000 0.8000 +0.3000" in text
+    assert "generated frames, IoU 0.9000 0.8500 -0.0500" in text
+
+
+def test_the_bar_of_a_resumed_run_goes_on_where_that_stopped(tuning: TrainConfig) -> None:
+    def stop(row: dict[str, float], best: bool) -> None:
+        if row["epoch"] == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tuning, stop)
+    steps: list[Step] = []
+    history = train(replace(tuning, resume=True), on_step=steps.append)
+    best = best_row(history[:2])["val_iou"]
+    count = steps[0].steps
+    assert steps[: count + 1] == [
+        *(Step(2, done, count, best) for done in range(1, count + 1)),
+        Step(3, 1, count, best_row(history[:3])["val_iou"]),
+    ]
+    shown = Console(file=io.StringIO(), force_terminal=True, width=100)
+    with TrainingBar(tuning, shown, quiet=False) as bar:
+        for at in steps[:2]:
+            bar.step(at)
+    assert isinstance(shown.file, io.StringIO)
+    text = shown.file.getvalue()
+    assert f"epoch 2/3, step 2/{count}" in text
+    assert f"best IoU {best:.4f}" in text
 
 
 def test_ctrl_c_says_how_to_go_on(tuning: TrainConfig, monkeypatch: pytest.MonkeyPatch) -> None:

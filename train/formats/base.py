@@ -87,7 +87,11 @@ class Pair:
 
         Raises BadAnnotationError.
         """
-        return draw(self.read(), size, self.options)
+        try:
+            content = self.read()
+        except _MALFORMED as err:
+            raise BadAnnotationError(f"malformed annotation: {err!r}") from err
+        return draw(content, size, self.options)
 
 
 @dataclass(frozen=True, slots=True)

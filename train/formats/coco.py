@@ -26,11 +26,11 @@ def read(folder: DataFolder, options: DataOptions) -> Reading:
     problems: list[Problem] = []
     classes: dict[str, None] = {}
     for file, document in _documents(folder).items():
-        names = {c.get("id"): str(c.get("name")) for c in _dicts(document["categories"])}
+        names = {str(c.get("id")): str(c.get("name")) for c in _dicts(document["categories"])}
         classes |= dict.fromkeys(names.values())
-        items: dict[Any, list[dict[str, Any]]] = defaultdict(list)
+        items: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for item in _dicts(document["annotations"]):
-            items[item.get("image_id")].append(item)
+            items[str(item.get("image_id"))].append(item)
         for image in _dicts(document["images"]):
             listed = str(image.get("file_name"))
             try:
@@ -38,9 +38,8 @@ def read(folder: DataFolder, options: DataOptions) -> Reading:
             except BadAnnotationError as err:
                 problems.append(Problem(f"{file}: {listed}", str(err)))
                 continue
-            read_image = partial(
-                _content, image, items[image.get("id")], names, options, is_written_here(document)
-            )
+            own = items[str(image.get("id"))]
+            read_image = partial(_content, image, own, names, options, is_written_here(document))
             path = folder.images[name]
             pairs.append(
                 Pair(path, folder.files[file], folder_group(name), name, read_image, options)
@@ -64,14 +63,14 @@ def _dicts(values: list[Any]) -> list[dict[str, Any]]:
 def _content(
     image: dict[str, Any],
     items: list[dict[str, Any]],
-    names: dict[Any, str],
+    names: dict[str, str],
     options: DataOptions,
     lists_empty: bool,
 ) -> Content:
     size = (image.get("height"), image.get("width"))
     if not all(isinstance(side, int) for side in size):
         raise BadAnnotationError("width and height of the image are missing")
-    labels = [names.get(item.get("category_id")) for item in items]
+    labels = [names.get(str(item.get("category_id"))) for item in items]
     shapes = [
         shape
         for item, label in zip(items, labels, strict=True)

@@ -105,7 +105,10 @@ def _frames(root: Element) -> Iterator[_Image]:
     original = root.find(".//original_size")
     size = None
     if original is not None:
-        size = int(original.findtext("height") or 0), int(original.findtext("width") or 0)
+        try:
+            size = int(original.findtext("height", "")), int(original.findtext("width", ""))
+        except ValueError as err:
+            raise BadAnnotationError("the original size of the video has no numbers") from err
     frames: dict[int, _Image] = {}
     for track in root.iterfind("track"):
         for shape in track:

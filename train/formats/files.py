@@ -9,6 +9,10 @@ from collections import defaultdict
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
 from cornea_stream.errors import SourceError
 
 IMAGE_SUFFIXES = frozenset({
@@ -122,6 +126,14 @@ def read_json(path: Path) -> Any:
         raise BadAnnotationError(f"annotation cannot be read: {err.strerror}") from err
     except (ValueError, RecursionError) as err:
         raise BadAnnotationError(f"malformed JSON: {err}") from err
+
+
+def decode_image(content: NDArray[np.uint8], flags: int) -> NDArray[Any] | None:
+    """Return the pixels of an image file's bytes as OpenCV reads them; None if it cannot."""
+    try:
+        return cv2.imdecode(content, flags) if content.size else None
+    except cv2.error:  # a size that no image has
+        return None
 
 
 def _common_end(first: list[str], second: list[str]) -> int:

@@ -85,7 +85,10 @@ def _image(folder: DataFolder, task: dict[str, Any], file: str) -> str:
 
 def _paths(address: str) -> Iterator[str]:
     """Yield the paths that an address can mean: local files, and uploads, which have a prefix."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # a text in brackets, no address
+        return
     yield from parse_qs(parts.query).get("d", [])
     path = unquote(parts.path)
     yield path

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cornea_stream.errors import SourceError, UsageError
+from cornea_stream.sources.stills import PILLOW_ERRORS
 from cornea_train.formats.base import Content, DataOptions, Pair, Problem, Reading, normalized
 from cornea_train.formats.files import CONTAINERS, BadAnnotationError, DataFolder
 from cornea_train.formats.groups import folder_group
@@ -189,7 +190,7 @@ def _read(path: Path, *, as_colors: bool) -> NDArray[np.int64]:
                 stored = np.asarray(opened.convert("L") if opened.mode == "1" else opened)
             else:
                 stored = np.asarray(opened.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as err:
+    except PILLOW_ERRORS as err:
         raise BadAnnotationError(f"the mask cannot be decoded: {err}") from err
     if stored.ndim == 3 and stored.shape[2] == 2:
         stored = stored[..., 0]

@@ -23,7 +23,7 @@ from cornea_train.formats.base import (
     Shape,
     draw,
 )
-from cornea_train.formats.files import BadAnnotationError, DataFolder, read_json
+from cornea_train.formats.files import BadAnnotationError, DataFolder, decode_image, read_json
 from cornea_train.formats.groups import folder_group
 from cornea_train.formats.shapes import MARGIN_SHARE, checked_points, crosses_itself, enclosed
 
@@ -195,7 +195,7 @@ def _paste(mask: Mask, data: str, origin: Any) -> None:
         png = inflate.decompress(base64.b64decode(data, validate=True), _MAX_BITMAP_BYTES)
     except (binascii.Error, zlib.error) as err:
         raise BadAnnotationError(f"the bitmap cannot be decompressed: {err}") from err
-    image = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED) if png else None
+    image = decode_image(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
     if image is None or inflate.unconsumed_tail:
         raise BadAnnotationError("the bitmap is not a PNG")
     patch = image if image.ndim == 2 else image[..., -1]

@@ -96,7 +96,7 @@ def _names_in_yaml(name: str, path: Path) -> dict[str, str]:
     names = content.get("names") if isinstance(content, dict) else None
     if isinstance(names, dict):
         return {str(number): str(label) for number, label in names.items()}
-    return {str(i): str(label) for i, label in enumerate(names or [])}
+    return {str(i): str(label) for i, label in enumerate(names)} if isinstance(names, list) else {}
 
 
 def _numbers(pairs: list[Pair]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 (() => {
   const $ = (id) => document.getElementById(id);
   const stage = $("stage"), { what } = document.body.dataset;
-  let list = [], nextStep = "", index = -1, shown = null, busy = false;
+  let list = [], nextStep = "", index = -1, asked = -1, shown = null, busy = false;
   let replaying = Promise.resolve();
 
   const view = makeView(stage, $("picture"), () => drawing.render());
@@ -35,8 +35,8 @@
       if (is) {
         const lost = frames.unsaved() ? "Your last change is not saved yet." : "Everything is saved.";
         alertOf(`No connection: cornea-stream has ended or does not answer. ${lost} ` +
-          "Start it again with the same command, and open the address that it prints.", true);
-      } else if ($("alert").dataset.offline) alertOf("");
+          "Start it again with the same command, and open the address that it prints.", "offline");
+      } else if ($("alert").dataset.about === "offline") alertOf("");
     },
   });
 
@@ -45,15 +45,10 @@
     $("saved").classList.toggle("bad", bad);
   }
 
-  function alertOf(text, offline = false) {
+  function alertOf(text, about = "") {
     $("alert").textContent = text;
     $("alert").hidden = !text;
-    $("alert").dataset.offline = offline ? "yes" : "";
-  }
-
-  function clock(seconds) {
-    const parts = [seconds / 3600, (seconds / 60) % 60, seconds % 60].map(Math.floor);
-    return parts.map((part) => String(part).padStart(2, "0")).join(":") + (seconds % 1).toFixed(2).slice(1);
+    $("alert").dataset.about = about;
   }
 
   /* Show what is known of the current frame and of the progress. */
@@ -80,12 +75,22 @@
     $("accept").disabled = false;
   }
 
+  /* Whether what is seen is the frame that was asked for: nothing else is ever changed. */
+  const isReady = () => shown !== null && asked === index;
+
   async function show(wanted) {
     if (wanted < 0 || wanted >= list.length) return false;
+    asked = wanted;
+    const [url, state] = await Promise.all([frames.image(wanted), frames.state(wanted)]);
+    if (asked !== wanted) return false;  // went on meanwhile
+    if (!url || !state) {
+      if ($("alert").hidden) alertOf(`Frame ${wanted + 1} cannot be shown: its image is gone.`, "gone");
+      return false;
+    }
+    if ($("alert").dataset.about === "gone") alertOf("");
+    drawing.release();
     index = wanted;
     window.history.replaceState(null, "", `#${index + 1}`);
-    const [url, state] = await Promise.all([frames.image(wanted), frames.state(wanted)]);
-    if (index !== wanted || !url || !state) return false;  // went on meanwhile
     view.load(url, [state.width, state.height]);
     $("picture").alt = `${list[wanted].name}, frame ${wanted + 1} of ${list.length}`;
     list[wanted].done = state.done;
@@ -116,7 +121,7 @@
   }
 
   async function accept(outline) {
-    if (!shown || busy || drawing.dragging()) return;
+    if (!isReady() || busy || drawing.dragging()) return;
     busy = true;
     try {
       if (await change(outline, true)) await goOn();
@@ -143,7 +148,7 @@
   }
 
   function reshape(convert) {
-    if (!shown) return;
+    if (!isReady()) return;
     const next = shown.kind === "none" ? convert(fresh()) : convert(shown);
     if (next !== shown) change(next, shown.kind === "none" ? false : frames.current(index).done);
   }
@@ -214,15 +219,15 @@
   }
 
   const ACTIONS = {
-    previous: () => show(index - 1),
-    next: () => show(index + 1),
+    previous: () => show(asked - 1),
+    next: () => show(asked + 1),
     accept: () => accept(shown),
     none: () => accept({ kind: "none" }),
     ellipse: () => reshape(Outlines.toEllipse),
     polygon: () => reshape((outline) => Outlines.toPolygon(outline)),
     undo: () => replay(history.undo, "before"),
     redo: () => replay(history.redo, "after"),
-    reset: () => shown && change(frames.current(index).proposal, frames.current(index).done),
+    reset: () => isReady() && change(frames.current(index).proposal, frames.current(index).done),
     "zoom-in": () => view.zoom(1.4),
     "zoom-out": () => view.zoom(1 / 1.4),
     fit: () => view.fit(),

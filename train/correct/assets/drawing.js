@@ -168,6 +168,11 @@ function makeDrawing(stage, svg, view, { onchange, oncommit }) {
   return {
     key, render,
     dragging: () => drag !== null,
+    /* Let go of what is dragged: another frame is shown. */
+    release() {
+      drag = null;
+      stage.classList.remove("panning");
+    },
     show(wanted) {
       if (wanted.kind !== outline.kind) selected = null;
       outline = wanted;

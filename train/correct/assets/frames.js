@@ -123,3 +123,9 @@ function makeFrames({ onsaved, onconflict, onrefused, onoffline }) {
     },
   };
 }
+
+/* A time in a recording as it is read: hours, minutes and seconds. */
+function clock(seconds) {
+  const parts = [seconds / 3600, (seconds / 60) % 60, seconds % 60].map(Math.floor);
+  return parts.map((part) => String(part).padStart(2, "0")).join(":") + (seconds % 1).toFixed(2).slice(1);
+}

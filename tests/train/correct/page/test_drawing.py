@@ -1,110 +1,21 @@
-"""The page for corrections in a browser: mouse, keys, two tabs, a killed process, the end."""
+"""Outlines drawn with mouse and keys, and what is saved of them."""
 
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
-from functools import partial
-from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-from browser import Tab, open_tab
-from conftest import disc, write_video
-from waiting import PATIENCE_S, wait_until
+from browser import Tab
+from waiting import wait_until
 
-from cornea_stream.inference.segmenter import Segmenter
-from cornea_stream.runs.options import RunOptions
-from cornea_stream.runs.run import run_source
-from cornea_train.correct.editor import Editor
 from cornea_train.correct.outline import Ellipse, NoCornea, Polygon
-from cornea_train.correct.prepare import prepare
-from cornea_train.correct.project import FrameState, Project
+from cornea_train.correct.project import Project
 from cornea_train.dataset import load_pair
 from cornea_train.formats import find_pairs
 
-SIZE = (240, 320)
-
-
-@pytest.fixture
-def run_dir(tmp_path: Path, segmenter: Segmenter) -> Path:
-    pictures = [disc(320, 240, 130 + 2 * index, 120, 56)[0] for index in range(8)]
-    pictures[5][:] = 30
-    path = write_video(tmp_path / "eye.mp4", pictures)
-    options = RunOptions(overlay=False, mask=True, metrics=True)
-    return Path(run_source(path, tmp_path / "out", segmenter, options).folder)
-
-
-@pytest.fixture
-def project(run_dir: Path, tmp_path: Path) -> Iterator[Project]:
-    with Project(tmp_path / "corrected") as opened:
-        prepare(opened, [run_dir], spread=4, uncertain=0)
-        yield opened
-
-
-@pytest.fixture
-def editor(project: Project) -> Iterator[Editor]:
-    with Editor(project, next_step=lambda: "cornea-stream train") as served:
-        yield served
-
-
-def at_frame(tab: Tab, number: int) -> None:
-    tab.page.locator(f"#stage[data-frame='{number}']").wait_for()
-
-
-@pytest.fixture
-def opened(tab: Tab, editor: Editor) -> Tab:
-    tab.page.goto(editor.address)
-    at_frame(tab, 1)
-    return tab
-
-
-def saved(tab: Tab) -> None:
-    tab.page.locator("#saved", has_text="Saved").wait_for()
-
-
-def state(project: Project, number: int = 1) -> FrameState:
-    return project.state(project.frames[number - 1])
-
-
-def ellipse(project: Project, number: int = 1) -> Ellipse:
-    outline = state(project, number).outline
-    assert isinstance(outline, Ellipse)
-    return outline
-
-
-def middle(tab: Tab, handle: str) -> tuple[float, float]:
-    box = tab.page.locator(f"[data-handle='{handle}'] .dot").bounding_box()
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-
-
-def scale(tab: Tab) -> float:
-    """Pixels of the screen per pixel of the frame."""
-    return float(tab.page.locator("#picture").bounding_box()["width"]) / SIZE[1]
-
-
-def drag(tab: Tab, start: tuple[float, float], dx: float, dy: float) -> None:
-    """Drag from a place on the screen by pixels of the frame."""
-    mouse, factor = tab.page.mouse, scale(tab)
-    mouse.move(*start)
-    mouse.down()
-    for share in (0.3, 1):
-        mouse.move(start[0] + share * dx * factor, start[1] + share * dy * factor)
-    mouse.up()
-
-
-def drag_handle(tab: Tab, handle: str, dx: float, dy: float) -> None:
-    """Drag a handle, and wait until that is saved."""
-    before = tab.page.locator("#undo").is_enabled()
-    drag(tab, middle(tab, handle), dx, dy)
-    assert before or tab.page.locator("#undo").is_enabled()
-    saved(tab)
+from .conftest import SIZE, at_frame, drag, drag_handle, ellipse, middle, scale, state
 
 
 def test_a_dragged_handle_moves_that_side_by_as_many_pixels(opened: Tab, project: Project) -> None:
@@ -290,105 +201,6 @@ def test_an_accepted_frame_stays_accepted_while_it_is_changed(
     assert state(project).done
     (pair,) = find_pairs(project.root)[0]
     assert np.array_equal(load_pair(pair)[1], ellipse(project).mask(SIZE))
-
-
-def test_reloading_shows_what_was_left(opened: Tab, project: Project) -> None:
-    opened.page.keyboard.press("ArrowRight")
-    at_frame(opened, 2)
-    drag_handle(opened, "center", 0, 11)
-    there = middle(opened, "center")
-    opened.page.reload()
-    at_frame(opened, 2)
-    assert middle(opened, "center") == pytest.approx(there, abs=0.5)
-    assert not opened.page.locator("#undo").is_enabled()
-
-
-def has_center_at(tab: Tab, x: float) -> bool:
-    return abs(middle(tab, "center")[0] - x) < 1
-
-
-@pytest.mark.parametrize("choice", ["Show the other version", "Keep mine instead"])
-def test_two_tabs(opened: Tab, browser: Any, editor: Editor, project: Project, choice: str) -> None:
-    for other in open_tab(browser, viewport={"width": 1280, "height": 1000}):
-        other.page.goto(editor.address)
-        at_frame(other, 1)
-        drag_handle(other, "center", 10, 0)
-        wait_until(lambda: ellipse(project).x > 138, "the first tab's change")
-        theirs = ellipse(project)
-        drag(opened, middle(opened, "center"), -10, 0)
-        dialog = opened.page.locator("#conflict")
-        dialog.wait_for()
-        assert "changed in another tab" in dialog.inner_text()
-        assert ellipse(project) == theirs
-        there = middle(other, "center")[0]
-        opened.page.get_by_text(choice).click()
-        if choice.startswith("Keep"):
-            wait_until(lambda: ellipse(project).x < 122, "the second tab's change")
-        else:
-            wait_until(partial(has_center_at, opened, there), "the other version")
-            assert ellipse(project) == theirs
-        drag_handle(opened, "center", 0, 8)  # and it goes on from there
-        wait_until(lambda: ellipse(project).y > 127, "a further change")
-
-
-def start(run_dir: Path, folder: Path) -> tuple[subprocess.Popen[str], str]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cornea_stream", "correct", str(run_dir), "-o", str(folder),
-         "--spread", "4", "--uncertain", "0"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stderr is not None
-    return process, process.stderr.readline().split()[-1]
-
-
-def test_a_killed_process_loses_nothing(tab: Tab, run_dir: Path, tmp_path: Path) -> None:
-    folder, page = tmp_path / "corrected", tab.page
-    process, address = start(run_dir, folder)
-    page.goto(address)
-    at_frame(tab, 1)
-    page.keyboard.press("Enter")
-    at_frame(tab, 2)
-    drag_handle(tab, "center", 15, 0)
-    there = middle(tab, "center")
-    process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=PATIENCE_S)
-    page.locator("#alert", has_text="Everything is saved").wait_for()
-    drag(tab, middle(tab, "center"), 0, 5)
-    page.locator("#alert", has_text="Your last change is not saved").wait_for()
-    process, address = start(run_dir, folder)
-    page.on("dialog", lambda dialog: dialog.accept())  # it asks about the change
-    page.goto(address)
-    at_frame(tab, 2)
-    assert page.locator("#progress").inner_text() == "1 of 4 done"
-    assert middle(tab, "center") == pytest.approx(there, abs=0.5)
-    for number in (3, 4):
-        page.keyboard.press("Enter")
-        at_frame(tab, number)
-    page.keyboard.press("Enter")
-    page.locator("#end-title", has_text="All 4 frames are done").wait_for()
-    assert "cornea-stream train --data-dir" in page.locator("#command").inner_text()
-    page.get_by_role("button", name="Finish").last.click()
-    page.locator("#end-title", has_text="Finished").wait_for()
-    out, _ = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 0
-    assert page.locator("#command").inner_text() in out
-    pairs, problems = find_pairs(folder)
-    assert (len(pairs), problems) == (4, [])
-
-
-def test_finishing_ends_the_wait(opened: Tab, editor: Editor) -> None:
-    waiting = threading.Thread(target=editor.wait, daemon=True)
-    waiting.start()
-    opened.page.locator("#finish").click()
-    opened.page.locator("#end-text", has_text="nothing to train on").wait_for()
-    opened.page.get_by_text("Go on correcting").click()
-    assert waiting.is_alive()
-    opened.page.locator("#finish").click()
-    opened.page.locator("#end[open]").wait_for()
-    opened.page.get_by_role("button", name="Finish").last.click()
-    waiting.join(PATIENCE_S)
-    assert not waiting.is_alive()
-    assert opened.complaints == []
 
 
 @pytest.mark.parametrize(("scheme", "dark"), [("light", False), ("dark", True)])
