@@ -147,7 +147,7 @@ def _read(target: Path) -> Stored | None:
 
 def _build(target: Path, pairs: Sequence[Pair], size: Size) -> Stored:
     """Create the cache while holding the lock. Raises OSError."""
-    for left in (target, *target.parent.glob(f"*{_PART}")):  # left by killed processes
+    for left in target.parent.glob("*/"):  # of other data, or left by killed processes
         shutil.rmtree(left, ignore_errors=True)
     part = target.with_name(target.name + _PART)
     try:

@@ -23,7 +23,7 @@ from cornea_stream.cli.training import TrainingBar, _print_result
 from cornea_stream.errors import UsageError
 from cornea_stream.models.checkpoint import load_checkpoint, save_checkpoint
 from cornea_stream.models.pspnet import build_pspnet
-from cornea_train import run_log
+from cornea_train import generated, run_log
 from cornea_train.config import FINE_TUNING, TrainConfig
 from cornea_train.dataset import open_cache
 from cornea_train.distributed import World
@@ -191,6 +191,31 @@ def test_generated_frames_are_half_of_the_samples(tuning: TrainConfig, tmp_path:
     assert set(np.unique(mask)) == {0, 255}
     again = KnownFrames((64, 96))[0]
     assert all(np.array_equal(a, b) for a, b in zip(again, (image, mask), strict=True))
+
+
+def test_generated_frames_show_no_eye_at_times_and_are_never_those_scored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn: dict[str, list[int]] = {"frame": [], "empty": [], "known": []}
+    now = "frame"
+
+    def frame(seed: int, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+        drawn[now].append(seed)
+        return np.zeros((height, width, 3), np.uint8), np.zeros((height, width), np.uint8)
+
+    def empty(seed: int, height: int, width: int) -> np.ndarray:
+        drawn["empty"].append(seed)
+        return np.zeros((height, width, 3), np.uint8)
+
+    monkeypatch.setattr(generated, "generate_frame", frame)
+    monkeypatch.setattr(generated, "generate_empty", empty)
+    frames = generated.GeneratedFrames(1000, (8, 8), seed=0)
+    for index in range(len(frames)):
+        frames[index]
+    now = "known"
+    KnownFrames((8, 8))
+    assert 0.05 < len(drawn["empty"]) / len(frames) < 0.11
+    assert max(drawn["frame"]) < min(drawn["known"])
 
 
 def test_frames_are_varied_in_every_epoch_and_held_out_ones_are_not(

@@ -68,7 +68,7 @@ class Project:
     def __init__(self, root: str | Path) -> None:
         """Open or create the folder. Raises OutputError, also if another process has it open."""
         self.root = Path(root)
-        self._work = self.root / WORK
+        self._work, self._is_new = self.root / WORK, not self.root.exists()
         with output_errors(self._work):
             self._work.mkdir(parents=True, exist_ok=True)
             self._lock = filelock.FileLock(self._work / _LOCK, thread_local=False)
@@ -88,12 +88,13 @@ class Project:
             raise
 
     def close(self) -> None:
-        """Unlock the folder; remove it if nothing is in it."""
+        """Unlock the folder; without frames, remove what was created to open it."""
         self._lock.release()
         if not self.frames:
             shutil.rmtree(self._work, ignore_errors=True)
-            with contextlib.suppress(OSError):
-                self.root.rmdir()
+            if self._is_new:
+                with contextlib.suppress(OSError):
+                    self.root.rmdir()
 
     def __enter__(self) -> Project:
         return self

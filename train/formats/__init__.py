@@ -39,6 +39,7 @@ __all__ = [
 ]
 
 AUTO = "auto"
+_MAX_SHOWN, _LONGEST_SHOWN = 40, 60
 FORMATS = (
     Format("supervisely", supervisely.recognizes, supervisely.read, supervisely.EXPECTS),
     Format("coco", coco.recognizes, coco.read, coco.EXPECTS),
@@ -111,12 +112,19 @@ def _check_class(data_dir: Path, names: Iterable[str], options: DataOptions) -> 
     for name in names:
         if options.is_class(name) or options.is_empty_tag(name):
             return
-        others.setdefault(normalized(name), name.strip())
+        others.setdefault(normalized(name), _shown(name))
     if others:
+        listed = [*list(others.values())[:_MAX_SHOWN], *(["…"] if len(others) > _MAX_SHOWN else [])]
         raise SourceError(
-            f"no class {options.class_name!r}: {data_dir}: it has {', '.join(others.values())}: "
-            "choose one with class_name=NAME"
+            f"no class {options.class_name!r}: {data_dir}: it has {', '.join(listed)}: choose one "
+            "with class_name=NAME"
         )
+
+
+def _shown(name: str) -> str:
+    """Return a name from a file in one short line."""
+    line = "".join(c for c in " ".join(name.split()) if c.isprintable())
+    return line if len(line) <= _LONGEST_SHOWN else line[:_LONGEST_SHOWN] + "…"
 
 
 def _without_repeats(pairs: list[Pair]) -> tuple[list[Pair], list[Problem]]:

@@ -185,3 +185,7 @@ def test_two_processes_and_foreign_annotations(
     ):
         prepare(empty, [])
     assert not (tmp_path / "empty").exists()
+    (tmp_path / "empty").mkdir()
+    with Project(tmp_path / "empty"):
+        pass
+    assert not list((tmp_path / "empty").iterdir())

@@ -35,6 +35,21 @@ def test_names_of_classes_that_are_there(tmp_path: Path) -> None:
     assert [pair.image.name for pair in cache.pairs] == ["a.png"]
 
 
+def test_odd_names_of_classes_stay_one_short_line(tmp_path: Path) -> None:
+    shapes = [
+        polygon(circle(9, 9, 5), title)
+        for title in ("Le\nns", "\x1b[31mIris\u202e", "x" * 500, *map(str, range(100)))
+    ]
+    write_pair(tmp_path / "case1", "a.png", eye(1)[0], annotation(shapes))
+    with pytest.raises(SourceError) as told:
+        find_pairs(tmp_path)
+    message = str(told.value)
+    assert "it has Le ns, [31mIris, xxx" in message
+    assert message.isprintable()
+    assert len(message) < 500
+    assert "…: choose one" in message
+
+
 def test_frames_that_are_all_empty_are_refused(tmp_path: Path) -> None:
     root = tmp_path / "data"
     for name in ("a.png", "b.png"):

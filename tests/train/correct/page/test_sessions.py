@@ -34,7 +34,7 @@ def test_reloading_shows_what_was_left(opened: Tab, project: Project) -> None:
 
 def test_nothing_is_accepted_while_a_frame_is_loading(opened: Tab, project: Project) -> None:
     page, held = opened.page, []
-    page.route("**/frames/2", held.append)  # the third frame: the second is loaded ahead
+    page.route("**/frames/2", lambda route: held.append(route))
     before = [state(project, number) for number in (1, 2, 3)]
     page.keyboard.press("ArrowRight")
     at_frame(opened, 2)
@@ -51,6 +51,7 @@ def test_nothing_is_accepted_while_a_frame_is_loading(opened: Tab, project: Proj
     page.mouse.up()
     assert [state(project, number) for number in (1, 2, 3)] == before
     assert not page.locator("#undo").is_enabled()
+    page.unroute("**/frames/2")
     page.keyboard.press("Enter")
     wait_until(lambda: state(project, 3).done, "the third frame")
     assert state(project, 3).outline == before[2].outline
