@@ -93,6 +93,9 @@ def test_empty_masks_of_weights_without_an_input_are_explained(
     assert "do not say what input they were trained on" in output
     assert "--input-normalization imagenet" in output
     assert "likely" not in run("own.pth")
+    everywhere = {**weights, "segmentation_head.0.bias": torch.tensor([1e4])}
+    torch.save(everywhere, tmp_path / "found.pth")
+    assert "do not say" not in run("found.pth", "--raw-mask")
     both = ("--input-size", "64", "--input-normalization", "imagenet")
     assert "likely" not in run("w.pth", *both)
 

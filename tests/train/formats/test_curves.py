@@ -10,7 +10,7 @@ import pytest
 from cornea_train.formats.shapes import enclosed
 from cornea_train.formats.supervisely import read_mask
 
-from .conftest import annotation, polygon
+from ..conftest import annotation, polygon
 
 
 def ring(x: float, y: float, radius: float) -> np.ndarray:
