@@ -1,0 +1,1 @@
+cornea-stream run "$1" -o "$2" --reconnect-timeout 0
