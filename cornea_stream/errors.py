@@ -118,6 +118,12 @@ def check_path(name: str, value: object, expected: str) -> None:
         raise wrong_type(name, value, expected)
 
 
+def check_text(name: str, value: object, expected: str) -> None:
+    """Raise UsageError unless `value` is a text."""
+    if not isinstance(value, str):
+        raise wrong_type(name, value, expected)
+
+
 def check_callback(name: str, value: object, takes: str) -> None:
     """Raise UsageError unless `value` is None or can be called."""
     if value is not None and not callable(value):

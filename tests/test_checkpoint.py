@@ -122,3 +122,10 @@ def test_a_tensor_without_its_parts_is_damage(tmp_path: Path) -> None:
     torch.save({"weight": Broken()}, tmp_path / "broken.pth")
     with pytest.raises(CheckpointError, match="damaged or truncated"):
         load_checkpoint(tmp_path / "broken.pth")
+
+
+def test_weights_show_themselves_in_a_line() -> None:
+    shown = repr(load_checkpoint())
+    for words in ("cornea_default.safetensors, PSPNet-", "input (256, 416), Cornea, SHA-256 "):
+        assert words in shown
+    assert len(shown) < 200

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cornea_stream.errors import UsageError, wrong_type
+from cornea_stream.errors import UsageError, check_text, wrong_type
 from cornea_stream.media.class_name import CLASS_NAME
 from cornea_stream.media.frame import Image
 from cornea_stream.media.image_input import ColorOrder, ImageInput, rgb_pixels
@@ -39,6 +39,7 @@ def overlay(
     """
     if style is not None and not isinstance(style, OverlayStyle):
         raise wrong_type("style", style, "an OverlayStyle, such as OverlayStyle(contour=True)")
+    check_text("class_name", class_name, "the name of the structure, such as Cornea")
     checked = checked_mask(mask)
     pixels = rgb_pixels(image, color=color)
     if checked.shape != pixels.shape[:2]:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cornea_stream.errors import UsageError
+from cornea_stream.errors import UsageError, check_number
 from cornea_stream.inference.display import image_tag, png, table
 from cornea_stream.inference.overlay import overlay
 from cornea_stream.media.class_name import CLASS_NAME
@@ -145,7 +145,10 @@ class Segmentation:
 
         `segmentation` are polygons along the edges of the pixels, simplified by at most half a
         pixel; `area` and `bbox` are those of the mask, `score` is the confidence.
+        Raises UsageError for numbers below 0.
         """
+        check_number("image_id", image_id, 0, example=1)
+        check_number("annotation_id", annotation_id, 0, example=1)
         polygons = [points.ravel().tolist() for points in edge_outlines(self.mask)]
         if not self.present or not polygons:
             return []

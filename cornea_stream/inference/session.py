@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from cornea_stream.errors import FrameDroppedError, UsageError, check_number, wrong_type
+from cornea_stream.errors import FrameDroppedError, UsageError, check_flag, check_number, wrong_type
 from cornea_stream.inference.segmentation import Segmentation
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.media.frame import Frame
@@ -48,6 +48,7 @@ class Session:
         """
         if not isinstance(segmenter, Segmenter):
             raise wrong_type("segmenter", segmenter, "a Segmenter")
+        check_flag("newest_only", newest_only)
         check_number("depth", depth, 1, example=DEPTH)
         if segmenter.smooth:
             raise UsageError(

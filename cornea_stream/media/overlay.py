@@ -71,7 +71,11 @@ class OverlayStyle:
         return self.opacity
 
     def line_width(self, frame_height: int) -> int:
-        """Return the thickness of the outline in pixels on a frame of this height."""
+        """Return the thickness of the outline in pixels on a frame of this height.
+
+        Raises UsageError if `frame_height` is not a positive integer.
+        """
+        check_number("frame_height", frame_height, 1, example=1080)
         return self.thickness or max(2, round(frame_height / 360))
 
 

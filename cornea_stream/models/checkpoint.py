@@ -20,11 +20,17 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 
-from cornea_stream.errors import CheckpointError, OutputError, UsageError, check_path
+from cornea_stream.errors import (
+    CheckpointError,
+    OutputError,
+    UsageError,
+    check_path,
+    wrong_type,
+)
 from cornea_stream.models.pspnet import ModelSpec, build_pspnet, is_dead, prune_dead_layers
 from cornea_stream.models.read_weights import SPEC_KEY, read_bytes, read_weights, shorten
 from cornea_stream.models.shipped import resolve_checkpoint
-from cornea_stream.models.stated_input import apply_stated, parse_class
+from cornea_stream.models.stated_input import apply_stated, check_stated, parse_class
 from cornea_stream.models.stored_tensors import TensorsField
 from cornea_stream.storage import atomic_path, output_errors
 
@@ -35,7 +41,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, and a cached network runs wi
 _EXAMPLES = {"input_size": "256", "input_normalization": "imagenet"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Checkpoint:
     """Weights with the spec of their network, free metadata and the hash of the file.
 
@@ -77,6 +83,14 @@ class Checkpoint:
         Raises CheckpointError like `build`.
         """
         return self._checked(lambda: self._own_net() or self._smp_net())
+
+    def __repr__(self) -> str:
+        spec = self.spec
+        name = self.path.name if self.path else "not stored"
+        return (
+            f"Checkpoint({name}, PSPNet-{spec.encoder_name}, input {spec.image_size}, "
+            f"{spec.class_name}, SHA-256 {self.sha256[:8]}…)"
+        )
 
     def _own_net(self) -> nn.Module | None:
         from cornea_stream.models.inference_net import build_inference_net
@@ -129,6 +143,9 @@ def load_checkpoint(
     """
     if path is not None:
         check_path("checkpoint", path, "the path or the name of weights")
+    check_stated(input_size, input_normalization)
+    if class_index is not None:
+        parse_class(class_index)
     path = resolve_checkpoint(path)
     stored = read_bytes(path)
     found = read_weights(path, stored)
@@ -191,10 +208,18 @@ def save_checkpoint(
 ) -> None:
     """Write weights without unused stages, atomically; the suffix sets the format.
 
-    Raises OutputError if the file cannot be written, and UsageError if `path` is no path.
+    Raises OutputError if the file cannot be written, and UsageError for arguments of wrong types.
     """
     check_path("path", path, "a path that ends in .safetensors or .pth")
+    if not isinstance(spec, ModelSpec):
+        raise wrong_type("spec", spec, "a ModelSpec, such as checkpoint.spec")
+    if not isinstance(metadata, Mapping | None):
+        raise wrong_type("metadata", metadata, "a dict, or None")
     import torch
+
+    is_tensors = isinstance(state_dict, Mapping) and all(map(torch.is_tensor, state_dict.values()))
+    if not is_tensors:
+        raise wrong_type("state_dict", state_dict, "tensors by name, such as model.state_dict()")
     from safetensors.torch import save_file
 
     path = Path(path)

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from cornea_stream.errors import UsageError
+from cornea_stream.errors import UsageError, check_text
 from cornea_stream.models.pspnet import IMAGENET_MEAN, IMAGENET_STD, ModelSpec
 
 Triple = tuple[float, float, float]
@@ -16,6 +16,14 @@ NORMALIZATIONS: dict[str, tuple[Triple, Triple]] = {
     "imagenet": (IMAGENET_MEAN, IMAGENET_STD),
 }
 """Mean and standard deviation by name, in 0–255 units."""
+
+
+def check_stated(input_size: Any, normalization: object) -> None:
+    """Raise UsageError if what is stated is of a wrong type."""
+    if input_size is not None:
+        parse_size(input_size)
+    if normalization is not None:
+        check_text("input_normalization", normalization, "raw, imagenet, or MEAN/STD as a text")
 
 
 def apply_stated(

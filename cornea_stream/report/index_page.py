@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cornea_stream.errors import CorneaStreamError, OutputError, SourceError
+from cornea_stream.errors import (
+    CorneaStreamError,
+    OutputError,
+    SourceError,
+    check_flag,
+    check_path,
+    wrong_type,
+)
 from cornea_stream.media.class_name import CLASS_NAME, in_words
 from cornea_stream.report.files import INDEX, check_replaceable, write_page
 from cornea_stream.report.page import Report, write_report
@@ -51,6 +58,10 @@ def write_index(
     Raises SourceError if there is no run, and OutputError if index.html cannot be written, or
     exists, is not ours and `overwrite` is not set.
     """
+    check_path("folder", folder, "a folder of runs")
+    check_flag("overwrite", overwrite)
+    if not (isinstance(failures, Sequence) and all(isinstance(f, Failure) for f in failures)):
+        raise wrong_type("failures", failures, "a list of Failure")
     root = Path(folder)
     if not root.is_dir():
         raise SourceError(f"no such folder: {root}: give the folder of a run, or a folder of runs")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cornea_stream.errors import check_flag, check_path
 from cornea_stream.report.files import REPORT, check_replaceable, discard, write_page
 from cornea_stream.report.pictures import Pictures, address, choose_pictures, thumbnails
 from cornea_stream.report.records import Column, Records, load_records
@@ -40,6 +41,8 @@ def write_report(folder: str | Path, *, overwrite: bool = False) -> Report:
     Raises SourceError if there is no run or nothing was measured, and OutputError if the page
     cannot be written, or a report.html exists that is not ours and `overwrite` is not set.
     """
+    check_path("folder", folder, "the folder of a run")
+    check_flag("overwrite", overwrite)
     run = open_run(Path(folder))
     records = load_records(run)
     summary = summarize(records)

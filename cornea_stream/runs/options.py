@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cornea_stream.errors import UsageError, check_flag, check_number, require, wrong_type
+from cornea_stream.errors import (
+    UsageError,
+    check_flag,
+    check_number,
+    check_text,
+    require,
+    wrong_type,
+)
 from cornea_stream.media.color import Color, hex_color
 from cornea_stream.media.overlay import OverlayStyle
 from cornea_stream.pipeline.live_statistics import LiveReport
@@ -17,6 +24,7 @@ from cornea_stream.sinks import (
     StreamTarget,
     check_container,
     check_encoder,
+    check_encoder_types,
 )
 from cornea_stream.sinks.lines import STDOUT
 from cornea_stream.sources import check_decoder
@@ -26,7 +34,7 @@ from cornea_stream.sources.read_options import ReadOptions
 
 _FLAGS = (
     "overlay", "mask", "frames", "metrics", "parquet", "polygons", "summary", "report", "strict",
-    "overwrite", "resume", "files",
+    "overwrite", "resume", "files", "frame_masks", "frame_overlays", "keep_metadata",
 )  # fmt: skip
 
 
@@ -92,8 +100,7 @@ class RunOptions:
         check_scale(self.white_to_white_mm, self.mm_per_px)
         object.__setattr__(self, "color", hex_color(self.color))
         object.__setattr__(self, "opacity", self.style.share)
-        if self.crf is not None:
-            check_number("crf", self.crf, -1, example=22.0)
+        check_encoder_types(self.codec, self.crf, self.preset)
         reading = self.reading
         object.__setattr__(self, "start_s", reading.start_s)
         object.__setattr__(self, "end_s", reading.end_s)
@@ -107,7 +114,10 @@ class RunOptions:
                 check_flag(name, getattr(self, name))
         for name in _FLAGS:
             check_flag(name, getattr(self, name))
+        if not isinstance(self.jsonl, str | Path | int | None) or isinstance(self.jsonl, bool):
+            raise wrong_type("jsonl", self.jsonl, "a path, - for standard output, or None")
         _ = self.frame_pngs
+        check_text("decoder", self.decoder, "auto, cpu or nvdec")
         check_number("reconnect_s", self.reconnect_s, 0, example=RECONNECT_S)
 
     def check(self) -> EncoderSettings:

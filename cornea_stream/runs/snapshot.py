@@ -12,12 +12,13 @@ from cornea_stream.errors import (
     OutputError,
     SourceError,
     UsageError,
+    check_flag,
     check_path,
+    check_text,
     is_real,
     wrong_type,
 )
 from cornea_stream.inference.segmenter import Segmenter
-from cornea_stream.media.address import find_address
 from cornea_stream.media.class_name import CLASS_NAME
 from cornea_stream.media.color import Color
 from cornea_stream.media.frame import source_name
@@ -25,7 +26,9 @@ from cornea_stream.media.overlay import OverlayStyle, paint_rgb
 from cornea_stream.media.times import as_seconds
 from cornea_stream.runs.arguments import checked_segmenter
 from cornea_stream.sinks.png import write_png
-from cornea_stream.sources import VideoSource, open_source
+from cornea_stream.sources import VideoSource
+from cornea_stream.sources.open import open_reading
+from cornea_stream.sources.read_options import ReadOptions
 from cornea_stream.storage import output_errors
 
 
@@ -70,6 +73,9 @@ def snapshot(
     Nothing is written unless every time exists in the video.
     Raises UsageError for a time outside the video, SourceError, and OutputError.
     """
+    check_flag("overwrite", overwrite)
+    check_text("class_name", class_name, "the name of the structure, such as Cornea")
+    reading = ReadOptions(video_track=video_track)
     style = OverlayStyle(color, opacity, contour, thickness, label)
     check_path("output_dir", output_dir, "the path of a folder")
     if segmenter is None or not callable(segmenter) or isinstance(segmenter, Segmenter):
@@ -77,7 +83,7 @@ def snapshot(
         class_name = segmenter.class_name
     names = files(class_name)
     wanted = list(dict.fromkeys(_seconds(times_s)))
-    find_address(video)  # names a wrong type
+    check_path("video", video, "the path of a video")
     root = Path(output_dir) / source_name(Path(video))
     folders = [root / f"{time_s:.3f}s" for time_s in wanted]
     if len(set(folders)) < len(folders):
@@ -87,7 +93,7 @@ def snapshot(
             raise OutputError(
                 f"output exists: {file}: pass overwrite=True or choose another output folder"
             )
-    with open_source(video, video_track=video_track) as source:
+    with open_reading(video, reading) as source:
         if not isinstance(source, VideoSource):
             raise SourceError(
                 f"not a video: {video}: give a video, or use: cornea-stream run {video}"

@@ -1,7 +1,12 @@
 """Sinks: the outputs of a run, each with `write`, `close` and `abort`."""
 
 from cornea_stream.sinks.base import SegmentationSink, SinkResult
-from cornea_stream.sinks.encoder import EncoderSettings, check_container, check_encoder
+from cornea_stream.sinks.encoder import (
+    EncoderSettings,
+    check_container,
+    check_encoder,
+    check_encoder_types,
+)
 from cornea_stream.sinks.lines import LineSink
 from cornea_stream.sinks.png import FramePngs, PngSequenceSink, StillSink
 from cornea_stream.sinks.polygons import PolygonSink
@@ -31,5 +36,6 @@ __all__ = [
     "VideoFile",
     "check_container",
     "check_encoder",
+    "check_encoder_types",
     "mask_frame",
 ]

@@ -12,7 +12,7 @@ from typing import Literal
 import av
 import numpy as np
 
-from cornea_stream.errors import UsageError, wrong_type
+from cornea_stream.errors import UsageError, check_number, check_text
 from cornea_stream.media.frame import MediaInfo
 
 _MOST_CRF = {"libx264": 51, "libx265": 51, "libsvtav1": 63, "libvpx-vp9": 63}
@@ -42,6 +42,15 @@ class EncoderSettings:
         return self.codec == "libx264"
 
 
+def check_encoder_types(codec: object, crf: object, preset: object) -> None:
+    """Raise UsageError for arguments of `check_encoder` that are of wrong types."""
+    check_text("codec", codec, "the name of an FFmpeg encoder, such as libx264")
+    if crf is not None:
+        check_number("crf", crf, -1, example=22.0)
+    if preset is not None:
+        check_text("preset", preset, "a preset of the encoder, such as veryfast")
+
+
 @cache
 def check_encoder(
     codec: str, crf: float | None = None, preset: str | None = None
@@ -59,9 +68,6 @@ def check_encoder(
             return check_encoder("h264_nvenc" if preset is None else "libx264", crf, preset)
         except UsageError:
             codec = "libx264"
-    for name, value in (("codec", codec), ("preset", preset or "")):
-        if not isinstance(value, str):
-            raise wrong_type(name, value, "the name that FFmpeg has for it")
     codec = _encoder_name(codec)
     fixed = {}
     if codec == "libx264":

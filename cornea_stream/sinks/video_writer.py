@@ -23,7 +23,7 @@ from cornea_stream.media.frame import Frame, Image, MediaInfo
 from cornea_stream.media.image_input import ColorOrder, ImageInput, check_color, rgb_pixels
 from cornea_stream.media.orientation import as_stored
 from cornea_stream.media.planes import to_yuv420
-from cornea_stream.sinks.encoder import check_container, check_encoder
+from cornea_stream.sinks.encoder import check_container, check_encoder, check_encoder_types
 from cornea_stream.sinks.video import VideoFile
 from cornea_stream.sources import Source, open_source
 from cornea_stream.sources.read_options import ReadOptions
@@ -77,6 +77,7 @@ class VideoWriter:
             raise UsageError(
                 f"path must end in .mp4, .mkv or .nut: {self.path}: choose one of these"
             )
+        check_encoder_types(codec, crf, preset)
         settings = check_encoder(codec, crf, preset)
         check_container(settings, container)
         self._info, selection = _described(source)

@@ -11,7 +11,7 @@ from av.container import InputContainer
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from cornea_stream.errors import SourceError, UsageError
+from cornea_stream.errors import SourceError, UsageError, check_text
 from cornea_stream.media.planes import to_yuv420
 from cornea_stream.sources.containers import reason
 from cornea_stream.sources.read_options import ReadOptions
@@ -26,6 +26,7 @@ _BROUGHT_HOME = ("nv12", "p010le", "p016le")
 
 def check_decoder(decoder: str) -> None:
     """Raise UsageError for an unknown decoder."""
+    check_text("decoder", decoder, ", ".join(DECODERS))
     if decoder not in DECODERS:
         raise UsageError(f"unknown decoder: {decoder!r}: use {', '.join(DECODERS)}")
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import cv2
 
-from cornea_stream.errors import check_number
+from cornea_stream.errors import check_callback, check_flag, check_number, wrong_type
 from cornea_stream.media.address import Address, as_path, find_address
 from cornea_stream.media.times import optional_seconds
 from cornea_stream.sources.base import Source
@@ -86,6 +86,10 @@ def open_reading(
     """
     check_number("reconnect_s", reconnect_s, 0, example=RECONNECT_S)
     check_decoder(decoder)
+    check_flag("live", live)
+    check_callback("on_note", on_note, "a sentence")
+    if stop is not None and not isinstance(stop, threading.Event):
+        raise wrong_type("stop", stop, "a threading.Event")
     if isinstance(path, cv2.VideoCapture):
         return CaptureSource(path, reading)
     address = find_address(path)

@@ -32,6 +32,7 @@ class ReadOptions:
         for name in ("start_s", "end_s"):
             object.__setattr__(self, name, optional_seconds(name, getattr(self, name)))
         check_flag("strict", self.strict)
+        check_flag("keep_metadata", self.keep_metadata)
         if self.start_s is not None and self.end_s is not None and self.end_s <= self.start_s:
             raise UsageError(
                 f"end must be after start: {self.start_s:g} s to {self.end_s:g} s: swap them"
