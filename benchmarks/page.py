@@ -64,6 +64,16 @@ def peers(result: Mapping[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+def ease(result: Mapping[str, Any]) -> str:
+    """Return one row per job and tool."""
+    rows = [
+        [job, tool, found["lines"], f"{found['seconds']:.1f}", "; ".join(found["lost"]) or "nothing"]
+        for job, tools in result["jobs"].items()
+        for tool, found in tools.items()
+    ]
+    return table(["job", "tool", "lines", "seconds", "lost or wrong"], rows)
+
+
 def scaling(result: Mapping[str, Any]) -> str:
     """Return a table for each varied quantity."""
     parts = []
@@ -149,6 +159,7 @@ def _plain(value: object) -> object:
 
 SECTIONS = {
     "peers": ("Comparison with other pipelines", "benchmarks.peers VIDEO", peers),
+    "ease": ("Five jobs with common tools", "benchmarks.ease --yolo FILE", ease),
     "efficiency": ("Stages, bound and efficiency", "benchmarks.efficiency VIDEO", efficiency),
     "scaling": ("Scaling", "benchmarks.scaling VIDEO", scaling),
     "agreement": ("Agreement between engines", "benchmarks.agreement VIDEO", agreement),

@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 from documents import ROOT, python_blocks
 
-UNTYPED = ("highdicom", "pandas", "pydicom", "supervision", "torchcodec", "torchmetrics")
+UNTYPED = (
+    "fiftyone", "highdicom", "monai", "napari", "pandas", "pydicom", "supervision",
+    "torchcodec", "torchmetrics",
+)  # fmt: skip
 """Packages that need not be installed, or have no types."""
 _LENIENT = (
     "# pyright: reportMissingImports=false, reportMissingTypeStubs=false, "

@@ -32,6 +32,13 @@ from benchmarks.report import save
 from cornea_stream.models.shipped import resolve_checkpoint
 
 HERE = Path(__file__).parent
+JOBS = {
+    "overlay": "overlay of a video",
+    "masks": "masks as PNGs",
+    "frame": "one frame",
+    "live": "live camera, recorded",
+    "table": "measurements as a table",
+}
 TOOLS = {
     "cornea_stream_cli": "cornea-stream, command line",
     "cornea_stream_python": "cornea-stream, Python",
