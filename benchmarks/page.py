@@ -66,10 +66,17 @@ def peers(result: Mapping[str, Any]) -> str:
 
 def ease(result: Mapping[str, Any]) -> str:
     """Return one row per job and tool."""
+    jobs, tools = result["titles"]["jobs"], result["titles"]["tools"]
     rows = [
-        [job, tool, found["lines"], f"{found['seconds']:.1f}", "; ".join(found["lost"]) or "nothing"]
-        for job, tools in result["jobs"].items()
-        for tool, found in tools.items()
+        [
+            jobs[job],
+            tools[tool],
+            e["lines"],
+            f"{e['seconds']:.1f}",
+            "; ".join(e["lost"]) or "nothing",
+        ]
+        for job, entries in result["jobs"].items()
+        for tool, e in entries.items()
     ]
     return table(["job", "tool", "lines", "seconds", "lost or wrong"], rows)
 

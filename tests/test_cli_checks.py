@@ -47,7 +47,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_checkpoint: Path
         ("clip.mp4 --thickness 0", 2, "--thickness must be between 1 and 100"),
         ("clip.mp4 --start 2 --end 1", 2, "swap them"),
         ("clip.mp4 --precision int8 --calibration-data no.mp4", 3, "no.mp4: check the path"),
-        ("clip.mp4 --save-frames --name-by hour", 2, "unknown name_by: 'hour': use number or time"),
+        ("clip.mp4 --save-frames --name-by hour", 2, "unknown --name-by: 'hour': use number or time"),
         ("clip.mp4", 5, "output exists: output/clip/overlay.mp4: pass --overwrite"),
         ("other.mp4 folder2", 2, "with -o: cornea-stream run other.mp4 -o folder2"),
         ("other.mp4 empty", 2, "with -o: cornea-stream run other.mp4 -o empty"),
@@ -60,6 +60,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_checkpoint: Path
         ("note.txt", 3, "it is a text (playlists are not followed)"),
         ("7741", 3, "no such camera: /dev/video7741"),
         ("other.mp4 --publish folder", 2, "--publish takes an address"),
+        ("other.mp4 --save-frames mask", 2, "--save-frames: mask: use masks, overlays or both"),
+        ("other.mp4 --start -1", 2, "negative time: '-1'"),
+        ("other.mp4 --input-size 9", 2, "leave out --input-size"),
         ("other.mp4 clip.mp4 --jsonl x", 2, "takes one source, not 2"),
     ],
 )

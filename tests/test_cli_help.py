@@ -70,6 +70,8 @@ def test_rich_is_not_imported_for_help(monkeypatch: pytest.MonkeyPatch, call) ->
         ("run x --half", "use --precision fp16"),
         ("run x --vid-stride 2", "use --stride"),
         ("run x --thresold 2", "did you mean --threshold?"),
+        ("run x -v", "use --verbose"),
+        ("frame x -1", "leave out the minus"),
         ("run x --zzz", "cornea-stream run --help lists them"),
         ("benchmark --imgsz 320", "use --input-size"),
         ("frame x --outdir y", "use --output-dir"),

@@ -1,12 +1,12 @@
 """Five jobs with each tool: lines of code, seconds, and what is lost.
 
-    python -m benchmarks.ease --yolo WEIGHTS.onnx [--rounds 3] [--jobs overlay masks ...]
-        [--output benchmarks/results/ease.json]
+    python -m benchmarks.ease --yolo WEIGHTS.onnx [--jobs overlay masks ...] [--rounds 3]
+        [--only seconds|losses] [--folder FOLDER] [--output benchmarks/results/ease.json]
 
 Needs the development install, `pip install ultralytics`, the file of `benchmarks.ease.yolo_export`,
 and for the live job GStreamer's RTSP server (see `benchmarks.live`). Every program runs as its own
-process, start to end, in alternation with the others; the first round is not counted. What was lost
-is read from the files.
+process, start to end, in alternation with the others; medians count. What was lost is read from the
+files. What is not asked for keeps its earlier result. `--folder` keeps clips and outputs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.ease import clips
-from benchmarks.ease.checks import CHECKS, Recording, files, upright
+from benchmarks.ease.checks import CHECKS, VIDEOS, Recording, files, upright
 from benchmarks.live import served
 from benchmarks.report import save
 from cornea_stream.models.shipped import resolve_checkpoint
@@ -47,6 +47,8 @@ TOOLS = {
     "opencv_smp": "OpenCV and smp",
 }
 _MINE = b"my own file"
+Found = dict[str, dict[str, Any]]
+"""What was found of a job, by tool."""
 
 
 @dataclass(frozen=True)
@@ -115,13 +117,13 @@ def _code_lines(text: str) -> int:
 
 def killed(program: Program, source: str, whole: Path, folder: Path, yolo: Path) -> list[str]:
     """Kill a program in the middle of a video; return what is wrong with what it leaves."""
-    (final,) = files(whole, (".mp4", ".avi", ".mkv"))
+    (final,) = files(whole, VIDEOS)
     enough = final.stat().st_size / 3
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     process = program.start(source, folder, yolo)
     while process.poll() is None:
-        if any(f.stat().st_size > enough for f in files(folder, (".mp4", ".avi", ".mkv"))):
+        if any(f.stat().st_size > enough for f in files(folder, VIDEOS)):
             break
         time.sleep(0.02)
     subprocess.run(["pkill", "-KILL", "-P", str(process.pid)], check=False)
@@ -130,7 +132,7 @@ def killed(program: Program, source: str, whole: Path, folder: Path, yolo: Path)
     lost = []
     if (folder / final.relative_to(whole)).exists():
         lost.append("if killed, the unfinished file has the final name")
-    if not any(map(_plays, files(folder, (".mp4", ".avi", ".mkv")))):
+    if not any(map(_plays, files(folder, VIDEOS))):
         lost.append("if killed, nothing plays")
     return lost
 
@@ -144,7 +146,7 @@ def _plays(path: Path) -> bool:
 
 def overwritten(program: Program, source: str, folder: Path, yolo: Path) -> list[str]:
     """Run a program again where its outputs were changed since; return whether it replaced them."""
-    outputs = files(folder, (".mp4", ".avi", ".mkv", ".png", ".csv"))
+    outputs = files(folder, (*VIDEOS, ".png", ".csv"))
     for path in outputs:
         path.write_bytes(_MINE)
     program.start(source, folder, yolo).communicate()
@@ -153,61 +155,80 @@ def overwritten(program: Program, source: str, folder: Path, yolo: Path) -> list
     return ["existing files (overwritten without a word)"]
 
 
-def measure(job: str, rounds: int, yolo: Path, folder: Path, source: Recording) -> dict[str, Any]:
-    """Return lines, seconds and losses of every tool for a job."""
-    programs = [Program(tool, job) for tool in TOOLS]
-    seconds: dict[str, list[float]] = {tool: [] for tool in TOOLS}
-    for turn in range(rounds + 1):
+def measure(programs: list[Program], source: Path, rounds: int, yolo: Path, folder: Path) -> Found:
+    """Return the seconds of every tool in every round, and their median."""
+    seconds: dict[str, list[float]] = {program.tool: [] for program in programs}
+    for turn in range(rounds):
         for program in programs:
-            place = folder / program.tool
-            if job == "live":
-                with served(source.path.with_name("camera.mkv")) as address:
-                    spent = program.seconds(address, place, yolo) - clips.CAMERA_SECONDS
-            else:
-                spent = program.seconds(str(source.path), place, yolo)
-            print(f"{job}, round {turn}: {program.tool}: {spent:.1f} s", flush=True)
-            if turn:
-                seconds[program.tool].append(round(spent, 2))
+            spent = run_once(program, source, yolo, folder)
+            print(f"{program.job}, round {turn + 1}: {program.tool}: {spent:.1f} s", flush=True)
+            seconds[program.tool].append(round(spent, 2))
     return {
-        program.tool: {
-            "lines": program.lines,
-            "seconds": round(statistics.median(seconds[program.tool]), 1),
-            "rounds": seconds[program.tool],
-            "lost": CHECKS[job](folder / program.tool, source),
-        }
-        for program in programs
+        tool: {"seconds": round(statistics.median(values), 1), "rounds": values}
+        for tool, values in seconds.items()
     }
 
 
+def check(programs: list[Program], source: Recording, yolo: Path, folder: Path) -> Found:
+    """Return the losses of every tool."""
+    found = {}
+    for program in programs:
+        place = folder / program.tool
+        run_once(program, source.path, yolo, folder)
+        lost = CHECKS[program.job](place, source)
+        if program.job == "overlay":
+            lost += killed(program, str(source.path), place, folder / "killed", yolo)
+        if program.job != "live":
+            lost += overwritten(program, str(source.path), place, yolo)
+        print(f"{program.job}: {program.tool}: {lost or 'nothing lost'}", flush=True)
+        found[program.tool] = {"lost": lost}
+    return found
+
+
+def run_once(program: Program, source: Path, yolo: Path, folder: Path) -> float:
+    """Run a program, and return its seconds; for a camera, those beyond what the camera sent."""
+    place = folder / program.tool
+    if program.job != "live":
+        return program.seconds(str(source), place, yolo)
+    with served(source.with_name("camera.mkv")) as address:
+        return program.seconds(address, place, yolo) - clips.CAMERA_SECONDS
+
+
 def main() -> None:
-    """Measure, check and write; jobs that are not asked for keep their earlier results."""
+    """Measure, check and write."""
     parser = argparse.ArgumentParser(description="Five jobs with each tool.")
     parser.add_argument("--yolo", type=Path, required=True)
+    parser.add_argument("--jobs", nargs="+", default=list(JOBS), choices=list(JOBS))
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--jobs", nargs="+", default=list(CHECKS), choices=list(CHECKS))
+    parser.add_argument("--only", choices=["seconds", "losses"])
+    parser.add_argument("--folder", type=Path)
     parser.add_argument("--output", type=Path, default=HERE.parent / "results" / "ease.json")
     options = parser.parse_args()
+    yolo = options.yolo.resolve()
     known = json.loads(options.output.read_text())["jobs"] if options.output.exists() else {}
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        path = folder / "surgery.mp4"
-        masks = clips.write_recording(path)
-        if "live" in options.jobs:
-            clips.write_camera(folder / "camera.mkv")
-        source = Recording(path, upright(path)[0], masks)
+        folder = (options.folder or Path(name)).resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        source = Recording(folder / "surgery.mp4")
+        clips.write_missing(source.path, folder / "camera.mkv")
         for job in options.jobs:
-            known[job] = measure(job, options.rounds, options.yolo, folder / job, source)
-            for tool in TOOLS if job != "live" else ():
-                program, place = Program(tool, job), folder / job / tool
-                lost = known[job][tool]["lost"]
-                if job == "overlay":
-                    lost += killed(program, str(path), place, folder / "killed", options.yolo)
-                lost += overwritten(program, str(path), place, options.yolo)
+            programs = [Program(tool, job) for tool in TOOLS]
+            found: list[Found] = [{p.tool: {"lines": p.lines} for p in programs}]
+            if options.only != "losses":
+                found += [measure(programs, source.path, options.rounds, yolo, folder / job)]
+            if options.only != "seconds":
+                found += [check(programs, source, yolo, folder / job)]
+            entries = known.setdefault(job, {})
+            for tool in TOOLS:
+                for part in found:
+                    entries.setdefault(tool, {}).update(part[tool])
     result = {
         "what": "lines of code, seconds of the whole process, and what the outputs have lost; "
         f"{clips.FRAMES} frames of {clips.WIDTH}x{clips.HEIGHT} with uneven times, sound and a "
-        "camera upside down",
-        "jobs": {job: known[job] for job in CHECKS if job in known},
+        f"camera upside down; for the live camera ({clips.CAMERA_SECONDS} s at "
+        f"{clips.CAMERA_RATE} fps), seconds beyond what it sent",
+        "titles": {"jobs": JOBS, "tools": TOOLS},
+        "jobs": {job: known[job] for job in JOBS if job in known},
     }
     save(options.output, result)
 

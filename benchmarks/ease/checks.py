@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
 
-from benchmarks.ease.clips import ASKED_S, CAMERA_RATE, FRAMES, Image, number_of, times_s
+from benchmarks.ease.clips import ASKED_S, CAMERA_RATE, FRAMES, Image, eye, number_of, times_s
 
 VIDEOS = (".mp4", ".avi", ".mkv")
 _TIME_OFF_S = 0.0015
@@ -20,11 +21,19 @@ _TIME_OFF_S = 0.0015
 
 @dataclass(frozen=True)
 class Recording:
-    """The source, with its frames upright and their true masks."""
+    """The source; its frames are upright."""
 
     path: Path
-    frames: list[Image]
-    masks: list[Image]
+
+    @cached_property
+    def frames(self) -> list[Image]:
+        """All frames."""
+        return upright(self.path)[0]
+
+    @cached_property
+    def masks(self) -> list[Image]:
+        """Their true masks."""
+        return [mask for _, mask in eye()]
 
 
 def upright(path: Path) -> tuple[list[Image], list[float]]:

@@ -33,16 +33,28 @@ def times_s() -> list[float]:
     return [int(ticks) / 1000 for ticks in np.cumsum([0, *steps[1:]])]
 
 
-def write_recording(path: Path) -> list[Image]:
-    """Write an mp4 with uneven times, sound and a camera upside down; return its true masks."""
-    pairs = list(generate_clip(7, FRAMES, HEIGHT, WIDTH))
+def eye() -> Iterable[tuple[Image, Image]]:
+    """Return the upright frames of the recording and their true masks."""
+    return generate_clip(7, FRAMES, HEIGHT, WIDTH)
+
+
+def write_missing(recording: Path, camera: Path) -> None:
+    """Write what is not there yet."""
+    if not recording.exists():
+        write_recording(recording)
+    if not camera.exists():
+        write_camera(camera)
+
+
+def write_recording(path: Path) -> None:
+    """Write an mp4 with uneven times, sound and a camera upside down."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25, options={"crf": "16"})
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         stream.codec_context.time_base = _TICKS
         stream.set_display_rotation(180)
         sound = container.add_stream("aac", rate=_SOUND_RATE)
-        for index, ((image, _), time_s) in enumerate(zip(pairs, times_s(), strict=True)):
+        for index, ((image, _), time_s) in enumerate(zip(eye(), times_s(), strict=True)):
             stored = np.ascontiguousarray(np.rot90(_numbered(image, index), 2))
             frame = av.VideoFrame.from_ndarray(stored, format="rgb24")
             frame.pts, frame.time_base = round(time_s / _TICKS), _TICKS
@@ -51,7 +63,6 @@ def write_recording(path: Path) -> list[Image]:
         for frame in _tone(times_s()[-1]):
             container.mux(sound.encode(frame))
         container.mux(sound.encode(None))
-    return [mask for _, mask in pairs]
 
 
 def write_camera(path: Path) -> None:

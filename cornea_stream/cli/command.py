@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -83,6 +84,11 @@ class Commands(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
+def _is_word(following: str) -> bool:
+    """Whether an argument can only be meant as a value: neither an option nor a source."""
+    return re.fullmatch(r"[a-zA-Z,]+", following) is not None and not Path(following).exists()
+
+
 class _Names:
     """The options of a command by their names, as they are typed."""
 
@@ -109,6 +115,8 @@ class _Names:
             following = args[place + 1] if place + 1 < len(args) else None
             optional = OPTIONAL_VALUES.get(name)
             if optional and not (following and optional.fullmatch(following)):
+                if following and _is_word(following):
+                    fail(f"{name}: {following}: use masks, overlays or both, or check the path")
                 yield DEFAULT_VALUE
             elif following is not None:
                 if self._name(following) in self._all:

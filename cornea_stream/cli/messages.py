@@ -24,8 +24,13 @@ _SAME = (
     "threshold", "video_track",
 )  # fmt: skip
 _NAME = "|".join((*_RENAMED, *_SAME))
-# A parameter with a value, or at the beginning of a message; not a part of a path.
-_MENTIONED = re.compile(rf"(?<![^\s(])({_NAME})=(\w[\w.#]*)|^({_NAME})(?= must )")
+# A parameter with a value, at the beginning of a message, or with a name that is no word; not a
+# part of a path.
+_NO_WORD = "|".join(name for name in (*_RENAMED, *_SAME) if "_" in name)
+_MENTIONED = re.compile(
+    rf"(?<![^\s(])({_NAME})=(\w[\w.#]*)|^({_NAME})(?= (?:must|is for) )"
+    rf"|(?<![^\s(])({_NO_WORD})(?![^\s,:;)])"
+)
 
 
 def as_options(message: str) -> str:
@@ -35,11 +40,13 @@ def as_options(message: str) -> str:
     'output exists: a=1/b.mp4: pass --overwrite or --precision fp32'
     >>> as_options("reconnect_s must be 0 or more: -1: try 30")
     '--reconnect-timeout must be 0 or more: -1: try 30'
+    >>> as_options("weights of x: a/input_size.pth: leave out input_size, class_index")
+    'weights of x: a/input_size.pth: leave out --input-size, --class-index'
     """
     return _MENTIONED.sub(_as_option, message)
 
 
 def _as_option(match: re.Match[str]) -> str:
-    name = match[1] or match[3]
+    name = match[1] or match[3] or match[4]
     option = "--" + _RENAMED.get(name, name.replace("_", "-"))
     return option if match[2] in (None, "True") else f"{option} {match[2]}"

@@ -56,6 +56,10 @@ def run_and_report(
                 errors.print(escape(step.note), soft_wrap=True, highlight=False)
             bar.step(step)
 
+        early = [task.failed for task in tasks if task.failed]
+        told = early if len(early) < len(tasks) else []  # the others take their time
+        for result in told:
+            _print_error(errors, result, verbose)
         results, code = run_batch(
             tasks, executor,
             stop=stop, on_step=show, on_result=bar.result, summary=summary,
@@ -74,14 +78,8 @@ def run_and_report(
         if tip := faster_engine(results):
             console.print(f"Tip: {escape(tip)}")
     for result in results:
-        if result.error:
-            if verbose and result.traceback:
-                errors.print(escape(result.traceback), soft_wrap=True, highlight=False)
-            errors.print(
-                f"[red]Error: {escape(as_options(result.error))}[/]",
-                soft_wrap=True,
-                highlight=False,
-            )
+        if result.error and result not in told:
+            _print_error(errors, result, verbose)
         elif result.status == "interrupted":
             errors.print(
                 f"Interrupted after {result.frames} frames of {escape(result.source)} "
@@ -98,6 +96,13 @@ def run_and_report(
             else "Interrupted before the first frame: nothing was written, run it again."
         )
     return code
+
+
+def _print_error(errors: Console, result: RunResult, verbose: bool) -> None:
+    if verbose and result.traceback:
+        errors.print(escape(result.traceback), soft_wrap=True, highlight=False)
+    sentence = escape(as_options(result.error or ""))
+    errors.print(f"[red]Error: {sentence}[/]", soft_wrap=True, highlight=False)
 
 
 def print_json(results: Sequence[RunResult]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
@@ -52,6 +53,7 @@ _OPTIONS = {
     "--thickness": "--line-width --line-thickness --linewidth",
     "--threshold": "--conf --confidence --thresh --conf-thres --score",
     "--timestamp": "--at --time --seek",
+    "--verbose": "-v --debug",
 }
 _WITHOUT_NAME = frozenset({"--source", "--input", "--video", "--file", "--path", "-i"})
 
@@ -76,6 +78,8 @@ def suggest_option(typed: str, command: str, known: Iterable[str]) -> str:
             return f"use {option}"
     if typed in _WITHOUT_NAME:
         return f"write it without an option: cornea-stream {command} PATH"
+    if re.match(r"-\.?\d", typed):
+        return "a negative number is neither a time nor a source: leave out the minus"
     bare = {name.lstrip("-"): name for name in names}
     matches = get_close_matches(typed.lstrip("-"), list(bare), 1, _CLOSE)
     if matches:
