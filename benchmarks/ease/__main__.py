@@ -5,8 +5,9 @@
 
 Needs the development install, `pip install ultralytics`, the file of `benchmarks.ease.yolo_export`,
 and for the live job GStreamer's RTSP server (see `benchmarks.live`). Every program runs as its own
-process, start to end, in alternation with the others; medians count. What was lost is read from the
-files. What is not asked for keeps its earlier result. `--folder` keeps clips and outputs.
+process, start to end, in alternation with the others; the fastest round of each counts. What was
+lost is read from the files. Rounds are added to those of the result that is there, and what is not
+asked for is kept. `--folder` keeps clips and outputs.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import argparse
 import ast
 import json
 import os
+import resource
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -47,8 +48,6 @@ TOOLS = {
     "opencv_smp": "OpenCV and smp",
 }
 _MINE = b"my own file"
-Found = dict[str, dict[str, Any]]
-"""What was found of a job, by tool."""
 
 
 @dataclass(frozen=True)
@@ -89,16 +88,16 @@ class Program:
             cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         )  # fmt: skip
 
-    def seconds(self, source: str, folder: Path, yolo: Path) -> float:
-        """Run it to its end."""
+    def seconds(self, source: str, folder: Path, yolo: Path) -> tuple[float, float]:
+        """Run it to its end; return the seconds on the clock and those of the processor."""
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        began = time.perf_counter()
+        began, used = time.perf_counter(), _cpu_seconds()
         process = self.start(source, folder, yolo)
         _, errors = process.communicate()
         if process.returncode:
             raise SystemExit(f"{self.path} failed:\n{errors.decode()}")
-        return time.perf_counter() - began
+        return time.perf_counter() - began, _cpu_seconds() - used
 
     def _imported(self, path: Path, text: str) -> list[Path]:
         if path.suffix != ".py":
@@ -113,6 +112,12 @@ def _code_lines(text: str) -> int:
     """Count lines that are neither empty nor a comment nor a docstring."""
     lines = [line.strip() for line in text.splitlines()]
     return sum(bool(line) and not line.startswith(("#", '"""')) for line in lines)
+
+
+def _cpu_seconds() -> float:
+    """Return what the processes that have ended used."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def killed(program: Program, source: str, whole: Path, folder: Path, yolo: Path) -> list[str]:
@@ -155,43 +160,38 @@ def overwritten(program: Program, source: str, folder: Path, yolo: Path) -> list
     return ["existing files (overwritten without a word)"]
 
 
-def measure(programs: list[Program], source: Path, rounds: int, yolo: Path, folder: Path) -> Found:
-    """Return the seconds of every tool in every round, and their median."""
-    seconds: dict[str, list[float]] = {program.tool: [] for program in programs}
-    for turn in range(rounds):
-        for program in programs:
-            spent = run_once(program, source, yolo, folder)
-            print(f"{program.job}, round {turn + 1}: {program.tool}: {spent:.1f} s", flush=True)
-            seconds[program.tool].append(round(spent, 2))
-    return {
-        tool: {"seconds": round(statistics.median(values), 1), "rounds": values}
-        for tool, values in seconds.items()
-    }
+def measure(
+    program: Program, source: Path, yolo: Path, folder: Path, earlier: list[list[float]]
+) -> dict[str, Any]:
+    """Return the seconds of a program in this and in earlier rounds; the fastest count."""
+    spent, used = run_once(program, source, yolo, folder)
+    print(f"{program.job}: {program.tool}: {spent:.1f} s, CPU {used:.1f} s", flush=True)
+    rounds = [*earlier, [round(spent, 2), round(used, 2)]]
+    fastest, least = (round(min(values), 1) for values in zip(*rounds, strict=True))
+    return {"lines": program.lines, "seconds": fastest, "cpu_seconds": least, "rounds": rounds}
 
 
-def check(programs: list[Program], source: Recording, yolo: Path, folder: Path) -> Found:
-    """Return the losses of every tool."""
-    found = {}
-    for program in programs:
-        place = folder / program.tool
-        run_once(program, source.path, yolo, folder)
-        lost = CHECKS[program.job](place, source)
-        if program.job == "overlay":
-            lost += killed(program, str(source.path), place, folder / "killed", yolo)
-        if program.job != "live":
-            lost += overwritten(program, str(source.path), place, yolo)
-        print(f"{program.job}: {program.tool}: {lost or 'nothing lost'}", flush=True)
-        found[program.tool] = {"lost": lost}
-    return found
+def check(program: Program, source: Recording, yolo: Path, folder: Path) -> list[str]:
+    """Return what the outputs of a program have lost."""
+    place = folder / program.tool
+    run_once(program, source.path, yolo, folder)
+    lost = CHECKS[program.job](place, source)
+    if program.job == "overlay":
+        lost += killed(program, str(source.path), place, folder / "killed", yolo)
+    if program.job != "live":
+        lost += overwritten(program, str(source.path), place, yolo)
+    print(f"{program.job}: {program.tool}: {lost or 'nothing lost'}", flush=True)
+    return lost
 
 
-def run_once(program: Program, source: Path, yolo: Path, folder: Path) -> float:
-    """Run a program, and return its seconds; for a camera, those beyond what the camera sent."""
+def run_once(program: Program, source: Path, yolo: Path, folder: Path) -> tuple[float, float]:
+    """Return the seconds of a program, for a camera those beyond what it sent, and of the CPU."""
     place = folder / program.tool
     if program.job != "live":
         return program.seconds(str(source), place, yolo)
     with served(source.with_name("camera.mkv")) as address:
-        return program.seconds(address, place, yolo) - clips.CAMERA_SECONDS
+        spent, used = program.seconds(address, place, yolo)
+    return spent - clips.CAMERA_SECONDS, used
 
 
 def main() -> None:
@@ -212,25 +212,30 @@ def main() -> None:
         source = Recording(folder / "surgery.mp4")
         clips.write_missing(source.path, folder / "camera.mkv")
         for job in options.jobs:
+            entries = known.setdefault(job, {tool: {} for tool in TOOLS})
             programs = [Program(tool, job) for tool in TOOLS]
-            found: list[Found] = [{p.tool: {"lines": p.lines} for p in programs}]
-            if options.only != "losses":
-                found += [measure(programs, source.path, options.rounds, yolo, folder / job)]
-            if options.only != "seconds":
-                found += [check(programs, source, yolo, folder / job)]
-            entries = known.setdefault(job, {})
-            for tool in TOOLS:
-                for part in found:
-                    entries.setdefault(tool, {}).update(part[tool])
+            for _ in range(options.rounds if options.only != "losses" else 0):
+                for program in programs:
+                    entry = entries[program.tool]
+                    earlier = entry.get("rounds", [])
+                    entry |= measure(program, source.path, yolo, folder / job, earlier)
+                write(options.output, known)
+            for program in programs if options.only != "seconds" else ():
+                entries[program.tool]["lost"] = check(program, source, yolo, folder / job)
+                write(options.output, known)
+
+
+def write(output: Path, jobs: dict[str, Any]) -> None:
+    """Write what is known so far."""
     result = {
         "what": "lines of code, seconds of the whole process, and what the outputs have lost; "
         f"{clips.FRAMES} frames of {clips.WIDTH}x{clips.HEIGHT} with uneven times, sound and a "
         f"camera upside down; for the live camera ({clips.CAMERA_SECONDS} s at "
         f"{clips.CAMERA_RATE} fps), seconds beyond what it sent",
         "titles": {"jobs": JOBS, "tools": TOOLS},
-        "jobs": {job: known[job] for job in JOBS if job in known},
+        "jobs": {job: jobs[job] for job in JOBS if job in jobs},
     }
-    save(options.output, result)
+    save(output, result)
 
 
 if __name__ == "__main__":
