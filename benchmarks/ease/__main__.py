@@ -219,7 +219,7 @@ def main() -> None:
                     entry = entries[program.tool]
                     earlier = entry.get("rounds", [])
                     entry |= measure(program, source.path, yolo, folder / job, earlier)
-                write(options.output, known)
+                    write(options.output, known)
             for program in programs if options.only != "seconds" else ():
                 entries[program.tool]["lost"] = check(program, source, yolo, folder / job)
                 write(options.output, known)

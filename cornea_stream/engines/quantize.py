@@ -90,6 +90,8 @@ def _frames(
 
 
 def _quantize(model: Any, images: Sequence[Image]) -> Any:
+    # NNCF imports torch's compiler of extensions, which misses CUDA aloud on computers without it.
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     try:
         import nncf
     except ImportError as err:
