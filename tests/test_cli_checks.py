@@ -47,7 +47,11 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_checkpoint: Path
         ("clip.mp4 --thickness 0", 2, "--thickness must be between 1 and 100"),
         ("clip.mp4 --start 2 --end 1", 2, "swap them"),
         ("clip.mp4 --precision int8 --calibration-data no.mp4", 3, "no.mp4: check the path"),
-        ("clip.mp4 --save-frames --name-by hour", 2, "unknown --name-by: 'hour': use number or time"),
+        (
+            "clip.mp4 --save-frames --name-by hour",
+            2,
+            "unknown --name-by: 'hour': use number or time",
+        ),
         ("clip.mp4", 5, "output exists: output/clip/overlay.mp4: pass --overwrite"),
         ("other.mp4 folder2", 2, "with -o: cornea-stream run other.mp4 -o folder2"),
         ("other.mp4 empty", 2, "with -o: cornea-stream run other.mp4 -o empty"),

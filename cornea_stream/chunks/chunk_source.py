@@ -73,11 +73,11 @@ class ChunkSource(VideoSource):
                 return
             index = next(number)
             taken = index % self._reading.every == 0
-            self._note(pts, index, taken, frame)
+            self._account(pts, index, taken, frame)
             if taken:
                 yield replace(frame, index=index)
 
-    def _note(self, pts: int, index: int, taken: bool, frame: Frame) -> None:
+    def _account(self, pts: int, index: int, taken: bool, frame: Frame) -> None:
         chunk = self.chunk
         if pts in chunk.head or pts in chunk.foot:
             # Before it is passed on, because sinks can paint on it.
