@@ -30,7 +30,9 @@ def upsample_logits(logits: Logits, size: tuple[int, int]) -> Logits:
     Equal to `nn.Upsample(mode="bilinear", align_corners=True)`, the network's own last layer, up
     to fp32 round-off.
     """
-    return np.ascontiguousarray(_stretch(_stretch(logits, size[0]).T, size[1]).T)
+    # First along the rows, while they are few; then whole rows are mixed, which lie in one piece.
+    wide = np.ascontiguousarray(_stretch(logits.T, size[1]).T)
+    return _stretch(wide, size[0])
 
 
 def raw_mask(
@@ -87,8 +89,11 @@ def iou(a: Image, b: Image) -> float:
 def _stretch(values: Logits, length: int) -> Logits:
     """Interpolate along the first axis to `length`, first and last row staying where they are."""
     before, after, share = _positions(length, values.shape[0])
-    start = values[before]
-    return start + share * (values[after] - start)
+    start, stretched = values.take(before, axis=0), values.take(after, axis=0)
+    stretched -= start
+    stretched *= share
+    stretched += start
+    return stretched
 
 
 @lru_cache(maxsize=16)
