@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tracemalloc
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from cornea_stream.inference.segmentation import Segmentation
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.media.frame import Frame
 from cornea_stream.media.overlay import OverlayStyle
+from cornea_stream.pipeline.pipeline import Progress
 from cornea_stream.report.records import load_records
 from cornea_stream.report.runs import open_run
 from cornea_stream.runs.options import RunOptions
@@ -67,6 +69,23 @@ def test_frames_are_remembered_in_a_few_bytes(
 
     write(range(100))
     assert held_by(png, lambda: write(range(100, 5100))) < 5000 * 4
+
+
+def test_pixels_are_free_as_soon_as_a_frame_is_done(tmp_path: Path, segmenter: Segmenter) -> None:
+    path = write_video(tmp_path / "v.mp4", moving_discs(200, 64, 48))
+    alive = []
+
+    def count(state: Progress) -> None:
+        if state.frames == 200:
+            alive.append(sum(isinstance(found, av.VideoFrame) for found in gc.get_objects()))
+
+    gc.collect()
+    gc.disable()  # it would hide what only it can free
+    try:
+        run_source(path, tmp_path / "out", segmenter, on_progress=count)
+    finally:
+        gc.enable()
+    assert alive[0] < 60
 
 
 def test_frames_that_were_not_written_are_removed(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, TypeVar, cast
+from typing import NamedTuple, TypeVar
 
 import av
 import numpy as np
@@ -64,7 +64,9 @@ def display_matrix(video: av.VideoFrame) -> Orientation:
     A matrix without a direction (all zeros) counts as none. Raises ValueError if the frame has
     side data that PyAV does not know: EXIF is among them.
     """
-    side_data = cast(SideDataContainer, video.side_data)  # a TypedDict in its stubs
+    # `video.side_data` would keep the container, which refers to the frame: such a circle holds
+    # the pixels until Python's collector comes by, hundreds of frames later.
+    side_data = SideDataContainer(video)  # type: ignore[call-arg]  # its stubs have no arguments
     if Type.DISPLAYMATRIX not in side_data:
         return UPRIGHT
     matrix = side_data[Type.DISPLAYMATRIX]
