@@ -115,6 +115,23 @@ def efficiency(result: Mapping[str, Any]) -> str:
     )
 
 
+def budget(result: Mapping[str, Any]) -> str:
+    """Return a table of stages for each frame size, with what was tried on them."""
+    parts = []
+    for size, found in result["sizes"].items():
+        rows = [
+            [name, stage["cpu_ms"], stage["limit_ms"], stage["mbytes"]]
+            for name, stage in found["stages"].items()
+        ]
+        rows += [
+            ["Python, threads, memory", found["python_and_threads_ms"], "0", ""],
+            ["**together**", found["whole_cpu_ms"], found["limits_together_ms"], ""],
+        ]
+        headings = ["", "CPU ms", "limit, CPU ms", "MB moved"]
+        parts += [f"**{size}**: {found['fps']} frames per second", table(headings, rows)]
+    return "\n\n".join([*parts, (HERE / "tried.md").read_text().strip()])
+
+
 def latency(result: Mapping[str, Any]) -> str:
     """Return one row per engine."""
     rows = [
@@ -168,6 +185,7 @@ def _plain(value: object) -> object:
 SECTIONS = {
     "peers": ("Comparison with other pipelines", "benchmarks.peers VIDEO", peers),
     "ease": ("Five jobs with common tools", "benchmarks.ease --yolo FILE", ease),
+    "budget": ("What a frame costs", "benchmarks.budget VIDEO", budget),
     "efficiency": ("Stages, bound and efficiency", "benchmarks.efficiency VIDEO", efficiency),
     "scaling": ("Scaling", "benchmarks.scaling VIDEO", scaling),
     "agreement": ("Agreement between engines", "benchmarks.agreement VIDEO", agreement),
