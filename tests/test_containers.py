@@ -104,6 +104,43 @@ def test_the_main_track_is_taken(tmp_path: Path, sizes: dict[int, str], chosen: 
         open_source(path, video_track=7)
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_a_large_picture_beside_the_video_is_not_taken(tmp_path: Path, first: bool) -> None:
+    """Matroska does not say that a track is a cover, and does not count its frames."""
+    path = tmp_path / "v.mkv"
+    with av.open(str(path), "w") as container:
+        order = ("mjpeg", "libx264") if first else ("libx264", "mjpeg")
+        streams = {codec: container.add_stream(codec, rate=25) for codec in order}
+        for codec, stream in streams.items():
+            stream.width, stream.height = (256, 256) if codec == "mjpeg" else (96, 64)
+            stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        cover = av.VideoFrame.from_ndarray(np.zeros((256, 256, 3), np.uint8), "rgb24")
+        cover.pts = 0
+        container.mux(streams["mjpeg"].encode(cover))
+        for index, picture in enumerate(moving_discs(30, 96, 64)):
+            frame = av.VideoFrame.from_ndarray(picture, "rgb24")
+            frame.pts = index
+            container.mux(streams["libx264"].encode(frame))
+        for stream in streams.values():
+            container.mux(stream.encode(None))
+    with open_source(path) as source:
+        assert [frame.size for frame in source] == 30 * [(64, 96)]
+    assert source.warnings == []
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("suffix", ["wmv", "mkv", "flv", "ts"])
+def test_short_files_have_a_usual_rate(tmp_path: Path, suffix: str, count: int) -> None:
+    codec = "wmv2" if suffix == "wmv" else "libx264"
+    path = write_video(
+        tmp_path / f"v.{suffix}", moving_discs(count), codec=codec, time_base=Fraction(1, 25)
+    )
+    with open_source(path) as source:
+        assert [frame.time_s for frame in source] == pytest.approx([i / 25 for i in range(count)])
+        assert source.info.rate <= 50
+    assert source.warnings == []
+
+
 @pytest.mark.parametrize(("codec", "rate"), [("libx264", 30), ("mpeg4", 25)])
 def test_avi_with_b_frames_has_even_times(tmp_path: Path, codec: str, rate: int) -> None:
     """AVI stores when frames are decoded, not when they are shown."""

@@ -183,6 +183,18 @@ def test_whole_files_have_no_damage(tmp_path: Path, suffix: str) -> None:
     assert not [warning for warning in source.warnings if "damaged" in warning or "jump" in warning]
 
 
+@pytest.mark.parametrize("suffix", ["wmv", "mkv"])
+def test_headers_that_give_the_end_for_the_length(tmp_path: Path, suffix: str) -> None:
+    codec = "wmv2" if suffix == "wmv" else "libx264"
+    path = write_video(
+        tmp_path / f"v.{suffix}", noise(30), codec=codec, muxing={"output_ts_offset": "5000"}
+    )
+    with open_source(path, strict=True) as source:
+        assert len(list(source)) == 30
+        assert source.info.duration_s == pytest.approx(30 / 25, abs=0.1)
+    assert source.warnings == []
+
+
 def test_sound_that_is_longer_than_the_video_is_no_damage(tmp_path: Path) -> None:
     path = tmp_path / "v.mkv"
     with av.open(str(path), "w") as container:
@@ -261,6 +273,43 @@ def test_damage_that_a_decoder_only_logs(
         content[at] ^= 1 << int(rng.integers(8))
     path.write_bytes(content)
     assert len(assert_told(path, time_s)) == 20
+
+
+def test_ffv1_whose_header_is_damaged_is_refused(tmp_path: Path) -> None:
+    """All frames depend on it; the decoder compares its checksum."""
+    options = {"level": "3", "slicecrc": "1", "g": "1"}
+    path = write_video(tmp_path / "v.mkv", noise(10), codec="ffv1", options=options)
+    with av.open(str(path)) as container:
+        header = container.streams.video[0].codec_context.extradata
+    assert header
+    content = bytearray(path.read_bytes())
+    content[content.index(header) + 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match=r"v\.mkv .*damaged"):
+        open_source(path)
+
+
+@pytest.mark.parametrize("kind", ["slice", "length", "no checksums"])
+def test_slices_of_ffv1(tmp_path: Path, kind: str) -> None:
+    """Without checksums, a slice is damaged only if the decoder says so, and never if it is not."""
+    options = {"level": "3", "slicecrc": str(int(kind != "no checksums")), "g": "1", "slices": "4"}
+    path = write_video(tmp_path / "v.mkv", noise(10), codec="ffv1", options=options)
+    with open_source(path, strict=True) as source:
+        assert len(list(source)) == 10
+    if kind == "no checksums":
+        return
+    time_s, place, size = video_packets(path)[5]
+    content = bytearray(path.read_bytes())
+    end = content.index(bytes(video_bytes(path, 5)), place) + size
+    content[end - 8 + 2 if kind == "length" else end - size // 8] ^= 1
+    path.write_bytes(content)
+    assert len(assert_told(path, time_s, within_s=0.1)) >= 9
+
+
+def video_bytes(path: Path, number: int) -> bytes:
+    """Return the content of a packet."""
+    with av.open(str(path)) as container:
+        return [bytes(packet) for packet in container.demux(video=0)][number]
 
 
 def test_frames_before_an_edit_list_are_no_damage(tmp_path: Path) -> None:

@@ -195,6 +195,49 @@ def test_dv_shows_the_bottom_field_first(tmp_path: Path) -> None:
         assert [frame.first_field for frame in source] == ["bottom", "bottom"]
 
 
+def as_soft_telecine(path: Path, interlaced: int) -> None:
+    """Let a decoder repeat fields of film, as on DVDs; flag one frame as made of two fields."""
+    content, at, cadence = bytearray(path.read_bytes()), 0, [(1, 1), (0, 0), (0, 1), (1, 0)]
+    frame = 0
+    while (at := content.find(b"\0\0\1\xb5", at) + 4) > 3:
+        if content[at] >> 4 == 1:  # of a sequence: it is not all progressive
+            content[at + 1] &= ~0x08
+        elif content[at] >> 4 == 8:  # of a frame: top field first, a field repeated, progressive
+            top_first, repeats = cadence[frame % 4] if frame != interlaced else (1, 0)
+            content[at + 3] = content[at + 3] & ~0x82 | top_first << 7 | repeats << 1
+            content[at + 4] = content[at + 4] & ~0x80 | (frame != interlaced) << 7
+            frame += 1
+    path.write_bytes(content)
+
+
+def test_soft_telecine_is_progressive(tmp_path: Path) -> None:
+    """The stored frames are those of the film; only what is flagged has two moments."""
+    pictures = [np.pad(woven(i, "top"), ((0, 8), (0, 16), (0, 0))) for i in range(COUNT)]
+    path = write_video(
+        tmp_path / "v.m2v", pictures, codec="mpeg2video", options={"bf": "0", "b": "8M"},
+        time_base=Fraction(1, 25),
+    )  # fmt: skip
+    as_soft_telecine(path, interlaced=5)
+    with open_source(path) as source:
+        assert source.info.field_order is None
+        frames = list(source)
+    assert len(frames) == COUNT
+    for index, frame in enumerate(frames):
+        assert frame.first_field == ("top" if index == 5 else None)
+        kept = np.array_equal(frame.rgb(), frame.video.to_ndarray(format="rgb24"))
+        assert kept == (index != 5)
+
+
+def test_soft_telecine_of_h264_is_progressive(tmp_path: Path) -> None:
+    path = write_video(
+        tmp_path / "v.ts", [woven(i, "top") for i in range(COUNT)],
+        options={"x264-params": "pulldown=32"},
+    )  # fmt: skip
+    with open_source(path) as source:
+        assert {frame.first_field for frame in source} == {None}
+    assert source.warnings == []
+
+
 def test_chunks_equal_one_piece(tmp_path: Path, segmenter: Segmenter) -> None:
     path = tmp_path / "v.mp4"
     pictures = [woven(i % 16, "top") for i in range(60)]

@@ -19,20 +19,20 @@ def remainder(content: bytes) -> int:
 
 
 class SliceChecksums:
-    """Checks the slices of FFV1 packets, and the header that all of them need.
+    """Checks the slices of FFV1 packets.
 
-    Not all files have checksums in their slices: the first match shows it.
+    Not all files have checksums in their slices: the first match shows it. A header that does not
+    match its own is refused by the decoder.
     """
 
-    def __init__(self, header: bytes | None) -> None:
-        self._header_fails = bool(header) and remainder(header or b"") != 0
+    def __init__(self) -> None:
         self._present = False
 
     def failures(self, packet: bytes) -> list[int]:
-        """Return [0] if a slice of the packet, its length or the header is damaged."""
+        """Return [0] if a slice of the packet or its length is damaged."""
         match = _all_match(packet)
         self._present |= match
-        return [0] if self._header_fails or (self._present and not match) else []
+        return [0] if self._present and not match else []
 
     def failures_at_end(self) -> list[int]:
         """Return nothing: every packet stands for itself."""

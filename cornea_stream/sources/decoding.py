@@ -107,7 +107,7 @@ class VideoDecoding:
 
     def _pictures(self) -> Iterator[av.VideoFrame]:
         """Decode to the end; note what is damaged or lost."""
-        losses = Losses(self._joints.step)
+        losses = Losses(self._joints.step, exact=not self._in_coding_order)
         check = packet_check(self._container, self._stream)
         for packet in self._packets():
             if self._misdated:

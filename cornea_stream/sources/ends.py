@@ -24,6 +24,7 @@ _STATISTICS_S = 0.01
 _CLOCK = re.compile(r"(\d+):(\d\d):(\d\d\.\d+)\0*")
 INDEXED = ("avi", "gif", "mov,mp4,m4a,3gp,3g2,mj2")
 """Formats that list all frames: a gap between two of them is no damage."""
+_TELL_END = ("asf", "matroska,webm")
 _TELL_DURATION = (*INDEXED, "matroska,webm", "flv", "asf")
 """Formats whose header holds the duration; that of others comes from what is there."""
 
@@ -43,8 +44,8 @@ def header_duration(container: InputContainer, stream: VideoStream) -> float | N
     if container.duration and container.duration > 0:
         duration_s = container.duration / av.time_base
         begin_s = float(start_time(container))
-        # FFmpeg's own writer of Matroska stores the end, other programs store the length.
-        stores_end = "matroska" in container.format.name and 0 < begin_s < duration_s
+        # FFmpeg's own writers of these store the end, other programs store the length.
+        stores_end = container.format.name in _TELL_END and 0 < begin_s < duration_s
         return duration_s - begin_s if stores_end else duration_s
     return None
 

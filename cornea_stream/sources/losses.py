@@ -12,12 +12,15 @@ _LONGER, _LONG_S = 3.5, 0.13
 
 
 class Losses:
-    """Compares the times of packets with those of the frames decoded from them."""
+    """Compares the times of packets with those of the frames decoded from them.
 
-    def __init__(self, step: int) -> None:
+    They are equal, or if not `exact` about so, since the times of frames were computed.
+    """
+
+    def __init__(self, step: int, *, exact: bool = True) -> None:
         self.first = 0
         self.newest: int | None = None
-        self._near = _NEAR * step
+        self._near, self._exact = _NEAR * step, exact
         self._expected: dict[int, None] = {}  # in the order of decoding
 
     def expect(self, pts: int | None) -> None:
@@ -33,7 +36,7 @@ class Losses:
         if self.newest is None:
             self.newest = pts
             return self._before_first(pts)
-        self._expected.pop(pts, None)
+        self._expected.pop(pts if self._exact else self._nearest(pts), None)
         before, self.newest = self.newest, max(pts, self.newest)
         if not self._expected or min(self._expected) > self.newest:
             return []
@@ -41,6 +44,10 @@ class Losses:
         for late in passed:
             del self._expected[late]
         return [late for late in passed if before + self._near < late < pts - self._near]
+
+    def _nearest(self, pts: int) -> int:
+        nearest = min(self._expected, key=lambda time: abs(time - pts), default=pts)
+        return nearest if abs(nearest - pts) < self._near else pts
 
     def _before_first(self, pts: int) -> list[int]:
         """Return the times of packets that came before the one of the first frame.

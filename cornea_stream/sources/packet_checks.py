@@ -27,5 +27,5 @@ def packet_check(container: InputContainer, stream: VideoStream) -> PacketCheck 
     """Return what checks the packets of a stream, or None if there is nothing to check."""
     context = stream.codec_context
     if context.name == "ffv1":
-        return SliceChecksums(context.extradata)
+        return SliceChecksums()
     return picture_order(context.name) if container.format.name in _RAW else None

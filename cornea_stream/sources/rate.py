@@ -8,7 +8,8 @@ from av.video.stream import VideoStream
 
 FALLBACK_RATE = Fraction(25)
 _HIGHEST_RATE = 1000
-"""Higher rates are ticks of a clock: FFmpeg gives short DV files 60000 frames per second."""
+"""Higher rates are ticks of a clock, and so is this one if it is guessed: FFmpeg gives short DV
+files 60000 frames per second, and files of two frames that count milliseconds 1000."""
 _RAW_TICK = Fraction(1, 1200000)
 """Time base of raw streams. Their average rate is always the 25 of FFmpeg's reader."""
 
@@ -36,7 +37,8 @@ def _rates(stream: VideoStream) -> dict[str, Fraction | None]:
     }
     if stream.time_base == _RAW_TICK:
         del rates["average of the times"]
-    return rates
+    average = rates.get("average of the times")
+    return {name: r for name, r in rates.items() if r == average or r != _HIGHEST_RATE}
 
 
 def _is_plausible(rate: Fraction | None) -> bool:

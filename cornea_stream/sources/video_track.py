@@ -22,7 +22,7 @@ from cornea_stream.media.hdr import in_standard_range, tone_mapping
 from cornea_stream.media.orientation import orientation_of
 from cornea_stream.sources.containers import check_size, known, open_media
 from cornea_stream.sources.dicom import is_dicom, read_header
-from cornea_stream.sources.ends import header_duration
+from cornea_stream.sources.ends import header_duration, tagged_end
 from cornea_stream.sources.metadata import carried
 from cornea_stream.sources.network import open_address
 from cornea_stream.sources.rate import frame_rate
@@ -35,6 +35,8 @@ _NO_VIDEO = (
     | Disposition.dependent
 )
 """Covers, previews and parts of other pictures."""
+_STILL = 0.05
+"""A track of Matroska that ends after this share of the file is a picture, not the video."""
 
 
 _FIRST_FIELD: dict[int, Field] = {2: "top", 3: "bottom", 4: "bottom", 5: "top"}
@@ -108,9 +110,16 @@ def pick_stream(
             f"unknown codec: {path}: convert it with the software of the recorder, or the file is "
             "damaged"
         )
-    videos = [s for s in decodable if not s.disposition & _NO_VIDEO and s.frames != 1] or decodable
+    videos = [s for s in decodable if not _is_still(container, s)] or decodable
     main = [s for s in videos if s.disposition & Disposition.default] or videos
     return max(main, key=lambda stream: stream.width * stream.height)
+
+
+def _is_still(container: InputContainer, stream: VideoStream) -> bool:
+    if stream.disposition & _NO_VIDEO or stream.frames == 1:
+        return True
+    end_s = tagged_end(container, stream)
+    return end_s is not None and end_s < _STILL * (container.duration or 0) / av.time_base
 
 
 def main_audio(container: InputContainer) -> AudioStream | None:

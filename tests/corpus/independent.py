@@ -49,8 +49,8 @@ def _by_ffmpeg(path: Path) -> Reading:
         stream.thread_type, stream.codec_context.thread_count = "NONE", 1
         start_s = (container.start_time or 0) / av.time_base
         frames = list(container.decode(stream))
-    # AVI has only decoding times.
-    timed = path.suffix != ".avi" and all(frame.pts is not None for frame in frames)
+    # AVI has only decoding times, and those of raw MPEG begin late.
+    timed = path.suffix not in (".avi", ".m2v") and all(frame.pts is not None for frame in frames)
     times = [float(frame.time or 0) - start_s for frame in frames] if timed else []
     return _reading(times, [frame.to_ndarray(format="rgb24") for frame in frames])
 

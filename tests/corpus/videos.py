@@ -17,6 +17,7 @@ _STARTS_S = {"ten hours": 36001, "late video": Fraction(3, 5)}
 _CUT_FRAMES = 3
 """So many frames lie before time 0 in files that start early: their edit list hides them."""
 _SAMPLES = 48000
+_SAID = {**dict.fromkeys(WITHOUT_TIMES, ("has no times",)), "dv": ("interlaced, bottom",)}
 
 
 def write_video(case: VideoCase, path: Path, rng: np.random.Generator) -> Truth:
@@ -62,7 +63,7 @@ def write_video(case: VideoCase, path: Path, rng: np.random.Generator) -> Truth:
         pictures[first:],
         _tick_s(case),
         case.pix_fmt == "gray",
-        ("encoded to AAC", *(("has no times",) if case.suffix in WITHOUT_TIMES else ())),
+        ("encoded to AAC", *_SAID.get(case.suffix, ())),
     )
 
 
