@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.filesize import decimal
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -42,7 +43,7 @@ def run_and_report(config: TrainConfig, *, quiet: bool) -> None:
     if seen or config.resume:  # one process of several prints
         _print_result(out, config, history)
         for name, size, why in left_behind(config.output_dir):
-            out.print(f"  {escape(name):24} {size / 1e6:8.1f} MB  {why}")
+            out.print(f"  {escape(name):24} {decimal(size):>12}  {why}")
 
 
 class TrainingBar:

@@ -30,5 +30,5 @@ def start(tmp_path: Path) -> Path:
 def tuning(data_dir: Path, tmp_path: Path, start: Path) -> TrainConfig:
     return TrainConfig.of(
         data_dir=data_dir, output_dir=tmp_path / "tuned", init=start, epochs=3, lr=3e-3,
-        least_frames=0, freeze_norm=False, device="cpu", precision="fp32",
+        least_frames=0, mix_generated=0.0, freeze_norm=False, device="cpu", precision="fp32",
     )  # fmt: skip

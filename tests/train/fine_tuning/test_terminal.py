@@ -47,7 +47,8 @@ def test_the_command_compares_before_and_after(tuning: TrainConfig) -> None:
     assert "starting weights" in output
     assert "Before and after (epoch" in output
     assert "generated frames, IoU" in output
-    assert "training_state.pth 0.0 MB for --resume" in output
+    assert re.search(r"best_model\.pth [\d.]+ MB the best weights", output)
+    assert re.search(r"training_state\.pth [\d.]+ kB for --resume", output)
     code, output = call(*options(tuning), "--overwrite", "--lr", 0, "--min-lr", 0)
     assert code == 0, output
     assert "No epoch beat the starting weights" in output
