@@ -22,16 +22,15 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    "engine",
+    ("engine", "how"),
     [
-        ["--backend", "openvino"],
-        ["--backend", "openvino", "--precision", "int8", "--calibration-data", "eye.mp4"],
-        ["--backend", "torch", "--codec", "libx265"],
-        ["--backend", "torch", "--codec", "libsvtav1"],
+        (["--backend", "openvino"], "--verbose"),
+        (["--precision", "int8", "--calibration-data", "eye.mp4"], "--quiet"),
+        (["--backend", "torch", "--codec", "libx265"], "--quiet"),
+        (["--backend", "torch", "--codec", "libsvtav1"], "--verbose"),
     ],
-    ids=lambda engine: engine[-1],
+    ids=["OpenVINO", "int8", "x265", "SVT-AV1"],
 )
-@pytest.mark.parametrize("how", ["--quiet", "--verbose"])
 def test_only_our_own_words_are_printed(
     video: Path, tmp_path: Path, engine: list[str], how: str
 ) -> None:

@@ -78,6 +78,13 @@ PREPARED: dict[str, Callable[[Path, pytest.MonkeyPatch], None]] = {
 """What a recipe finds, or does without, in a test."""
 
 
+UNUSABLE = {
+    "Could not load libtorchcodec": "torchcodec finds no FFmpeg",
+    "MongoDB could not be installed": "FiftyOne finds no MongoDB",
+}
+"""What packages say that are installed and cannot work."""
+
+
 def times(path: str) -> list[float]:
     return [time for time, _ in read_video(Path(path))]
 
@@ -201,14 +208,15 @@ def test_a_recipe(
     monkeypatch.setattr(factory, "find_spec", lambda name: None)  # OpenVINO starts slowly
     for file in recordings.iterdir():
         (tmp_path / file.name).symlink_to(file)
-    if title in PREPARED:
-        PREPARED[title](tmp_path, monkeypatch)
     with (tmp_path / "surgery.mkv").open() as piped:
         monkeypatch.setattr(sys, "stdin", piped)
         try:
+            if title in PREPARED:
+                PREPARED[title](tmp_path, monkeypatch)
             exec(compile(text, title, "exec"), {"__name__": "recipe"})
-        except RuntimeError as err:
-            if "Could not load libtorchcodec" not in str(err):
-                raise
-            pytest.skip("torchcodec finds no FFmpeg")
+        except Exception as err:
+            for words, reason in UNUSABLE.items():
+                if words in str(err):
+                    pytest.skip(reason)
+            raise
     check(capsys.readouterr().out)

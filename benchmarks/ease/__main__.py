@@ -1,7 +1,7 @@
 """Five jobs with each tool: lines of code, seconds, and what is lost.
 
-    python -m benchmarks.ease --yolo WEIGHTS.onnx [--jobs overlay masks ...] [--rounds 3]
-        [--only seconds|losses] [--folder FOLDER] [--output benchmarks/results/ease.json]
+    python -m benchmarks.ease --yolo WEIGHTS.onnx [--jobs overlay ...] [--tools opencv_smp ...]
+        [--rounds 3] [--only seconds|losses] [--folder FOLDER] [--output benchmarks/results/ease.json]
 
 Needs the development install, `pip install ultralytics`, the file of `benchmarks.ease.yolo_export`,
 and for the live job GStreamer's RTSP server (see `benchmarks.live`). Every program runs as its own
@@ -22,9 +22,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from benchmarks.ease import clips
 from benchmarks.ease.checks import CHECKS, VIDEOS, Recording, files, upright
@@ -126,14 +129,10 @@ def killed(program: Program, source: str, whole: Path, folder: Path, yolo: Path)
     enough = final.stat().st_size / 3
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    process = program.start(source, folder, yolo)
-    while process.poll() is None:
-        if any(f.stat().st_size > enough for f in files(folder, VIDEOS)):
-            break
-        time.sleep(0.02)
-    subprocess.run(["pkill", "-KILL", "-P", str(process.pid)], check=False)
-    process.kill()
-    process.wait()
+    _run_until(
+        lambda: any(path.stat().st_size > enough for path in files(folder, VIDEOS)),
+        program.start(source, folder, yolo),
+    )
     lost = []
     if (folder / final.relative_to(whole)).exists():
         lost.append("if killed, the unfinished file has the final name")
@@ -142,22 +141,34 @@ def killed(program: Program, source: str, whole: Path, folder: Path, yolo: Path)
     return lost
 
 
-def _plays(path: Path) -> bool:
-    try:
-        return len(upright(path)[0]) > 0
-    except Exception:  # whatever PyAV says of a broken file
-        return False
-
-
 def overwritten(program: Program, source: str, folder: Path, yolo: Path) -> list[str]:
     """Run a program again where its outputs were changed since; return whether it replaced them."""
     outputs = files(folder, (*VIDEOS, ".png", ".csv"))
     for path in outputs:
         path.write_bytes(_MINE)
-    program.start(source, folder, yolo).communicate()
-    if all(path.read_bytes() == _MINE for path in outputs):
-        return []
-    return ["existing files (overwritten without a word)"]
+
+    def replaced() -> bool:
+        return any(not path.exists() or path.read_bytes() != _MINE for path in outputs)
+
+    _run_until(replaced, program.start(source, folder, yolo))
+    return ["existing files (overwritten without a word)"] if replaced() else []
+
+
+def _run_until(reached: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    """Wait for a process to end, or kill it with its children when something is reached."""
+    while process.poll() is None and not reached():
+        time.sleep(0.02)
+    if process.poll() is None:
+        for each in [*psutil.Process(process.pid).children(recursive=True), process]:
+            each.kill()
+    process.communicate()
+
+
+def _plays(path: Path) -> bool:
+    try:
+        return len(upright(path)[0]) > 0
+    except Exception:  # whatever PyAV says of a broken file
+        return False
 
 
 def measure(
@@ -199,6 +210,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Five jobs with each tool.")
     parser.add_argument("--yolo", type=Path, required=True)
     parser.add_argument("--jobs", nargs="+", default=list(JOBS), choices=list(JOBS))
+    parser.add_argument("--tools", nargs="+", default=list(TOOLS), choices=list(TOOLS))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", choices=["seconds", "losses"])
     parser.add_argument("--folder", type=Path)
@@ -213,7 +225,7 @@ def main() -> None:
         clips.write_missing(source.path, folder / "camera.mkv")
         for job in options.jobs:
             entries = known.setdefault(job, {tool: {} for tool in TOOLS})
-            programs = [Program(tool, job) for tool in TOOLS]
+            programs = [Program(tool, job) for tool in options.tools]
             for _ in range(options.rounds if options.only != "losses" else 0):
                 for program in programs:
                     entry = entries[program.tool]
@@ -232,6 +244,7 @@ def write(output: Path, jobs: dict[str, Any]) -> None:
         f"{clips.FRAMES} frames of {clips.WIDTH}x{clips.HEIGHT} with uneven times, sound and a "
         f"camera upside down; for the live camera ({clips.CAMERA_SECONDS} s at "
         f"{clips.CAMERA_RATE} fps), seconds beyond what it sent",
+        "load": round(os.getloadavg()[0], 1),
         "titles": {"jobs": JOBS, "tools": TOOLS},
         "jobs": {job: jobs[job] for job in JOBS if job in jobs},
     }

@@ -18,7 +18,7 @@ from cornea_stream.synthetic import generate_clip
 
 Image = NDArray[np.uint8]
 FRAMES, HEIGHT, WIDTH = 125, 768, 1024
-CAMERA_SECONDS, CAMERA_RATE, CAMERA_HEIGHT, CAMERA_WIDTH = 5, 50, 720, 1280
+CAMERA_SECONDS, CAMERA_RATE, CAMERA_HEIGHT, CAMERA_WIDTH = 4, 25, 720, 1280
 ASKED_S = 5.5
 """The time of the single frame."""
 _BITS, _BLOCK = 10, 24
