@@ -1,7 +1,7 @@
 """Five jobs with each tool: lines of code, seconds, and what is lost.
 
     python -m benchmarks.ease --yolo WEIGHTS.onnx [--jobs overlay ...] [--tools opencv_smp ...]
-        [--rounds 3] [--only seconds|losses] [--folder FOLDER] [--output benchmarks/results/ease.json]
+        [--rounds 3] [--only seconds|losses] [--folder FOLDER] [--output FILE]
 
 Needs the development install, `pip install ultralytics`, the file of `benchmarks.ease.yolo_export`,
 and for the live job GStreamer's RTSP server (see `benchmarks.live`). Every program runs as its own
