@@ -72,14 +72,13 @@ def ease(result: Mapping[str, Any]) -> str:
             jobs[job],
             tools[tool],
             e["lines"],
-            e["seconds"],
             e["cpu_seconds"],
             "; ".join(e["lost"]) or "nothing",
         ]
         for job, entries in result["jobs"].items()
         for tool, e in entries.items()
     ]
-    return table(["job", "tool", "lines", "seconds", "CPU seconds", "lost or wrong"], rows)
+    return table(["job", "tool", "lines", "CPU seconds", "lost or wrong"], rows)
 
 
 def scaling(result: Mapping[str, Any]) -> str:

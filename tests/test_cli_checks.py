@@ -83,6 +83,14 @@ def test_one_plain_answer(place: Path, tiny_checkpoint: Path, call, typed, code,
     assert (place / "output/clip/overlay.mp4").read_text() == "the user's own"
 
 
+def test_a_source_that_cannot_be_read_is_named_before_the_others_are_begun(
+    place: Path, tiny_checkpoint: Path, call
+) -> None:  # type: ignore[no-untyped-def]
+    _, _, err = call("run", "other.mp4", "none.mp4", "--checkpoint", tiny_checkpoint)
+    assert err.count("none.mp4") == 1
+    assert err.index("input not found: none.mp4") < err.index("a network was loaded")
+
+
 def test_weights_of_another_network_are_named(
     place: Path, call, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # type: ignore[no-untyped-def]

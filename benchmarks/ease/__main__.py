@@ -1,13 +1,14 @@
 """Five jobs with each tool: lines of code, seconds, and what is lost.
 
-    python -m benchmarks.ease --yolo WEIGHTS.onnx [--jobs overlay ...] [--tools opencv_smp ...]
-        [--rounds 3] [--only seconds|losses] [--folder FOLDER] [--output FILE]
+    python -m benchmarks.ease --yolo FILE.onnx [--jobs overlay ...] [--tools opencv_smp ...]
+        [--rounds 1] [--folder FOLDER] [--output FILE]
 
 Needs the development install, `pip install ultralytics`, the file of `benchmarks.ease.yolo_export`,
 and for the live job GStreamer's RTSP server (see `benchmarks.live`). Every program runs as its own
-process, start to end, in alternation with the others; the fastest round of each counts. What was
-lost is read from the files. Rounds are added to those of the result that is there, and what is not
-asked for is kept. `--folder` keeps clips and outputs.
+process, start to end, in alternation with the others; the fastest round counts. Seconds are those
+of the processor, with one thread for each call of PyTorch, so that other jobs of the machine do not
+matter; the result also has those of the clock. What was lost is read from the files. What is not
+asked for keeps its earlier result; `--folder` keeps clips and outputs.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +86,7 @@ class Program:
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join([str(HERE), *filter(None, [os.getenv("PYTHONPATH")])]),
+            "OMP_NUM_THREADS": "1",
             "PATH": os.pathsep.join([programs, os.environ["PATH"]]),
         }
         return subprocess.Popen(
@@ -171,27 +174,14 @@ def _plays(path: Path) -> bool:
         return False
 
 
-def measure(
-    program: Program, source: Path, yolo: Path, folder: Path, earlier: list[list[float]]
-) -> dict[str, Any]:
-    """Return the seconds of a program in this and in earlier rounds; the fastest count."""
-    spent, used = run_once(program, source, yolo, folder)
-    print(f"{program.job}: {program.tool}: {spent:.1f} s, CPU {used:.1f} s", flush=True)
-    rounds = [*earlier, [round(spent, 2), round(used, 2)]]
-    fastest, least = (round(min(values), 1) for values in zip(*rounds, strict=True))
-    return {"lines": program.lines, "seconds": fastest, "cpu_seconds": least, "rounds": rounds}
-
-
 def check(program: Program, source: Recording, yolo: Path, folder: Path) -> list[str]:
-    """Return what the outputs of a program have lost."""
+    """Return what the outputs of a program, which has run, have lost."""
     place = folder / program.tool
-    run_once(program, source.path, yolo, folder)
     lost = CHECKS[program.job](place, source)
     if program.job == "overlay":
         lost += killed(program, str(source.path), place, folder / "killed", yolo)
     if program.job != "live":
         lost += overwritten(program, str(source.path), place, yolo)
-    print(f"{program.job}: {program.tool}: {lost or 'nothing lost'}", flush=True)
     return lost
 
 
@@ -211,8 +201,7 @@ def main() -> None:
     parser.add_argument("--yolo", type=Path, required=True)
     parser.add_argument("--jobs", nargs="+", default=list(JOBS), choices=list(JOBS))
     parser.add_argument("--tools", nargs="+", default=list(TOOLS), choices=list(TOOLS))
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=["seconds", "losses"])
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--output", type=Path, default=HERE.parent / "results" / "ease.json")
     options = parser.parse_args()
@@ -226,25 +215,27 @@ def main() -> None:
         for job in options.jobs:
             entries = known.setdefault(job, {tool: {} for tool in TOOLS})
             programs = [Program(tool, job) for tool in options.tools]
-            for _ in range(options.rounds if options.only != "losses" else 0):
-                for program in programs:
-                    entry = entries[program.tool]
-                    earlier = entry.get("rounds", [])
-                    entry |= measure(program, source.path, yolo, folder / job, earlier)
-                    write(options.output, known)
-            for program in programs if options.only != "seconds" else ():
-                entries[program.tool]["lost"] = check(program, source, yolo, folder / job)
+            rounds: dict[str, list[tuple[float, float]]] = {tool: [] for tool in options.tools}
+            for _, program in product(range(options.rounds), programs):
+                rounds[program.tool].append(run_once(program, source.path, yolo, folder / job))
+            for program in programs:
+                runs = rounds[program.tool]
+                entries[program.tool] = {
+                    "lines": program.lines,
+                    "cpu_seconds": round(min(used for _, used in runs), 1),
+                    "clock_seconds": round(min(spent for spent, _ in runs), 1),
+                    "lost": check(program, source, yolo, folder / job),
+                }
+                print(f"{job}: {program.tool}: {entries[program.tool]}", flush=True)
                 write(options.output, known)
 
 
 def write(output: Path, jobs: dict[str, Any]) -> None:
     """Write what is known so far."""
     result = {
-        "what": "lines of code, seconds of the whole process, and what the outputs have lost; "
-        f"{clips.FRAMES} frames of {clips.WIDTH}x{clips.HEIGHT} with uneven times, sound and a "
-        f"camera upside down; for the live camera ({clips.CAMERA_SECONDS} s at "
-        f"{clips.CAMERA_RATE} fps), seconds beyond what it sent",
-        "load": round(os.getloadavg()[0], 1),
+        "what": "lines of code, seconds of the processor for the whole process, and what the "
+        f"outputs have lost; {clips.FRAMES} frames of {clips.WIDTH}x{clips.HEIGHT} with uneven "
+        f"times, sound and a camera upside down; the live camera sends {clips.CAMERA_SECONDS} s",
         "titles": {"jobs": JOBS, "tools": TOOLS},
         "jobs": {job: jobs[job] for job in JOBS if job in jobs},
     }
