@@ -35,6 +35,8 @@ NAMES = {
     "long_over_short": "peak of the long video relative to the short one",
     "megabytes": "size (MB)",
     "seconds": "seconds",
+    "least_seconds": "seconds from the command to the finished overlay of one frame, least",
+    "median_seconds": "the same, median",
     "seconds_to_write": "seconds to write",
     "median_seconds_to_show": "seconds to load in the browser, median",
 }
@@ -84,34 +86,17 @@ def ease(result: Mapping[str, Any]) -> str:
 def scaling(result: Mapping[str, Any]) -> str:
     """Return a table for each varied quantity."""
     parts = []
-    for name in ("length", "resolution", "batch", "cores"):
-        rows = [[label, fps] for label, fps in result[name].items()]
-        parts.append(table([name, "fps"], rows))
-    return "\n\n".join(parts)
+    for name in ("length", "resolution", "batch", "cores", "jobs", "chunks"):
+        rows = [[label, fps] for label, fps in result.get(name, {}).items()]
+        if rows:
+            parts.append(table([name, "fps"], rows))
+    return "\n\n".join([*parts, "![Frames per second by table](results/scaling.png)"])
 
 
 def agreement(result: Mapping[str, Any]) -> str:
     """Return one row per engine."""
     rows = [[name, s["mean_iou"], s["lowest_iou"]] for name, s in result["engines"].items()]
     return table(["engine", "mean IoU with fp32", "lowest IoU of a frame"], rows)
-
-
-def efficiency(result: Mapping[str, Any]) -> str:
-    """Return a table of end-to-end runs and one of their stages."""
-    runs = result["runs"]
-    names = [stage["name"] for stage in next(iter(runs.values()))["stages"]]
-    whole = [
-        [name, f"{r['end_to_end_fps']:.1f}", f"{r['bound_fps']:.1f}", f"{r['efficiency']:.2f}"]
-        for name, r in runs.items()
-    ]
-    stages = [[name, *(f"{s['cpu_ms']:.2f}" for s in r["stages"])] for name, r in runs.items()]
-    return "\n\n".join(
-        [
-            table(["", "end-to-end fps", "bound fps", "efficiency"], whole),
-            "CPU milliseconds per frame, each stage alone:",
-            table(["", *names], stages),
-        ]
-    )
 
 
 def budget(result: Mapping[str, Any]) -> str:
@@ -185,7 +170,7 @@ SECTIONS = {
     "peers": ("Comparison with other pipelines", "benchmarks.peers VIDEO", peers),
     "ease": ("Five jobs with common tools", "benchmarks.ease --yolo FILE", ease),
     "budget": ("What a frame costs", "benchmarks.budget VIDEO", budget),
-    "efficiency": ("Stages, bound and efficiency", "benchmarks.efficiency VIDEO", efficiency),
+    "start": ("Start", "benchmarks.start", facts),
     "scaling": ("Scaling", "benchmarks.scaling VIDEO", scaling),
     "agreement": ("Agreement between engines", "benchmarks.agreement VIDEO", agreement),
     "latency": ("Latency of pushed frames", "benchmarks.latency", latency),

@@ -1,9 +1,11 @@
-"""How `cornea-stream run` scales: with the video's length, its size, the batch, and the cores.
+"""How `cornea-stream run` scales: with length and size, the batch, cores, jobs and chunks.
 
     python -m benchmarks.scaling VIDEO [--rounds 3] [--output FILE]
 
 Every case is the command itself in a process of its own; cases take turns for `--rounds` rounds,
-and medians are compared within each table. Warm-up is not counted, as in the command's own figure.
+and medians are compared within each table. Warm-up is not counted, as in the command's own figure;
+for jobs and chunks, which start processes, it is: they are frames by seconds of the whole command.
+A plot of all tables is written beside the result.
 """
 
 from __future__ import annotations
@@ -16,8 +18,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from benchmarks.media import reencoded
 from benchmarks.report import save
@@ -35,6 +41,9 @@ class Case:
     repeats: int = 1
     arguments: tuple[str, ...] = ()
     cores: int | None = None
+    copies: int = 1
+    """So many sources of the same content in one command."""
+    with_start: bool = False
 
 
 def cases(cores: int) -> list[Case]:
@@ -49,25 +58,63 @@ def cases(cores: int) -> list[Case]:
     ]
     steps = sorted({1, 2, 4, 8, cores} & set(range(cores + 1)))
     by_cores = [Case("cores", str(n), cores=n) for n in steps]
-    return by_length + by_size + by_batch + by_cores
+    workers = [n for n in (1, 2, 4) if n <= max(2, cores)]
+    by_jobs = [
+        Case(
+            "jobs", f"4 videos, {n} at a time", repeats=4, copies=4, with_start=True,
+            arguments=("--jobs", str(n)),
+        )
+        for n in workers
+    ]  # fmt: skip
+    by_chunks = [Case("chunks", "in one piece", repeats=16, with_start=True)] + [
+        Case(
+            "chunks", f"chunks of 10 s, {n} at a time", repeats=16, with_start=True,
+            arguments=("--chunk", "10", "--jobs", str(n)),
+        )
+        for n in workers
+    ]  # fmt: skip
+    return by_length + by_size + by_batch + by_cores + by_jobs + by_chunks
 
 
 def measure(case: Case, clip: Path) -> float:
-    """Return the frames per second that the command reports for one case."""
+    """Return the frames per second of the command for one case."""
     with tempfile.TemporaryDirectory() as folder:
         limit = None
         if case.cores is not None:
             cores = sorted(os.sched_getaffinity(0))[: case.cores]
             limit = functools.partial(os.sched_setaffinity, 0, cores)
-        command = [sys.executable, "-m", "cornea_stream", "run", str(clip), "--json", "-o", folder]
+        sources = [clip]
+        if case.copies > 1:
+            sources = [Path(folder) / f"{number}.mp4" for number in range(case.copies)]
+            for source in sources:
+                source.symlink_to(clip)
+        command = [sys.executable, "-m", "cornea_stream", "run", *map(str, sources), "--json"]
+        began = time.perf_counter()
         done = subprocess.run(
-            [*command, *case.arguments],
+            [*command, "-o", f"{folder}/out", *case.arguments],
             check=True,
             capture_output=True,
             preexec_fn=limit,
         )
-    result = json.loads(done.stdout)
-    return float((result[0] if isinstance(result, list) else result)["fps"])
+        seconds = time.perf_counter() - began
+    runs = json.loads(done.stdout)
+    if case.with_start:
+        return sum(int(run["frames"]) for run in runs) / seconds
+    (run,) = runs
+    return float(run["fps"])
+
+
+def plot(tables: dict[str, dict[str, float]], path: Path) -> None:
+    """Draw the tables as bars, one panel each."""
+    figure = Figure(figsize=(9, 2.2 * (len(tables) + 1) // 2), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots((len(tables) + 1) // 2, 2).flat
+    for axes, (name, rows) in zip(panels, tables.items(), strict=False):
+        axes.barh(list(rows), list(rows.values()), color="#2a9d8f")
+        axes.invert_yaxis()
+        axes.set_title(name)
+        axes.set_xlabel("frames per second")
+    figure.savefig(path, dpi=100)
 
 
 def main() -> None:
@@ -75,9 +122,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Scaling of the run command.")
     parser.add_argument("video", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--tables", nargs="+", help="only these, as in cores jobs chunks")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/scaling.json"))
     options = parser.parse_args()
     rows = cases(len(os.sched_getaffinity(0)))
+    rows = [case for case in rows if not options.tables or case.table in options.tables]
     speeds: dict[Case, list[float]] = {case: [] for case in rows}
     with tempfile.TemporaryDirectory() as folder:
         clips = {}
@@ -91,6 +140,7 @@ def main() -> None:
     tables: dict[str, dict[str, float]] = {}
     for case, values in speeds.items():
         tables.setdefault(case.table, {})[case.label] = round(statistics.median(values), 1)
+    plot(tables, options.output.with_suffix(".png"))
     what = f"median frames per second of `cornea-stream run`, {COMMON_SIZE} where not said"
     save(options.output, {"what": what, **tables})
 
