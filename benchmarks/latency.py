@@ -1,8 +1,8 @@
 """How long a pushed frame waits for its mask, with every engine of this machine.
 
-    python -m benchmarks.latency [--seconds 20] [--output benchmarks/results/latency.json]
+    python -m benchmarks.latency [--seconds 20] [--rate 25] [--output benchmarks/results/latency.json]
 
-Generated frames of 1024x768 are pushed into a `Session` at 25 per second, newest only; latency runs
+Generated frames of 1024x768 are pushed into a `Session` at a steady rate, newest only; latency runs
 from the call of `submit` to the mask being there. `load_before` is the machine's load average:
 anything much above 0 means that other work disturbed the measurement.
 """
@@ -24,7 +24,7 @@ from benchmarks.report import save
 from cornea_stream import Segmentation, Segmenter, Session
 from cornea_stream.synthetic import generate_clip
 
-HEIGHT, WIDTH, RATE = 768, 1024, 25
+HEIGHT, WIDTH = 768, 1024
 WARM_UP = 10
 
 
@@ -42,7 +42,7 @@ def engines() -> list[dict[str, str]]:
 
 
 def measure(
-    settings: dict[str, str], pictures: list[NDArray[np.uint8]], seconds: float
+    settings: dict[str, str], pictures: list[NDArray[np.uint8]], seconds: float, rate: int
 ) -> dict[str, object]:
     """Return latencies and counts of one engine."""
     segmenter = Segmenter(**settings)  # type: ignore[arg-type]
@@ -56,13 +56,13 @@ def measure(
         else:
             latencies_ms.append(1000 * (time.perf_counter() - pushed_s))
 
-    pushed = round(seconds * RATE)
+    pushed = round(seconds * rate)
     with Session(segmenter, newest_only=True) as session:
         for picture in pictures[:WARM_UP]:
             session.submit(picture).exception()
         began = time.perf_counter()
         for index in range(pushed):
-            time.sleep(max(0.0, began + index / RATE - time.perf_counter()))
+            time.sleep(max(0.0, began + index / rate - time.perf_counter()))
             now = time.perf_counter()
             future = session.submit(pictures[index % len(pictures)])
             future.add_done_callback(lambda done, now=now: note(done, now))
@@ -81,6 +81,7 @@ def main() -> None:
     """Measure, print and write the result."""
     parser = argparse.ArgumentParser(description="Latency of pushed frames.")
     parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--rate", type=int, default=25, help="frames per second")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/latency.json"))
     options = parser.parse_args()
     pictures = [rgb for rgb, _ in generate_clip(1, 50, HEIGHT, WIDTH)]
@@ -88,9 +89,11 @@ def main() -> None:
     load, _, _ = os.getloadavg()
     result = {
         "what": f"milliseconds from submit to mask, {WIDTH}x{HEIGHT} frames pushed at "
-        f"{RATE} per second",
+        f"{options.rate} per second",
         "load_before": round(load, 2),
-        "engines": [measure(settings, pictures, options.seconds) for settings in engines()],
+        "engines": [
+            measure(settings, pictures, options.seconds, options.rate) for settings in engines()
+        ],
     }
     save(options.output, result)
 

@@ -1,10 +1,10 @@
 """A live run of minutes: memory over time, latency, and whether every frame sent is accounted for.
 
-    python -m benchmarks.live [--minutes 10] [--output benchmarks/results/live.json]
+    python -m benchmarks.live [--minutes 10] [--rate 25] [--output benchmarks/results/live.json]
 
-A generated surgery at 25 frames per second, 1024x768, comes from GStreamer's RTSP server on this
-machine (Debian: gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good python3-gi); int8 with
-OpenVINO, overlay recorded. Source, network, encoder and server share the machine's cores.
+A generated surgery of 1024x768 comes from GStreamer's RTSP server on this
+machine (Debian: gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good python3-gi); overlay
+recorded. Source, network, encoder and server share the machine's cores.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from benchmarks.media import write_looped
 from benchmarks.report import save
 from benchmarks.resident import growth_per_minute, sampled
 
-HEIGHT, WIDTH, RATE = 768, 1024, 25
+HEIGHT, WIDTH = 768, 1024
 SERVER = Path(__file__).parents[1] / "tests" / "servers" / "rtsp.py"
 
 
@@ -48,13 +48,15 @@ def main() -> None:
     """Measure, print and write the result."""
     parser = argparse.ArgumentParser(description="Minutes of live video.")
     parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--precision", default="int8")
+    parser.add_argument("--rate", type=int, default=25, help="frames per second")
+    parser.add_argument("--precision", default="auto")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/live.json"))
     options = parser.parse_args()
-    sent = round(60 * RATE * options.minutes)
+    rate = options.rate
+    sent = round(60 * rate * options.minutes)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_looped(folder / "surgery.mkv", sent, (WIDTH, HEIGHT), RATE)
+        write_looped(folder / "surgery.mkv", sent, (WIDTH, HEIGHT), rate)
         with served(folder / "surgery.mkv") as address:
             process = subprocess.Popen(
                 [*(sys.executable, "-m", "cornea_stream", "run", address, "-o", str(folder)),
@@ -70,7 +72,7 @@ def main() -> None:
         engine = json.loads((place / "run.json").read_text())["engine"]
     live = run["live"]
     result = {
-        "what": f"live RTSP at {RATE} fps, {WIDTH}x{HEIGHT}, overlay recorded, server on the "
+        "what": f"live RTSP at {rate} fps, {WIDTH}x{HEIGHT}, overlay recorded, server on the "
         "same machine",
         "minutes": options.minutes,
         "engine": engine,
