@@ -1,6 +1,6 @@
 """How long a pushed frame waits for its mask, with every engine of this machine.
 
-    python -m benchmarks.latency [--seconds 20] [--rate 25] [--output benchmarks/results/latency.json]
+    python -m benchmarks.latency [--seconds 20] [--rate 25] [--output FILE]
 
 Generated frames of 1024x768 are pushed into a `Session` at a steady rate, newest only; latency runs
 from the call of `submit` to the mask being there. `load_before` is the machine's load average:

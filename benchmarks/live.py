@@ -2,9 +2,9 @@
 
     python -m benchmarks.live [--minutes 10] [--rate 25] [--output benchmarks/results/live.json]
 
-A generated surgery of 1024x768 comes from GStreamer's RTSP server on this
-machine (Debian: gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good python3-gi); overlay
-recorded. Source, network, encoder and server share the machine's cores.
+A generated surgery of 1024x768 comes from GStreamer's RTSP server on this machine (Debian:
+gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good python3-gi); overlay recorded. Source, network,
+encoder and server share the machine's cores.
 """
 
 from __future__ import annotations
