@@ -18,6 +18,7 @@ from cornea_stream.errors import SourceError
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.runs.run import run_source
 from cornea_stream.sources import VideoSource, open_source
+from cornea_stream.sources.coding_order import shows_decoding_times
 
 QUIET = {"x265-params": "log-level=error"}
 
@@ -246,6 +247,19 @@ def test_decoding_times_in_place_of_those_of_display(
     assert later == found[30:]
     whole, cut = both(path, segmenter)
     assert_equal(whole, cut)
+
+
+@pytest.mark.parametrize("threads", [1, 32])
+def test_decoding_times_are_noticed_with_many_threads(tmp_path: Path, threads: int) -> None:
+    """Each thread of a decoder holds a frame back."""
+    options = {"bf": "3", "g": "15", "x264-params": "b-adapt=0"}
+    right = write_video(tmp_path / "r.mp4", moving_discs(40), options=options)
+    wrong = with_decoding_times(right, tmp_path / "v.mkv")
+    for path in (right, wrong):
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            stream.thread_type, stream.codec_context.thread_count = "AUTO", threads
+            assert shows_decoding_times(container, stream) == (path == wrong)
 
 
 @pytest.mark.parametrize("rate", ["25", "30000/1001", "50"])

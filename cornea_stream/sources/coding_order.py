@@ -39,10 +39,12 @@ def shows_decoding_times(container: InputContainer, stream: VideoStream) -> bool
             packets.append(packet)
             if len(packets) == _TRIED:
                 break
-        return len(packets) > 1 and _are_reordered(packets)
+        return len(packets) > 1 and _are_reordered(packets, stream)
     return False
 
 
-def _are_reordered(packets: list[Packet[VideoStream]]) -> bool:
-    times = [frame.pts for packet in packets for frame in packet.decode() if frame.pts is not None]
+def _are_reordered(packets: list[Packet[VideoStream]], stream: VideoStream) -> bool:
+    frames = [frame for packet in packets for frame in packet.decode()]
+    frames += stream.codec_context.decode(None)  # threads hold as many as there are
+    times = [frame.pts for frame in frames if frame.pts is not None]
     return times != sorted(times)
