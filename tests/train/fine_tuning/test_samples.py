@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import TINY_SPEC
 
 from cornea_stream.errors import UsageError
-from cornea_stream.models.checkpoint import load_checkpoint
+from cornea_stream.models.checkpoint import load_checkpoint, save_checkpoint
 from cornea_stream.models.pspnet import build_pspnet
 from cornea_train import generated
 from cornea_train.config import FINE_TUNING, TrainConfig
@@ -19,7 +20,7 @@ from cornea_train.dataset import open_cache
 from cornea_train.distributed import World
 from cornea_train.generated import KnownFrames
 from cornea_train.loaders import Loaders
-from cornea_train.network import build_network, settled
+from cornea_train.network import build_network, class_name_of, settled
 from cornea_train.split import Split, make_split
 from cornea_train.trainer import train
 
@@ -49,6 +50,24 @@ def test_another_size_is_warned_of_and_must_fit(tuning: TrainConfig) -> None:
     assert settled(replace(tuning, image_size=64))[1] == []
     with pytest.raises(UsageError, match="image_size must be multiples of 8"):
         settled(replace(tuning, image_size=60))
+
+
+def test_the_structure_is_that_of_the_weights_unless_another_is_named(
+    tuning: TrainConfig, tmp_path: Path
+) -> None:
+    spec = replace(TINY_SPEC, class_name="Pupil")
+    model = build_pspnet("resnet18", psp_out_channels=spec.psp_out_channels)
+    save_checkpoint(tmp_path / "pupil.safetensors", model.state_dict(), spec)
+    mixed = replace(tuning, mix_generated=0.5)
+    config, notes = settled(replace(mixed, init=tmp_path / "pupil.safetensors"))
+    assert notes == ["generated frames show corneas, so none are mixed in for Pupil"]
+    assert config.mix_generated == 0
+    assert (class_name_of(config), build_network(config)[1].class_name) == ("Pupil", "Pupil")
+    config, _ = settled(replace(mixed, class_name=" IOL 2"))
+    assert (config.mix_generated, build_network(config)[1].class_name) == (0, "IOL 2")
+    config, notes = settled(mixed)
+    assert (config.mix_generated, build_network(config)[1].class_name) == (0.5, "Cornea")
+    assert notes == []
 
 
 @pytest.mark.parametrize("name", ["default", "resnet101"])
