@@ -66,6 +66,15 @@ def peers(result: Mapping[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
+EASE = """All tools have the same weights. smp computes in fp32, cornea-stream with the engine that
+it chooses itself. ultralytics runs networks with the outputs of a YOLO only, so it gets an ONNX
+file that imitates one (`benchmarks/ease/yolo_export.py`, not counted). Lines are those of code,
+with what the programs of a tool share. Nothing is lost if every frame stands at its time, with its
+sound and upright, if earlier files are kept, and if a killed program leaves no file that looks
+complete."""
+"""What the table of jobs means."""
+
+
 def ease(result: Mapping[str, Any]) -> str:
     """Return one row per job and tool."""
     jobs, tools = result["titles"]["jobs"], result["titles"]["tools"]
@@ -80,7 +89,8 @@ def ease(result: Mapping[str, Any]) -> str:
         for job, entries in result["jobs"].items()
         for tool, e in entries.items()
     ]
-    return table(["job", "tool", "lines", "CPU seconds", "lost or wrong"], rows)
+    shown = table(["job", "tool", "lines", "CPU seconds", "lost or wrong"], rows)
+    return f"{shown}\n\n{EASE}"
 
 
 def scaling(result: Mapping[str, Any]) -> str:
