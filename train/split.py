@@ -49,10 +49,10 @@ def make_split(pairs: Sequence[Pair], config: TrainConfig) -> Split:
     )
     if not split.train or not split.validation:
         what = "surgeries" if by_case else "frames"
-        advice = "add data, use fewer folds" + (" or split by frame" if by_case else "")
+        or_by_frame = " or split by frame" if by_case else ""
         raise UsageError(
             f"{len(names)} {what} cannot be split: {len(split.train)} frames to train on, "
-            f"{len(split.validation)} to validate: {advice}"
+            f"{len(split.validation)} to validate: add data, use fewer folds{or_by_frame}"
         )
     return split
 
