@@ -71,7 +71,8 @@ it chooses itself. ultralytics runs networks with the outputs of a YOLO only, so
 file that imitates one (`benchmarks/ease/yolo_export.py`, not counted). Lines are those of code,
 with what the programs of a tool share. Nothing is lost if every frame stands at its time, with its
 sound and upright, if earlier files are kept, and if a killed program leaves no file that looks
-complete."""
+complete. The machine was busy. There cornea-stream drops frames of a camera, counts them and stays
+with it; the loops with smp take every frame and fall behind (`clock_seconds` in the result)."""
 """What the table of jobs means."""
 
 

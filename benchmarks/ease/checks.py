@@ -12,7 +12,16 @@ import av
 import cv2
 import numpy as np
 
-from benchmarks.ease.clips import ASKED_S, CAMERA_RATE, FRAMES, Image, eye, number_of, times_s
+from benchmarks.ease.clips import (
+    ASKED_S,
+    CAMERA_RATE,
+    CAMERA_SECONDS,
+    FRAMES,
+    Image,
+    eye,
+    number_of,
+    times_s,
+)
 
 VIDEOS = (".mp4", ".avi", ".mkv")
 _TIME_OFF_S = 0.0015
@@ -114,8 +123,10 @@ def live(folder: Path, _: Recording) -> list[str]:
     numbers = np.array([number_of(image) for image in images])
     shift = np.array(times) - numbers / CAMERA_RATE
     off = float(np.ptp(shift))
+    sent = CAMERA_SECONDS * CAMERA_RATE
+    lost = [f"{sent - len(images)} of {sent} frames"] if len(images) < sent else []
     # Arrival varies by a few frames; a recording at another speed drifts by seconds.
-    return [f"times (off by up to {off:.2f} s)"] if off > 0.25 else []
+    return [*lost, f"times (off by up to {off:.2f} s)"] if off > 0.25 else lost
 
 
 CHECKS: dict[str, Callable[[Path, Recording], list[str]]] = {
