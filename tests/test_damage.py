@@ -185,6 +185,7 @@ def test_whole_files_have_no_damage(tmp_path: Path, suffix: str) -> None:
 
 @pytest.mark.parametrize("suffix", ["wmv", "mkv"])
 def test_headers_that_give_the_end_for_the_length(tmp_path: Path, suffix: str) -> None:
+    """The index of ASF behind the frames, one entry a second, is longer than a packet here."""
     codec = "wmv2" if suffix == "wmv" else "libx264"
     path = write_video(
         tmp_path / f"v.{suffix}", noise(30), codec=codec, muxing={"output_ts_offset": "5000"}

@@ -54,7 +54,7 @@ class Strides(Chain):
         self._stride, self._mark, self._first = stride, mark, first
 
     def _next(self, position: int) -> int | None:
-        count = max(1, min(position - self._at, _AT_ONCE) // self._stride)
+        count = max(1, min(min(position, self._end) - self._at, _AT_ONCE) // self._stride)
         following = self._at + count * self._stride
         if self._was_before:
             content = read_at(self._file, self._at, following - self._at)

@@ -40,14 +40,15 @@ def end_of(frame: Frame, rate: Fraction) -> float:
 def header_duration(container: InputContainer, stream: VideoStream) -> float | None:
     """Return the duration in the header in seconds, or None if it is missing, 0 or negative."""
     if stream.duration and stream.duration > 0 and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    if container.duration and container.duration > 0:
+        duration_s = float(stream.duration * stream.time_base)
+    elif container.duration and container.duration > 0:
         duration_s = container.duration / av.time_base
-        begin_s = float(start_time(container))
-        # FFmpeg's own writers of these store the end, other programs store the length.
-        stores_end = container.format.name in _TELL_END and 0 < begin_s < duration_s
-        return duration_s - begin_s if stores_end else duration_s
-    return None
+    else:
+        return None
+    begin_s = float(start_time(container))
+    # FFmpeg's own writers of these store the end, other programs store the length.
+    stores_end = container.format.name in _TELL_END and 0 < begin_s < duration_s
+    return duration_s - begin_s if stores_end else duration_s
 
 
 def header_end(container: InputContainer, stream: VideoStream) -> float | None:
