@@ -148,7 +148,7 @@ def test_what_is_no_source_is_named(segmenter: Segmenter, source: Any, tmp_path:
         open_source(source)
     with pytest.raises(UsageError, match=message):
         run_source(source, tmp_path, segmenter)
-    with pytest.raises(UsageError, match=message):
+    with pytest.raises(UsageError, match=f"video cannot be of type {type(source).__name__}"):
         snapshot(source, [0], tmp_path, segmenter)
 
 
