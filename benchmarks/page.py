@@ -56,13 +56,12 @@ def table(headings: list[str], rows: list[list[object]]) -> str:
 
 
 def peers(result: Mapping[str, Any]) -> str:
-    """Return a table of speeds for each network input size."""
+    """Return a table of speeds for each network."""
     parts = []
-    for title, found in result.items():
-        if title.startswith("network input"):
-            fps, times = found["median_fps"], found["times_the_plain_loop"]
-            rows = [[name, fps[name], times[name]] for name in sorted(fps, key=fps.__getitem__)]
-            parts += [f"**{title}**", table(["", "fps", "relative to the plain loop"], rows)]
+    for title, found in result["networks"].items():
+        fps, times = found["median_fps"], found["times_the_plain_loop"]
+        rows = [[name, fps[name], times[name]] for name in sorted(fps, key=fps.__getitem__)]
+        parts += [f"**{title}**", table(["", "fps", "relative to the plain loop"], rows)]
     return "\n\n".join(parts)
 
 
