@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import av
 import cv2
@@ -18,12 +18,10 @@ from cornea_stream.errors import check_flag, check_number
 from cornea_stream.media.class_name import CLASS_NAME
 from cornea_stream.media.color import RGB, Color, parse_color, rgb_to_yuv
 from cornea_stream.media.fields import deinterlace
-from cornea_stream.media.frame import Image
+from cornea_stream.media.frame import Frame, Image
+from cornea_stream.media.legend import even, legend, legend_yuv
 from cornea_stream.media.orientation import Orientation, as_stored
 from cornea_stream.media.planes import to_yuv420, view
-
-if TYPE_CHECKING:
-    from cornea_stream.inference.segmentation import Segmentation
 
 _FILLED_OPACITY, _DRAWN_OPACITY = 0.5, 1.0
 
@@ -79,7 +77,26 @@ class OverlayStyle:
         return self.thickness or max(2, round(frame_height / 360))
 
 
-def paint_rgb(segmentation: Segmentation, style: OverlayStyle) -> Image:
+class Segmented(Protocol):
+    """What is painted: a frame with its mask, as `Segmentation` is."""
+
+    @property
+    def frame(self) -> Frame:
+        """The frame."""
+        ...
+
+    @property
+    def mask(self) -> Image:
+        """(H, W) uint8 of the size of the upright frame, 255 on the structure and 0 elsewhere."""
+        ...
+
+    @property
+    def class_name(self) -> str:
+        """The name of the structure."""
+        ...
+
+
+def paint_rgb(segmentation: Segmented, style: OverlayStyle) -> Image:
     """Return the upright frame as (H, W, 3) RGB with cornea and legend painted on."""
     return paint_image(segmentation.frame.rgb(), segmentation.mask, style, segmentation.class_name)
 
@@ -96,9 +113,9 @@ def paint_image(
     _blend(channels, _cover(mask, style, image.shape[0]), style.rgb, style.share)
     painted = np.dstack(channels)
     if style.label:
-        legend = _legend(image.shape[0], style.rgb, class_name)
-        height, width = min(legend.shape[0], image.shape[0]), min(legend.shape[1], image.shape[1])
-        painted[:height, :width] = legend[:height, :width]
+        box = legend(image.shape[0], style.rgb, class_name)
+        height, width = min(box.shape[0], image.shape[0]), min(box.shape[1], image.shape[1])
+        painted[:height, :width] = box[:height, :width]
     return painted
 
 
@@ -116,7 +133,7 @@ class YuvPainter:
         self._keep_fields = keep_fields
         self._reformatter = VideoReformatter()
 
-    def __call__(self, segmentation: Segmentation) -> av.VideoFrame:
+    def __call__(self, segmentation: Segmented) -> av.VideoFrame:
         """Return a painted yuv420p frame with the timestamps and color tags of the source frame."""
         frame, style = segmentation.frame, self.style
         source = to_yuv420(frame.video, self._reformatter)
@@ -130,8 +147,8 @@ class YuvPainter:
         height = frame.size[0]
         _blend(planes, _cover(mask, style, height), rgb_to_yuv(style.rgb, *tags), style.share)
         if style.label:
-            legend = _legend_yuv(height, style.rgb, segmentation.class_name, orientation, *tags)
-            for plane, patch in zip(planes, legend, strict=True):
+            patches = legend_yuv(height, style.rgb, segmentation.class_name, orientation, *tags)
+            for plane, patch in zip(planes, patches, strict=True):
                 _paste_in_corner(plane, patch, orientation)
         return painted
 
@@ -155,7 +172,7 @@ def _cover(mask: Image, style: OverlayStyle, frame_height: int) -> _Cover | None
     columns = np.flatnonzero(mask[rows[0] : rows[-1] + 1].max(axis=0))
     width = style.line_width(frame_height) if style.contour else 0
     top, left = max(0, int(rows[0]) - width) & ~1, max(0, int(columns[0]) - width) & ~1
-    bottom, right = (_even(int(last[-1]) + 1 + width) for last in (rows, columns))
+    bottom, right = (even(int(last[-1]) + 1 + width) for last in (rows, columns))
     part = mask[top:bottom, left:right]
     if style.contour:
         share = _outline(part, width)
@@ -244,45 +261,3 @@ def _paste_in_corner(
     rows = slice(-height, None) if bottom else slice(height)
     columns = slice(-width, None) if right else slice(width)
     plane[rows, columns] = patch[rows, columns]
-
-
-@lru_cache(maxsize=8)
-def _legend(frame_height: int, color: RGB, label: str) -> Image:
-    """Return the legend box, with even sides and no margin: a color swatch and the label."""
-    scale = max(0.35, frame_height / 900)
-    thickness = max(1, round(1.6 * scale))
-    font = cv2.FONT_HERSHEY_SIMPLEX
-    (text_width, text_height), baseline = cv2.getTextSize(label, font, scale, thickness)
-    gap = max(3, round(0.6 * text_height))
-    height = _even(text_height + baseline + 2 * gap)
-    swatch = text_height + baseline
-    width = _even(swatch + text_width + 3 * gap)
-    box = np.full((height, width, 3), 24, np.uint8)
-    cv2.rectangle(box, (gap, gap), (gap + swatch - 1, gap + swatch - 1), color, cv2.FILLED)
-    origin = (swatch + 2 * gap, gap + text_height)
-    cv2.putText(box, label, origin, font, scale, (255, 255, 255), thickness, cv2.LINE_AA)
-    return box
-
-
-@lru_cache(maxsize=8)
-def _legend_yuv(
-    frame_height: int,
-    color: RGB,
-    label: str,
-    orientation: Orientation,
-    colorspace: int,
-    color_range: int,
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
-    box = as_stored(_legend(frame_height, color, label), orientation)
-    # RGB -> YUV is affine, so black and the three primaries determine the matrix.
-    primaries: list[RGB] = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
-    offset = np.array(rgb_to_yuv((0, 0, 0), colorspace, color_range), float)
-    columns = [np.subtract(rgb_to_yuv(p, colorspace, color_range), offset) / 255 for p in primaries]
-    yuv = np.clip(np.rint(box @ np.array(columns) + offset), 0, 255).astype(np.uint8)
-    half = (box.shape[1] // 2, box.shape[0] // 2)
-    chroma = cv2.resize(yuv, half, interpolation=cv2.INTER_AREA)
-    return yuv[..., 0].copy(), chroma[..., 1].copy(), chroma[..., 2].copy()
-
-
-def _even(length: int) -> int:
-    return length + length % 2
