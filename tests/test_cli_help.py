@@ -41,8 +41,8 @@ def test_the_panels_of_run(call) -> None:  # type: ignore[no-untyped-def]
         "Many videos", "Display",
     ]  # fmt: skip
     first = re.findall(r"^  (?:-\w, )?(--[\w-]+)", found["Most used"], re.MULTILINE)
-    assert {"--output-dir", "--mask", "--contour", "--start", "--resume"} <= set(first)
-    assert len(first) <= 14
+    assert {"--output-dir", "--mask", "--metrics", "--start", "--resume"} <= set(first)
+    assert len(first) == 10
     shown = set(re.findall(r"--[\w-]+", "".join(found.values())))
     assert not shown & {"--every", "--frames", "--calibrate", "--segment"}
 

@@ -1,16 +1,13 @@
 """Outputs and reading: which frames are read, and what is written."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import typer
 
 from cornea_stream.cli import help as panels
 from cornea_stream.cli import options as opt
 from cornea_stream.cli.help import MOST_USED
-
-if TYPE_CHECKING:
-    pass
 
 _FRAME_KINDS = ("masks", "overlays")
 

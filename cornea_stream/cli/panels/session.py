@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import Annotated, ClassVar
 
 import typer
 
@@ -10,9 +10,6 @@ from cornea_stream.cli import help as panels
 from cornea_stream.cli import options as opt
 from cornea_stream.cli.help import MOST_USED
 from cornea_stream.cli.settings_file import read_config
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -72,7 +69,6 @@ class Terminal:
         typer.Option(
             "--dry-run",
             help="Print what a run would do, and how long it would take.",
-            rich_help_panel=MOST_USED,
         ),
     ] = False
     config: Annotated[
@@ -81,7 +77,6 @@ class Terminal:
             "--config",
             help="Read options from a TOML file, as the command config prints it.",
             metavar="FILE",
-            rich_help_panel=MOST_USED,
             is_eager=True,
             callback=read_config,
         ),

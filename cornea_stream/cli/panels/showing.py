@@ -1,15 +1,12 @@
 """How the result looks, and where it is streamed."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import typer
 
 from cornea_stream.cli import help as panels
 from cornea_stream.cli.help import MOST_USED
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -23,7 +20,6 @@ class Look:
         typer.Option(
             "--contour/--fill",
             help="Draw the outline instead of filling the cornea.",
-            rich_help_panel=MOST_USED,
         ),
     ] = False
     thickness: Annotated[
