@@ -1,4 +1,4 @@
-"""Image files of kinds that no library at hand writes."""
+"""Pictures for the tests, and image files of kinds that no library at hand writes."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import io
 import struct
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import PIL.Image
-from conftest import Image
+from conftest import Image, disc
 from numpy.typing import NDArray
+
+from cornea_stream.sources import open_source
 
 
 def write_tiff(
@@ -130,3 +134,27 @@ def _full(kind: bytes, version: int, content: bytes) -> bytes:
 def _found(data: bytes, kind: bytes) -> bytes:
     at = data.index(kind) - 4
     return data[at : at + struct.unpack(">I", data[at : at + 4])[0]]
+
+
+def scene(width: int = 160, height: int = 120) -> Image:
+    """Return a picture without any symmetry."""
+    image, _ = disc(width, height, width * 0.3, height * 0.6, height * 0.25)
+    image[: height // 3, width // 2 :] = (180, 40, 30)
+    return cv2.GaussianBlur(image, (0, 0), 2)
+
+
+def save(path: Path, picture: Image, orientation: int = 1, **options: Any) -> Path:
+    exif = PIL.Image.Exif()
+    exif[274] = orientation
+    PIL.Image.fromarray(picture).save(path, exif=exif, **options)
+    return path
+
+
+def shown(path: Path) -> list[Image]:
+    with open_source(path) as source:
+        return [frame.rgb() for frame in source]
+
+
+def far(a: Any, b: Any) -> float:
+    assert a.shape == b.shape
+    return float(np.abs(a.astype(int) - b).mean())
