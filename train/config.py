@@ -18,6 +18,13 @@ FINE_TUNING: dict[str, Any] = {
     "mix_generated": 0.5, "least_frames": 48, "patience": 5, "split": "auto", "keep_last": 1,
 }  # fmt: skip
 """What suits 10 to 200 corrected frames, in place of the recipe; see benchmarks/correction.py."""
+FIXED = (
+    "epochs", "batch_size", "lr", "min_lr", "weight_decay", "encoder_name", "encoder_depth",
+    "image_size", "augment", "dice_weight", "focal_weight", "boundary_weight", "accumulate",
+    "clip_norm", "dropout", "freeze_norm", "mix_generated", "least_frames", "patience", "seed",
+    "class_name",
+)  # fmt: skip
+"""Settings of which a resumed run must have the same values."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from cornea_stream.engines.precision import DTYPES, choose_precision
 from cornea_stream.errors import UsageError
-from cornea_train.config import TrainConfig
+from cornea_train.config import FIXED, TrainConfig
 from cornea_train.dataset import Cache, open_cache
 from cornea_train.distributed import World, join_world
 from cornea_train.loaders import Batch, Loaders
@@ -39,13 +39,6 @@ from cornea_train.recorder import (
 from cornea_train.split import Split, check_split, make_split, write_split
 
 Row = dict[str, float]
-# A resumed run must have the same values of these settings.
-_FIXED = (
-    "epochs", "batch_size", "lr", "min_lr", "weight_decay", "encoder_name", "encoder_depth",
-    "image_size", "augment", "dice_weight", "focal_weight", "boundary_weight", "accumulate",
-    "clip_norm", "dropout", "freeze_norm", "mix_generated", "least_frames", "patience", "seed",
-    "class_name",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +120,7 @@ class Trainer:
 
     def outline(self) -> dict[str, Any]:
         """Return what is left of `state` of a complete run."""
-        settings = {name: getattr(self.config, name) for name in _FIXED}
+        settings = {name: getattr(self.config, name) for name in FIXED}
         return {"settings": settings, "history": self.history}
 
     def restore(self, state: dict[str, Any]) -> None:
