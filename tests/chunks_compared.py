@@ -14,7 +14,8 @@ import numpy as np
 from conftest import Image, audio_packets, disc, read_video
 
 from cornea_stream.batch.run_batch import run_batch
-from cornea_stream.batch.task import Here, Setup, Step, plan_source
+from cornea_stream.batch.setup import Setup
+from cornea_stream.batch.task import Here, Step, plan_source
 from cornea_stream.chunks.executor import ChunkingExecutor
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.media.frame import source_name

@@ -16,8 +16,9 @@ from conftest import moving_discs, write_video
 from cornea_stream.batch import task
 from cornea_stream.batch.discover import PassedOver
 from cornea_stream.batch.run_batch import run_batch
+from cornea_stream.batch.setup import Setup
 from cornea_stream.batch.summary_csv import Summary
-from cornea_stream.batch.task import Here, Setup, SourceTask, Step, plan_source
+from cornea_stream.batch.task import Here, SourceTask, Step, plan_source
 from cornea_stream.errors import OutputError
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.runs.options import RunOptions, RunResult

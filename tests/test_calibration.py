@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from conftest import write_video
 
-from cornea_stream.batch.task import Setup
+from cornea_stream.batch.setup import Setup
 from cornea_stream.errors import UsageError
 from cornea_stream.inference.calibration_frames import FRAMES, calibration_images
 from cornea_stream.inference.segmenter import Segmenter

@@ -21,7 +21,8 @@ from waiting import PATIENCE_S, wait_until
 
 from cornea_stream.batch.ray.actor import shares
 from cornea_stream.batch.ray.cluster import TRIES, RayCluster
-from cornea_stream.batch.task import Setup, SourceTask, Step, plan_source
+from cornea_stream.batch.setup import Setup
+from cornea_stream.batch.task import SourceTask, Step, plan_source
 from cornea_stream.chunks.executor import ChunkingExecutor
 from cornea_stream.errors import CheckpointError, UsageError
 from cornea_stream.runs.options import RunOptions, RunResult

@@ -20,7 +20,8 @@ from conftest import moving_discs, read_video, write_video
 from waiting import PATIENCE_S, wait_until
 
 from cornea_stream.batch.process_pool import Processes, core_shares, worker_devices
-from cornea_stream.batch.task import Setup, SourceTask, Step, plan_source
+from cornea_stream.batch.setup import Setup
+from cornea_stream.batch.task import SourceTask, Step, plan_source
 from cornea_stream.errors import CheckpointError
 from cornea_stream.runs.options import RunOptions, RunResult
 

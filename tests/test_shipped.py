@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cornea_stream.batch.task import Setup
+from cornea_stream.batch.setup import Setup
 from cornea_stream.errors import CheckpointError
 from cornea_stream.models import shipped
 from cornea_stream.models.checkpoint import load_checkpoint

@@ -17,11 +17,11 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TypeAlias
 
+from cornea_stream.batch.setup import Setup
 from cornea_stream.batch.task import (
     Executor,
     Here,
     Results,
-    Setup,
     Step,
     Task,
     describe_engine,

@@ -26,7 +26,8 @@ def demo(
 
     A second demo replaces the first.
     """
-    from cornea_stream.batch.task import Here, Setup, plan_source
+    from cornea_stream.batch.setup import Setup
+    from cornea_stream.batch.task import Here, plan_source
     from cornea_stream.cli.rendering import run_and_report
     from cornea_stream.media.times import parse_duration
     from cornea_stream.runs.options import RunOptions

@@ -13,7 +13,8 @@ from typing import Any
 import typer
 
 from cornea_stream.batch.run_batch import exit_code
-from cornea_stream.batch.task import Setup, SourceTask
+from cornea_stream.batch.setup import Setup
+from cornea_stream.batch.task import SourceTask
 from cornea_stream.cli.messages import as_options
 from cornea_stream.diagnostics.estimate import Estimate, estimate
 from cornea_stream.runs.plan import RunPlan

@@ -25,7 +25,8 @@ from cornea_stream.cli.panels import (
 
 if TYPE_CHECKING:
     from cornea_stream.batch.discover import PassedOver
-    from cornea_stream.batch.task import Executor, Setup
+    from cornea_stream.batch.setup import Setup
+    from cornea_stream.batch.task import Executor
     from cornea_stream.cli.destination import Destination
     from cornea_stream.media.address import Address
     from cornea_stream.runs.options import RunOptions

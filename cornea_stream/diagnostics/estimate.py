@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from cornea_stream.batch.task import Setup, describe_engine
+from cornea_stream.batch.setup import Setup
+from cornea_stream.batch.task import describe_engine
 from cornea_stream.pipeline.pipeline import Progress
 from cornea_stream.runs.options import RunOptions
 from cornea_stream.runs.plan import RunPlan, plan_run

@@ -14,7 +14,8 @@ from typing import TypeAlias
 import torch
 
 from cornea_stream.batch.process_pool import core_shares
-from cornea_stream.batch.task import Setup, Step, Task, describe_engine, run_task, seldom
+from cornea_stream.batch.setup import Setup
+from cornea_stream.batch.task import Step, Task, describe_engine, run_task, seldom
 from cornea_stream.errors import CheckpointError, CorneaStreamError
 from cornea_stream.inference.segmenter import MaskSettings
 from cornea_stream.runs.options import RunResult

@@ -13,7 +13,8 @@ from typing import Any
 
 from cornea_stream.batch.ray.actor import Actor, News, Share, shares
 from cornea_stream.batch.ray.connection import check_address, connect
-from cornea_stream.batch.task import Results, Setup, Step, Task, failure
+from cornea_stream.batch.setup import Setup
+from cornea_stream.batch.task import Results, Step, Task, failure
 from cornea_stream.errors import EXIT_INTERNAL, CorneaStreamError, UsageError
 from cornea_stream.inference.segmenter import MaskSettings
 from cornea_stream.runs.options import RunResult

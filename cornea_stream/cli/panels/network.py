@@ -9,7 +9,7 @@ from cornea_stream.cli import help as panels
 from cornea_stream.cli import options as opt
 
 if TYPE_CHECKING:
-    from cornea_stream.batch.task import Setup
+    from cornea_stream.batch.setup import Setup
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Engine:
         self, weights: Weights, masks: Masks, *, batch_size: int | None = None, smooth: bool = False
     ) -> "Setup":
         """Return the arguments of a segmenter."""
-        from cornea_stream.batch.task import Setup
+        from cornea_stream.batch.setup import Setup
 
         return Setup(
             weights.checkpoint,
