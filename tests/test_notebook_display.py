@@ -29,6 +29,10 @@ def test_a_run_shows_a_frame_and_its_numbers(segmenter: Segmenter, tmp_path: Pat
         assert text.lower() in html.lower()
     assert "<b>eye" not in html
     assert (result._repr_png_() or b"").startswith(b"\x89PNG")
+    line = repr(result)
+    assert "status='complete', frames=5, seconds=" in line
+    assert str(path) in line
+    assert "error" not in line
 
 
 def test_a_run_of_a_still_image(segmenter: Segmenter, tmp_path: Path) -> None:

@@ -202,7 +202,7 @@ def _is_target(stream: object) -> bool:
     return isinstance(stream, StreamTarget)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class RunResult:
     """The result of one source; `status` is complete, skipped, interrupted or failed.
 
@@ -233,6 +233,13 @@ class RunResult:
     def fps(self) -> float:
         """Frames per second over the whole run, from decoding to the last byte written."""
         return self.frames / self.seconds if self.seconds > 0 else 0.0
+
+    def __repr__(self) -> str:
+        """Return what tells results apart, in a line; `dataclasses.asdict` has the rest."""
+        shown = {"source": self.source, "status": self.status, "frames": self.frames,
+                 "seconds": round(self.seconds, 2), "folder": self.folder, "error": self.error}  # fmt: skip
+        given = (f"{name}={value!r}" for name, value in shown.items() if value is not None)
+        return f"RunResult({', '.join(given)})"
 
     def _repr_html_(self) -> str:
         from cornea_stream.runs.display import result_html
