@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -185,6 +186,31 @@ def test_nothing_is_reported_over_the_network(tiny_checkpoint: Path, tmp_path: P
         [sys.executable, "-c", program], capture_output=True, text=True, check=False, env=clean
     )
     assert done.returncode == 0, done.stderr[-1500:]
+
+
+SIGNAL_AFTER_TWO_ENGINES = """
+import signal, sys, threading
+from cornea_stream import Segmenter
+
+first = Segmenter(sys.argv[1], backend="openvino")
+second = Segmenter(sys.argv[1], backend="openvino")
+del first
+del second
+signal.signal(signal.SIGALRM, lambda *_: print("alarm", flush=True))
+signal.setitimer(signal.ITIMER_REAL, 0.1)
+threading.Event().wait(1)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="Windows has no alarm")
+def test_signals_arrive_after_engines_are_gone(tiny_checkpoint: Path) -> None:
+    """Each of OpenVINO's cores leaves the thread with a signal stack that is freed with it."""
+    pytest.importorskip("openvino")
+    done = subprocess.run(
+        [sys.executable, "-c", SIGNAL_AFTER_TWO_ENGINES, str(tiny_checkpoint)],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "alarm\n"), done.stderr
 
 
 def test_several_engines_take_turns_and_keep_the_order(

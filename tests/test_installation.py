@@ -60,7 +60,7 @@ def test_gpus_and_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing() -> object:
         raise UsageError("not installed")
 
-    monkeypatch.setattr(installation, "import_openvino", missing)
+    monkeypatch.setattr(installation, "shared_core", missing)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     card = SimpleNamespace(name="H100", total_memory=80 * 2**30, major=9, minor=0)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: card)

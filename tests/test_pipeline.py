@@ -233,10 +233,7 @@ except KeyboardInterrupt:
 
 @pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="Windows has no alarm")
 def test_ctrl_c_while_an_output_is_written_aborts_it_after_the_write() -> None:
-    """The sink's thread may be inside of FFmpeg: nothing may be closed under it.
-
-    In a process of its own: Ray leaves the tests' own with a signal stack that crashes.
-    """
+    """The sink's thread may be inside of FFmpeg: nothing may be closed under it."""
     done = subprocess.run(
         [sys.executable, "-c", INTERRUPTED_WRITE], capture_output=True, text=True, timeout=120
     )

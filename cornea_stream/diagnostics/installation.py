@@ -12,7 +12,7 @@ import psutil
 
 from cornea_stream.engines.device import cpu_has_bf16
 from cornea_stream.engines.network_cache import cache_folder
-from cornea_stream.engines.openvino import import_openvino
+from cornea_stream.engines.openvino import shared_core
 from cornea_stream.errors import UsageError
 from cornea_stream.models.checkpoint import load_checkpoint
 from cornea_stream.models.shipped import shipped_weights
@@ -130,7 +130,7 @@ def _gpus() -> dict[str, Any]:
 
 def _openvino_devices() -> list[str] | None:
     try:
-        core = import_openvino().Core()
+        core = shared_core()
     except UsageError:
         return None
     return [

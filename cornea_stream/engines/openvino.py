@@ -7,6 +7,7 @@ import sys
 import weakref
 from collections import deque
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ class OpenVINOEngine:
         the name for a quantized `model`. Raises UsageError for other precisions, and if OpenVINO
         is not installed.
         """
-        openvino = import_openvino()
+        core = shared_core()
         if precision == "auto":
             precision = "bf16" if cpu_has_bf16() else "fp32"
         if precision not in _HINTS or (precision == "int8" and model is None):
@@ -55,7 +56,7 @@ class OpenVINOEngine:
         network = (model if model is not None else converted(checkpoint)).clone()
         if self.batch_size == 1:  # a fixed input shape is slightly faster
             network.reshape([1, *checkpoint.spec.image_size, 3])
-        compiled = openvino.Core().compile_model(
+        compiled = core.compile_model(
             network,
             "CPU",
             {
@@ -137,6 +138,16 @@ def converted(checkpoint: Checkpoint) -> Any:
     except OutputError as err:
         log.info("the next start will be as slow: %s", err)
     return model
+
+
+@cache
+def shared_core() -> Any:
+    """Return OpenVINO's `Core`, one for the process. Raises UsageError if OpenVINO is missing.
+
+    With its CPU plugin, a core gives the thread a signal stack, and frees it when it goes: with
+    several cores, the next Ctrl-C could end the process with a segmentation fault.
+    """
+    return import_openvino().Core()
 
 
 def import_openvino() -> Any:
