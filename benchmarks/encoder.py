@@ -21,11 +21,15 @@ from benchmarks.media import RATE, reencoded
 from benchmarks.report import save
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.media.overlay import OverlayStyle, YuvPainter
+from cornea_stream.sinks.encoder import check_encoder
 
 SIZE = (1024, 768)
-SETTINGS = [
-    (preset, crf) for preset in ("ultrafast", "superfast", "veryfast") for crf in (18, 20, 22)
-]
+DEFAULT = check_encoder("libx264").options
+SETTINGS = {
+    f"{preset}, crf {crf}": {"preset": preset, "crf": str(crf)}
+    for preset in ("ultrafast", "superfast", "veryfast")
+    for crf in (18, 20, 22)
+} | {"default: superfast, crf 22, fixed B-frames": DEFAULT}
 
 
 def overlays(video: Path) -> list[av.VideoFrame]:
@@ -41,14 +45,14 @@ def luma(frame: av.VideoFrame) -> np.ndarray:
     return rows[:, : frame.width]
 
 
-def encoded(pictures: list[av.VideoFrame], preset: str, crf: int) -> dict[str, float]:
+def encoded(pictures: list[av.VideoFrame], options: dict[str, str]) -> dict[str, float]:
     """Return CPU ms and bytes per frame and the PSNR of the luma in dB."""
     encoder = av.CodecContext.create("libx264", "w")
     assert isinstance(encoder, av.VideoCodecContext)
     encoder.width, encoder.height = pictures[0].width, pictures[0].height
     encoder.pix_fmt, encoder.time_base = "yuv420p", Fraction(1, RATE)
     encoder.thread_count = 1
-    encoder.options = {"preset": preset, "crf": str(crf)}
+    encoder.options = options
     packets = []
     began = time.process_time()
     for index, picture in enumerate(pictures):
@@ -76,7 +80,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         pictures = overlays(reencoded(options.video, Path(folder) / "clip.mp4", SIZE))
-    settings = {f"{preset}, crf {crf}": encoded(pictures, preset, crf) for preset, crf in SETTINGS}
+    settings = {name: encoded(pictures, chosen) for name, chosen in SETTINGS.items()}
     save(
         options.output,
         {

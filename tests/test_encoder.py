@@ -8,6 +8,7 @@ from pathlib import Path
 
 import av
 import cv2
+import numpy as np
 import pytest
 import torch
 from conftest import moving_discs, read_video, write_video
@@ -18,6 +19,8 @@ from cornea_stream.runs.options import RunOptions
 from cornea_stream.runs.run import run_source
 from cornea_stream.sinks import check_encoder, encoder
 from cornea_stream.sinks.stream.target import parse_target
+from cornea_stream.sinks.video_writer import VideoWriter
+from cornea_stream.synthetic import generate_clip
 
 no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there may be an encoder here")
 
@@ -48,6 +51,24 @@ def test_auto_takes_nvenc_where_it_opens(monkeypatch: pytest.MonkeyPatch) -> Non
     real("auto", 23)
     real("auto", 23, "fast")  # a preset is one of libx264
     assert tried == [("h264_nvenc", 23, None), ("libx264", 23, "fast")]
+
+
+def test_the_default_is_as_near_to_the_frame_as_its_preset_alone_in_no_more_bytes(
+    tmp_path: Path,
+) -> None:
+    images = [image for image, _ in generate_clip(3, 24, 192, 256)]
+    source = write_video(tmp_path / "v.mp4", images)
+    sizes, distances = [], []
+    for preset in (None, "superfast"):
+        path = tmp_path / f"{preset}.mp4"
+        with VideoWriter(path, source, preset=preset) as writer:
+            for index, image in enumerate(images):
+                writer.write(image, index / 25)
+        sizes.append(path.stat().st_size)
+        shown = [frame.to_ndarray(format="rgb24") for _, frame in read_video(path)]
+        distances.append(np.abs(np.array(images, int) - np.array(shown)).mean())
+    assert sizes[0] < 1.03 * sizes[1]
+    assert distances[0] < 1.03 * distances[1]
 
 
 @pytest.mark.gpu

@@ -86,7 +86,7 @@ class _CopyMuxer(Muxer):
         stream = self._stream or self._start_copy(packet.stream, pts)
         if self._audio:
             self._audio.copy_until(float(pts * time_base))
-        packet.duration = round((packet.duration or 0) * packet.time_base / time_base)
+        packet.duration = round(1 / (self.info.rate * time_base))  # as in `make_ordinary`
         packet.pts, packet.dts = pts - self._offset_ticks, dts - self._offset_ticks
         packet.time_base, packet.stream = time_base, stream
         self._container.mux(packet)

@@ -236,8 +236,10 @@ class RunResult:
 
     def __repr__(self) -> str:
         """Return what tells results apart, in a line; `dataclasses.asdict` has the rest."""
-        shown = {"source": self.source, "status": self.status, "frames": self.frames,
-                 "seconds": round(self.seconds, 2), "folder": self.folder, "error": self.error}  # fmt: skip
+        shown = {
+            "source": self.source, "status": self.status, "frames": self.frames,
+            "seconds": round(self.seconds, 2), "folder": self.folder, "error": self.error,
+        }  # fmt: skip
         given = (f"{name}={value!r}" for name, value in shown.items() if value is not None)
         return f"RunResult({', '.join(given)})"
 

@@ -57,8 +57,9 @@ def check_encoder(
 ) -> EncoderSettings:
     """Return settings for an FFmpeg video encoder after a trial; None leaves its own default.
 
-    libx264 gets crf 22 and preset superfast where none are given, as near to the frame as crf 20
-    with veryfast for less time (`benchmarks/encoder.py`), NVENC a constant quality of 20.
+    libx264 gets crf 22 where none is given, and for the preset superfast with B-frames in a fixed
+    pattern: as near to the frame as crf 20 with veryfast, for less time (`benchmarks/encoder.py`).
+    NVENC gets a constant quality of 20.
     auto is NVENC where it opens, unless a preset is given, else libx264.
     Raises UsageError when this build has no such encoder, or the encoder refuses an option.
     """
@@ -68,13 +69,15 @@ def check_encoder(
         except UsageError:
             codec = "libx264"
     codec = _encoder_name(codec)
+    fixed = {}
     if codec == "libx264":
-        crf, preset = 22 if crf is None else crf, preset or "superfast"
+        crf, fixed = 22 if crf is None else crf, {} if preset else {"b_strategy": "0"}
+        preset = preset or "superfast"
     if crf is not None and crf > _MOST_CRF.get(codec, crf):
         raise UsageError(f"crf must be at most {_MOST_CRF[codec]} for {codec}: {crf:g}: try 22")
     on_gpu = codec.endswith("_nvenc")
     given = {"cq" if on_gpu else "crf": None if crf is None else f"{crf:g}", "preset": preset}
-    options = {name: value for name, value in given.items() if value is not None}
+    options = {name: value for name, value in given.items() if value is not None} | fixed
     if on_gpu:  # its own default is 2 Mbit/s, whatever the size of the picture
         options = {"rc": "vbr", "cq": "20"} | options
     if codec == "libx265":
