@@ -105,6 +105,12 @@ def is_unfinished(folder: Path) -> bool:
     return content is None or content.get("tool", TOOL) == TOOL
 
 
+def is_interrupted(folder: Path) -> bool:
+    """Whether the last run in `folder` was stopped or killed, or is still active."""
+    run = read_run(folder)
+    return is_unfinished(folder) or (run is not None and run.get("status") == "interrupted")
+
+
 def is_mixed(folder: Path) -> bool:
     """Whether a later run, killed or active, has replaced some of the outputs in run.json.
 

@@ -94,6 +94,7 @@ def assert_equal(whole: RunResult, cut: RunResult, *said: str) -> None:
     assert sorted(p.name for p in a.iterdir()) == sorted(p.name for p in b.iterdir())
     assert (cut.status, cut.frames) == (whole.status, whole.frames)
     assert (cut.last_time_s, cut.scale) == (whole.last_time_s, whole.scale)
+    assert cut.frames_found == whole.frames_found
     warnings = sorted([*whole.warnings, *said])
     assert sorted(cut.warnings) == warnings
     for table in ("metrics.csv", "polygons.jsonl"):

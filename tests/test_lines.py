@@ -92,6 +92,28 @@ def test_a_file_is_not_replaced_unless_asked(
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_resume_replaces_the_lines_of_an_interrupted_run_and_nothing_else(
+    video: Path, tmp_path: Path, segmenter: Segmenter
+) -> None:
+    path, stop = tmp_path / "lines.jsonl", threading.Event()
+    options = RunOptions(jsonl=str(path))
+    stopped = run_source(
+        video, tmp_path / "out", segmenter, options,
+        stop=stop, on_progress=lambda progress: stop.set(),
+    )  # fmt: skip
+    assert stopped.status == "interrupted"
+    with pytest.raises(OutputError, match="output exists"):
+        run_source(video, tmp_path / "out", segmenter, options)
+    again = RunOptions(jsonl=str(path), resume=True)
+    assert run_source(video, tmp_path / "out", segmenter, again).status == "complete"
+    assert len(read(path)) == 8
+    path.write_text('{"notes": "mine"}\n')
+    (tmp_path / "out" / "eye" / "overlay.mp4").unlink()
+    with pytest.raises(OutputError, match="output exists"):
+        run_source(video, tmp_path / "out", segmenter, again)
+    assert path.read_text() == '{"notes": "mine"}\n'
+
+
 def test_a_named_pipe_is_followed_line_by_line(
     video: Path, tmp_path: Path, segmenter: Segmenter
 ) -> None:

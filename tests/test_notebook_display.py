@@ -30,7 +30,7 @@ def test_a_run_shows_a_frame_and_its_numbers(segmenter: Segmenter, tmp_path: Pat
     assert "<b>eye" not in html
     assert (result._repr_png_() or b"").startswith(b"\x89PNG")
     line = repr(result)
-    assert "status='complete', frames=5, seconds=" in line
+    assert "status='complete', frames=5, frames_found=5, seconds=" in line
     assert str(path) in line
     assert "error" not in line
 

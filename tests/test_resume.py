@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,17 @@ def test_a_run_cut_off_while_it_replaced_another_is_neither(
         write_report(tmp_path / "out" / "v")
     assert run(path, segmenter, replace(options, resume=True))[0].status == "complete"
     write_report(tmp_path / "out" / "v")
+
+
+def test_outputs_of_an_interrupted_run_are_named_so(tmp_path: Path, segmenter: Segmenter) -> None:
+    path = write_video(tmp_path / "v.mp4", moving_discs(30))
+    stop = threading.Event()
+    run_source(path, tmp_path, segmenter, stop=stop, on_progress=lambda progress: stop.set())
+    with pytest.raises(OutputError, match=r"output exists, of an interrupted run: .*resume=True"):
+        run_source(path, tmp_path, segmenter)
+    run_source(path, tmp_path, segmenter, RunOptions(overwrite=True))
+    with pytest.raises(OutputError, match="output exists: "):
+        run_source(path, tmp_path, segmenter)
 
 
 def test_resume_skips_what_is_complete_and_redoes_what_changed(

@@ -258,7 +258,9 @@ def test_a_single_image_gives_images(tmp_path: Path, segmenter: Segmenter) -> No
 def test_frames_without_a_cornea_say_so(tmp_path: Path, segmenter: Segmenter) -> None:
     dark = np.full((120, 160, 3), 30, np.uint8)
     path = write_video(tmp_path / "v.mp4", [moving_discs(1)[0], dark, dark])
-    _, out = run(path, segmenter)
+    result, out = run(path, segmenter)
+    assert result.frames_found == json.loads((out / "run.json").read_text())["frames_found"] == 1
+    assert result.warnings == []
     with (out / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["present"] for row in rows] == ["1", "0", "0"]
@@ -266,6 +268,13 @@ def test_frames_without_a_cornea_say_so(tmp_path: Path, segmenter: Segmenter) ->
     assert rows[1]["area_px"] == "0"
     assert float(rows[1]["agreement_prev"]) == 0
     assert float(rows[2]["agreement_prev"]) == 1
+
+
+def test_a_run_without_any_cornea_warns(tmp_path: Path, segmenter: Segmenter) -> None:
+    path = write_video(tmp_path / "v.mp4", [np.full((120, 160, 3), 30, np.uint8)] * 3)
+    result, _ = run(path, segmenter)
+    assert result.frames_found == 0
+    assert result.warnings == ["no cornea in any frame: look at the recording"]
 
 
 def test_run_json_tells_what_was_done(tmp_path: Path, segmenter: Segmenter) -> None:

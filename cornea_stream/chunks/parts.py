@@ -59,6 +59,11 @@ class Part:
         return int(self.evidence["taken"])
 
     @property
+    def frames_found(self) -> int:
+        """Its number of frames with a cornea."""
+        return int(self.record["frames_found"])
+
+    @property
     def mended(self) -> bool:
         """Whether there was damage or a changed time."""
         return bool(self.evidence["mended"])

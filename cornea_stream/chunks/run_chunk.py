@@ -28,6 +28,7 @@ from cornea_stream.runs.outputs import Output, OutputContext, open_mask, open_si
 from cornea_stream.runs.plan import RunPlan
 from cornea_stream.runs.run import describe_paths, take_results
 from cornea_stream.sinks import SegmentationSink
+from cornea_stream.sinks.presence import PresenceSink
 from cornea_stream.sources.fingerprint import fingerprint
 from cornea_stream.storage import hold_folder, write_run
 
@@ -114,6 +115,7 @@ class ChunkTask:
         )  # fmt: skip
         outputs = part_outputs(plan.outputs, self.chunk)
         with open_sinks(outputs, context) as sinks:
+            sinks = [*sinks, Within(PresenceSink(), self.chunk)]
             run_pipeline(source, segmenter.stages, sinks, stop=stop, on_progress=note)
         result = RunResult(
             str(self.source), str(self.folder),
@@ -140,7 +142,7 @@ def check_unchanged(plan: RunPlan) -> None:
 
 
 EMPTY_PART: dict[str, Any] = {
-    "status": "complete", "outputs": [], "warnings": [], "evidence": EMPTY,
+    "status": "complete", "outputs": [], "warnings": [], "evidence": EMPTY, "frames_found": 0,
 }  # fmt: skip
 """run.json of a part without frames."""
 

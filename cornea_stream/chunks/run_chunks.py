@@ -23,6 +23,7 @@ from cornea_stream.chunks.run_chunk import ChunkTask, check_unchanged
 from cornea_stream.runs.options import RunResult
 from cornea_stream.runs.plan import RunPlan
 from cornea_stream.runs.run import show
+from cornea_stream.sinks.presence import warn_of_nothing
 from cornea_stream.sources.open import open_reading
 from cornea_stream.sources.video_track import conversions
 from cornea_stream.storage import (
@@ -209,7 +210,9 @@ class ChunkedRun:
             outputs=self._plan.files,
             warnings=[*self._notes, *conversions(self._info)],
             paths=first["paths"],
+            frames_found=sum(part.frames_found for part in parts),
         )  # fmt: skip
+        result.warnings += warn_of_nothing(result.frames, result.frames_found)
         join(parts, moved, result, self._info, self._plan.options)
         result.seconds = time.perf_counter() - self._clock
         content = describe_joined(
@@ -234,6 +237,7 @@ def describe_joined(
         **{name: value for name, value in first.items() if name != "evidence"},
         "status": result.status,
         "frames": result.frames,
+        "frames_found": result.frames_found,
         "last_time_s": result.last_time_s,
         "outputs": result.outputs,
         "warnings": result.warnings,

@@ -180,12 +180,13 @@ def _print_summary(
 
 def _table(done: Sequence[RunResult]) -> Table:
     table = Table()
-    for heading in ("source", "frames", "seconds", "fps", "status"):
+    for heading in ("source", "frames", "found in", "seconds", "fps", "status"):
         table.add_column(heading, overflow="fold")
     for result in done:
         table.add_row(
             escape(Path(result.source).name),
             str(result.frames),
+            "?" if result.frames_found is None else str(result.frames_found),
             f"{result.seconds:.1f}",
             f"{result.fps:.1f}",
             result.status,

@@ -88,27 +88,29 @@ class Segmentation:
         return measure(self.mask)
 
     def to_dict(self) -> dict[str, float | None]:
-        """Return frame number, time, confidence and measurements, as a row of metrics.csv.
+        """Return frame number, time, measurements and confidence, as a row of metrics.csv.
 
-        Without a cornea, the geometry is None.
+        Without a cornea, the area is 0 and the rest of the geometry None. The column that compares
+        a mask with the one before, `agreement_prev`, is not there.
 
         Examples:
             >>> import pandas as pd
             >>> table = pd.DataFrame(found.to_dict() for found in Segmenter().stream("surgery.mp4"))
             >>> list(table.columns)[:4]
-            ['frame', 'time_s', 'present', 'confidence']
+            ['frame', 'time_s', 'present', 'area_px']
 
         """
         found = self.measure() if self.present else None
-        names = Measurement.__dataclass_fields__
-        geometry = found.to_dict() if found else dict.fromkeys(names)
-        frame = self.frame
+        nothing = dict.fromkeys(Measurement.__dataclass_fields__) | {
+            "area_px": 0,
+            "area_fraction": 0.0,
+        }
         return {
-            "frame": frame.index,
-            "time_s": frame.time_s,
+            "frame": self.frame.index,
+            "time_s": self.frame.time_s,
             "present": self.present,
+            **(found.to_dict() if found else nothing),
             "confidence": self.confidence,
-            **geometry,
         }
 
     def overlay(self, style: OverlayStyle | None = None, *, color: ColorOrder = "rgb") -> Image:

@@ -63,7 +63,10 @@ class Session:
         self._taken: deque[Future[Segmentation]] = deque()
         self._error: BaseException | None = None
         if not segmenter.in_session.acquire(blocking=False):
-            raise UsageError("a segmenter serves one session at a time: make another Segmenter")
+            raise UsageError(
+                "a segmenter serves one session at a time: close the other one, or make another "
+                "Segmenter"
+            )
         self._thread = Worker(self._run, "session")
         self._thread.start()
 

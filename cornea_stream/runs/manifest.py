@@ -45,7 +45,7 @@ def find_finished(
         return None
     return RunResult(
         str(source), str(folder), "skipped", found["frames"], found["seconds"],
-        found["last_time_s"], found["outputs"],
+        found["last_time_s"], found["outputs"], frames_found=found.get("frames_found"),
     )  # fmt: skip
 
 
@@ -87,6 +87,7 @@ def describe(
         "fingerprint": fingerprint,
         "frames": result.frames,
         "frames_expected": info.frame_count,
+        "frames_found": result.frames_found,
         "last_time_s": result.last_time_s,
         "outputs": result.outputs,
         "live": asdict(result.live) if result.live else None,

@@ -209,7 +209,8 @@ class RunResult:
     A skipped source has the frames and seconds of the run that wrote its outputs. A failed one
     has one sentence in `error` and the exit code of the error class. `live` is None unless frames
     could be dropped. `paths` names the device, engine and encoder of each step. `damaged_s` lists
-    begin and end in seconds of the stretches that could not be decoded.
+    begin and end in seconds of the stretches that could not be decoded. `frames_found` is the
+    number of frames with a cornea, None if it is unknown.
     """
 
     source: str
@@ -228,6 +229,7 @@ class RunResult:
     exit_code: int = 0
     traceback: str | None = None
     live: LiveReport | None = None
+    frames_found: int | None = None
 
     @property
     def fps(self) -> float:
@@ -238,7 +240,8 @@ class RunResult:
         """Return what tells results apart, in a line; `dataclasses.asdict` has the rest."""
         shown = {
             "source": self.source, "status": self.status, "frames": self.frames,
-            "seconds": round(self.seconds, 2), "folder": self.folder, "error": self.error,
+            "frames_found": self.frames_found, "seconds": round(self.seconds, 2),
+            "folder": self.folder, "error": self.error,
         }  # fmt: skip
         given = (f"{name}={value!r}" for name, value in shown.items() if value is not None)
         return f"RunResult({', '.join(given)})"

@@ -16,11 +16,11 @@ from cornea_stream.runs import manifest
 from cornea_stream.runs.options import RunOptions, RunResult
 from cornea_stream.runs.outputs import Output, choose_outputs
 from cornea_stream.sinks import EncoderSettings
-from cornea_stream.sinks.lines import STDOUT
+from cornea_stream.sinks.lines import STDOUT, holds_lines
 from cornea_stream.sources import is_still
 from cornea_stream.sources.fingerprint import fingerprint
 from cornea_stream.sources.open import open_reading
-from cornea_stream.storage import RUN_JSON, is_ours
+from cornea_stream.storage import RUN_JSON, is_interrupted, is_ours
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -164,7 +164,8 @@ def _check_lines(options: RunOptions) -> None:
     path = Path(options.jsonl)
     if path.is_dir():
         raise OutputError(f"not a file: {path}: give the name of a file, or - for standard output")
-    if path.is_file() and not options.overwrite:  # a named pipe is no file
+    replaced = options.overwrite or (options.resume and holds_lines(path))
+    if path.is_file() and not replaced:  # a named pipe is no file
         raise OutputError(f"output exists: {path}: pass overwrite=True or choose another file")
     _check_folder(path.parent)
 
@@ -190,9 +191,10 @@ def _check_replaceable(
                 f"output would replace the input: {target}: choose another output folder"
             )
         if not may_replace:
+            begun = ", of an interrupted run" if is_interrupted(folder) else ""
             raise OutputError(
-                f"output exists: {target}: pass overwrite=True, resume=True or another output "
-                "folder"
+                f"output exists{begun}: {target}: pass overwrite=True, resume=True or another "
+                "output folder"
             )
 
 

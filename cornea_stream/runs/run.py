@@ -25,7 +25,7 @@ from cornea_stream.runs.options import RunOptions, RunResult
 from cornea_stream.runs.outputs import OutputContext, open_sinks
 from cornea_stream.runs.plan import RunPlan, plan_run
 from cornea_stream.sinks import SegmentationSink
-from cornea_stream.sinks.presence import PresenceSink
+from cornea_stream.sinks.presence import PresenceSink, warn_of_nothing
 from cornea_stream.sources import Source
 from cornea_stream.sources.open import open_reading
 from cornea_stream.sources.pacing import Paced
@@ -133,8 +133,7 @@ def run_plan(
             offset_s=options.start_s or 0.0, on_note=on_note or (lambda _: None),
         )  # fmt: skip
         with open_sinks(plan.outputs, context) as sinks:
-            if doubt := segmenter.checkpoint.doubt:
-                sinks = [*sinks, PresenceSink(doubt)]
+            sinks = [*sinks, PresenceSink()]
             run_pipeline(
                 paced or source, segmenter.stages, sinks,
                 stop=stop, on_progress=note, live=tally,
@@ -151,6 +150,8 @@ def run_plan(
             *(paced.warnings if paced else ()),
         ]
         take_results(result, sinks)
+        doubt = segmenter.checkpoint.doubt
+        result.warnings += warn_of_nothing(result.frames, result.frames_found, doubt)
         if options.files:
             write_run(
                 plan.folder,
@@ -187,6 +188,8 @@ def take_results(result: RunResult, sinks: Sequence[SegmentationSink]) -> None:
         if found.stream:
             result.streams.append(found.stream)
         result.scale = found.scale or result.scale
+        if found.frames_found is not None:
+            result.frames_found = found.frames_found
 
 
 def finish(plan: RunPlan) -> RunResult:

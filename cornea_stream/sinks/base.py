@@ -14,12 +14,13 @@ from cornea_stream.postprocess.pixel_spacing import Scale
 class SinkResult:
     """What a sink adds to the result of a run: the encoder, and the pixel spacing it estimated.
 
-    `stream` is the target of a stream.
+    `stream` is the target of a stream, `frames_found` the number of frames with a cornea.
     """
 
     encoder: str | None = None
     scale: Scale | None = None
     stream: str | None = None
+    frames_found: int | None = None
 
 
 class SegmentationSink(ABC):

@@ -19,6 +19,7 @@ from cornea_stream.storage import output_errors
 
 STDOUT = "-"
 _LEFT_OUT = ("agreement_prev",)
+_LONGEST = 10_000
 
 
 class LineSink(SegmentationSink):
@@ -84,6 +85,16 @@ class LineSink(SegmentationSink):
             if not self._may_break:
                 raise error from err
             self._warnings.append(f"{error}. Only the lines stopped, the files are complete")
+
+
+def holds_lines(path: Path) -> bool:
+    """Whether a file is empty or begins with a line of this sink."""
+    try:
+        with path.open("rb") as file:
+            first = file.readline(_LONGEST)
+        return not first or "time_s" in json.loads(first)
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 def _open(target: str | Path | int) -> int:

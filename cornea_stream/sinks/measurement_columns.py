@@ -27,7 +27,7 @@ class Column:
 
 
 COLUMNS = (
-    Column("frame", "int", "", "frame number in the source, counted from 0 where reading began"),
+    Column("frame", "int", "", "number of the frame, counted from 0 where reading began"),
     Column("time_s", "float", "s", "presentation time in the source", 6),
     Column("present", "bool", "", "whether there is a cornea"),
     Column("area_px", "int", "px²", "area of the mask, of its largest region"),

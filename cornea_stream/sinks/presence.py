@@ -1,30 +1,26 @@
-"""Whether anything was found in a run, which writes no file."""
+"""In how many frames of a run something was found; writes no file."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from cornea_stream.inference.segmentation import Segmentation
-from cornea_stream.sinks.base import SegmentationSink
+from cornea_stream.sinks.base import SegmentationSink, SinkResult
 
 
 class PresenceSink(SegmentationSink):
-    """Gives the likely reason as a warning if the masks of all frames are empty."""
+    """Counts the frames with a cornea."""
 
     name = "presence"
 
-    def __init__(self, reason: str) -> None:
-        self._reason, self._frames, self._found = reason, 0, 0
+    def __init__(self) -> None:
+        self._found = 0
 
     @property
-    def warnings(self) -> Sequence[str]:
-        """The reason, if there were frames and nothing in them."""
-        empty = self._frames and not self._found
-        return [f"no cornea in any frame, likely because {self._reason}"] if empty else []
+    def result(self) -> SinkResult:
+        """The count."""
+        return SinkResult(frames_found=self._found)
 
     def write(self, segmentation: Segmentation) -> None:
         """Count a frame."""
-        self._frames += 1
         self._found += segmentation.present
 
     def close(self) -> None:
@@ -32,3 +28,14 @@ class PresenceSink(SegmentationSink):
 
     def abort(self) -> None:
         """Nothing is open."""
+
+
+def warn_of_nothing(frames: int, found: int | None, doubt: str | None = None) -> list[str]:
+    """Return the warning that nothing was found in `frames` frames, or no warning.
+
+    `doubt` is the likely reason, as a clause.
+    """
+    if not frames or found != 0:
+        return []
+    reason = f", likely because {doubt}" if doubt else ": look at the recording"
+    return [f"no cornea in any frame{reason}"]
