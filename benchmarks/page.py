@@ -5,10 +5,13 @@ python -m benchmarks.page
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from cornea_stream.models.shipped import shipped_weights
 
 HERE = Path(__file__).parent
 HEAD = """# Benchmarks
@@ -193,14 +196,22 @@ SECTIONS = {
 }
 
 
+def weights_of(result: Mapping[str, Any], shipped: str) -> str:
+    """Return a sentence if a result is that of other weights than the shipped ones."""
+    other = result.get("checkpoint", shipped) != shipped
+    return " Measured with earlier default weights." if other else ""
+
+
 def main() -> None:
     """Write the page."""
     parts = [HEAD]
+    shipped = hashlib.sha256(shipped_weights()["default"].read_bytes()).hexdigest()
     for name, (title, module, render) in SECTIONS.items():
         if (result := read(name)) is not None:
             parts += [
                 f"## {title}\n",
-                f"`python -m {module}`: {result['what']}. {result['machine']}.\n",
+                f"`python -m {module}`: {result['what']}. {result['machine']}."
+                f"{weights_of(result, shipped)}\n",
             ]
             parts.append(render(result) + "\n")
     (HERE / "README.md").write_text("\n".join(parts))
