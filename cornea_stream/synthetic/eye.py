@@ -109,11 +109,11 @@ def _paint_limbal_zone(
 ) -> None:
     """Paint clear cornea over white ground between the iris and the limbus.
 
-    It is wider on one side where the eye looks to the other; most often below, as measured in
-    frames of Cataract-1K.
+    It is wider on one side where the eye looks to the other.
     """
-    widest = rng.normal(np.pi / 2, 0.7) if chance(rng, 0.6) else rng.uniform(0, 2 * np.pi)
-    sway = -min(0.14, abs(rng.normal(0, 0.06))) * np.cos(angle - np.float32(widest))
+    sway = min(0.14, abs(rng.normal(0, 0.06))) * np.cos(
+        angle - np.float32(rng.uniform(0, 2 * np.pi))
+    )
     start = np.float32(rng.uniform(0.82, 0.94)) + sway.astype(np.float32)
     share = rng.uniform(0.15, 0.75)
     tint = iris * share + sclera * (1 - share)

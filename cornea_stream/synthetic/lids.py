@@ -23,10 +23,7 @@ def lid_opening(
     center_x = rng.normal(0, 0.25)
     over, under = rng.uniform(1.1, 2.4), rng.uniform(1.15, 2.4)
     if traits.lid_cut:
-        cut = rng.choice(3, p=[0.6, 0.2, 0.2])  # the upper one, the lower one, both
-        over = rng.uniform(0.55, 1.05) if cut != 1 else over
-        under = rng.uniform(0.7, 1.05) if cut != 0 else under
-        dy = dy + np.float32(rng.normal(0, 0.2)) * dx
+        over = rng.uniform(0.55, 1.05)
     power = rng.uniform(1.7, 5)
     across = np.abs((dx - np.float32(center_x)) / np.float32(half_width)) ** np.float32(power)
     upper = dy + np.float32(over) * (1 - across)
