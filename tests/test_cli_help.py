@@ -67,7 +67,13 @@ def test_rich_is_not_imported_for_help(monkeypatch: pytest.MonkeyPatch, call) ->
         ("run x --weights y", "use --checkpoint"),
         ("run x --output y", "use --output-dir"),
         ("run x --source y", "without an option: cornea-stream run PATH"),
-        ("run x --half", "use --precision fp16"),
+        ("run x --half", "use --precision bf16 on a CPU, or --precision fp16 on a GPU"),
+        ("run x --imgsz 640", "leave it out, as weights know their input"),
+        ("frame x --img-size 640", "use --input-size and --input-normalization"),
+        ("run x --save-masks", "use --mask for a video, or --save-frames masks for PNGs"),
+        ("run x --line-width 2", "use --contour --thickness"),
+        ("run x --calib y", "use --precision int8 --calibration-data"),
+        ("run x --duration 5", "use --end, the time at which to stop"),
         ("run x --vid-stride 2", "use --stride"),
         ("run x --thresold 2", "did you mean --threshold?"),
         ("run x -v", "use --verbose"),
@@ -97,7 +103,8 @@ def test_what_is_suggested_exists() -> None:
         for param in command.params
         for name in (*param.opts, *param.secondary_opts)
     }
-    assert {option.split()[0] for option in suggestions._OPTIONS} <= known
+    hints = (*suggestions._OPTIONS, *suggestions._SENTENCES)
+    assert set(re.findall(r"--[\w-]+", " ".join(hints))) <= known
     others = [name for names in suggestions._OPTIONS.values() for name in names.split()]
     assert len(set(others)) == len(others)
 

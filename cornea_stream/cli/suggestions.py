@@ -26,23 +26,21 @@ _COMMANDS = {
 }
 _OPTIONS = {
     "--batch-size": "--batch --bs",
-    "--calibration-data": "--calib --calibration",
+    "--precision int8 --calibration-data": "--calib --calibration",
     "--checkpoint": "--model --weight --weights --ckpt --pretrained",
     "--color": "--colour",
     "--contour": "--contours --outline --outlines --edges --border",
     "--device cpu": "--cpu",
     "--device gpu": "--cuda --gpu --gpus",
-    "--end": "--to --stop --duration",
+    "--end": "--to --stop",
     "--input-size": "--imgsz --img --img-size --image-size --size --resize",
     "--jobs": "--workers --num-workers --processes --threads",
-    "--mask": "--masks --save-mask --save-masks",
     "--metrics": "--csv --measurements --measure --table",
     "--no-label": "--hide-labels --hide-label --no-legend",
-    "--opacity": "--alpha --transparency",
+    "--opacity": "--alpha",
     "--output-dir": "--output --out --outdir --out-dir --save-dir --project --dest",
     "--overwrite": "--force --exist-ok --yes",
     "--polygons": "--polygon --save-txt",
-    "--precision fp16": "--half --fp16",
     "--precision int8": "--int8 --quantize",
     "--preview": "--show --view --view-img --display --window --gui",
     "--publish": "--stream --rtsp --push",
@@ -50,11 +48,20 @@ _OPTIONS = {
     "--save-frames": "--png --pngs --images --save-images",
     "--start": "--ss --begin --from --offset",
     "--stride": "--vid-stride --skip --step --frame-step",
-    "--thickness": "--line-width --line-thickness --linewidth",
+    "--contour --thickness": "--line-width --line-thickness --linewidth",
     "--threshold": "--conf --confidence --thresh --conf-thres --score",
     "--timestamp": "--at --time --seek",
     "--verbose": "-v --debug",
 }
+_SENTENCES = {
+    "leave it out, as weights know their input (for those of other trainers, use --input-size and "
+    "--input-normalization)": "--imgsz --img --img-size --image-size --size --resize",
+    "use --end, the time at which to stop": "--duration --length",
+    "use --mask for a video, or --save-frames masks for PNGs": "--masks --save-mask --save-masks",
+    "use --opacity, of which 1 hides the frame": "--transparency",
+    "use --precision bf16 on a CPU, or --precision fp16 on a GPU": "--half --fp16",
+}
+"""Hints where one option is not the whole answer, for commands with all options named in them."""
 _WITHOUT_NAME = frozenset({"--source", "--input", "--video", "--file", "--path", "-i"})
 
 
@@ -73,6 +80,9 @@ def suggest_command(typed: str, known: Iterable[str]) -> str:
 def suggest_option(typed: str, command: str, known: Iterable[str]) -> str:
     """Return what to type instead of an unknown option of `command`."""
     names = set(known)
+    for sentence, others in _SENTENCES.items():
+        if typed in others.split() and names.issuperset(re.findall(r"--[\w-]+", sentence)):
+            return sentence
     for option, others in _OPTIONS.items():
         if typed in others.split() and option.split()[0] in names:
             return f"use {option}"
