@@ -190,8 +190,28 @@ def test_a_dry_run_says_all_and_writes_nothing(
     frames = int(re.findall(r"About (\d+) frames, \d+s, ", out)[0])
     assert 85 <= frames <= 95
     assert {path.name for path in tmp_path.iterdir()} == {"v.mp4", "w.mp4"}
-    code, _, _ = call("run", "v.mp4", "none.mp4", *options)
-    assert code == 6
+    assert "leave out --dry-run to start" in out
+    code, out, _ = call("run", "v.mp4", "none.mp4", *options)
+    assert (code, "leave out --dry-run" in out) == (6, False)
+    (tmp_path / "output" / "v").mkdir(parents=True)
+    (tmp_path / "output" / "v" / "overlay.mp4").touch()
+    code, out, _ = call("run", "v.mp4", *options)
+    assert (code, "output exists" in out, "leave out --dry-run" in out) == (5, True, False)
+
+
+@pytest.mark.parametrize("only", [("--jsonl", "lines"), ("--preview",)])
+def test_a_dry_run_without_videos(
+    tmp_path: Path, tiny_checkpoint: Path, call, monkeypatch: pytest.MonkeyPatch, only: list[str]
+) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.chdir(tmp_path)
+    write_video(tmp_path / "v.mp4", moving_discs(3))
+    code, out, err = call(
+        "run", "v.mp4", "--no-overlay", *only, "--dry-run", "--checkpoint", tiny_checkpoint
+    )
+    assert (code, err) == (0, "")
+    assert "About 3 frames" in out
+    assert ", 0 kB (" in out
+    assert [path.name for path in tmp_path.iterdir()] == ["v.mp4"]
 
 
 def test_a_run_ends_with_paths_to_copy_and_what_to_open(

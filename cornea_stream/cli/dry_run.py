@@ -22,6 +22,7 @@ from cornea_stream.runs.plan import RunPlan
 
 def print_plan(tasks: Sequence[SourceTask], setup: Setup, *, as_json: bool) -> int:
     """Print sources, outputs, engine, time and space; return the exit code of the planning."""
+    failures = [task.failed for task in tasks if task.failed]
     plans = [task.plan for task in tasks if task.plan and not task.plan.finished]
     files = [plan for plan in plans if isinstance(plan.source, Path)]
     found = estimate(files, setup) if files else None
@@ -36,8 +37,9 @@ def print_plan(tasks: Sequence[SourceTask], setup: Setup, *, as_json: bool) -> i
             typer.echo(_in_words(task))
         if found:
             typer.echo(_estimate_in_words(found, files))
-        typer.echo("Nothing was written: leave out --dry-run to start.")
-    return exit_code([task.failed for task in tasks if task.failed], len(tasks))
+        if not failures:
+            typer.echo("Nothing was written: leave out --dry-run to start.")
+    return exit_code(failures, len(tasks))
 
 
 def _as_dict(task: SourceTask) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from cornea_stream.sources.open import open_reading
 from cornea_stream.storage import RUN_JSON
 
 SAMPLE_FRAMES = 50
+"""The sample ends after this many frames and those that are then in flight."""
 _OPENED = 16
 """Up to this many sources are opened to count frames; the others are assumed to be alike."""
 
@@ -52,14 +53,15 @@ def estimate(plans: Sequence[RunPlan], setup: Setup) -> Estimate:
 
     with TemporaryDirectory() as folder:
         plan = plan_run(
-            plans[0].source, Path(folder) / "sample", _without_streams(plans[0]),
+            plans[0].source, Path(folder) / "sample", _sampled(plans[0], Path(folder)),
             segmenter.mask_settings,
         )  # fmt: skip
         result = run_plan(plan, segmenter, stop=stop, on_progress=end_soon)
+        names = set(plans[0].files) - {RUN_JSON}
         written = sum(
             path.stat().st_size
             for path in plan.folder.rglob("*")
-            if path.is_file() and path.name != RUN_JSON
+            if path.is_file() and path.relative_to(plan.folder).parts[0] in names
         )
     frames = _frames(plans)
     return Estimate(
@@ -72,11 +74,20 @@ def estimate(plans: Sequence[RunPlan], setup: Setup) -> Estimate:
     )
 
 
-def _without_streams(plan: RunPlan) -> RunOptions:
+def _sampled(plan: RunPlan, folder: Path) -> RunOptions:
+    """Return the options of the sample: nobody watches it, and all it writes is in `folder`."""
+    options = plan.options
     return replace(
-        plan.options, streams=(), preview=None, jsonl=None, realtime=False, resume=False,
-        report=False, summary=False,
-    )  # fmt: skip
+        options,
+        streams=(),
+        preview=None,
+        overlay=options.overlay or options.preview is not None,  # which is painted too
+        jsonl=None if options.jsonl is None else folder / "lines",
+        realtime=False,
+        resume=False,
+        report=False,
+        summary=False,
+    )
 
 
 def _frames(plans: Sequence[RunPlan]) -> int | None:
