@@ -142,7 +142,7 @@ def test_the_messages_in_the_troubleshooting_table_are_real() -> None:
 
 def test_parameters_become_options_and_paths_stay() -> None:
     failed, tried = doctest.testmod(messages)
-    assert (failed, tried) == (0, 3)
+    assert (failed, tried) == (0, 4)
     assert as_options("calibration is for int8 only").startswith("--calibration-data is for")
     assert as_options("try every=2, precision=int8") == "try --stride 2, --precision int8"
     assert (

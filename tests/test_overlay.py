@@ -166,6 +166,8 @@ def test_styles_out_of_range() -> None:
     for wrong in ({"opacity": 1.5}, {"thickness": 0}, {"thickness": 2.5}):
         with pytest.raises(UsageError, match="must"):
             OverlayStyle(**wrong)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="thickness is for an outline: use contour=True"):
+        OverlayStyle(thickness=5)
 
 
 def test_tiny_frames_take_what_fits_of_the_legend(tmp_path: Path) -> None:

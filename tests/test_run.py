@@ -312,7 +312,11 @@ def test_impossible_options_are_refused_before_any_work(
 ) -> None:
     path = write_video(tmp_path / "v.mp4", moving_discs(2))
     for options, message in (
-        (RunOptions(overlay=False), "nothing to write"),
+        (RunOptions(overlay=False), "nothing to write: choose overlay=True, mask=True"),
+        (RunOptions(files=False), "nothing to write.*leave out files=False"),
+        (RunOptions(files=False, jsonl="-", metrics=True), "metrics is for files"),
+        (RunOptions(frame_overlays=False), "frame_overlays=False is for the PNGs of every frame"),
+        (RunOptions(overlay=False, mask=True, label=False), "label=False is for overlays"),
         (RunOptions(codec="h266000"), "unknown video encoder"),
         (RunOptions(codec="aac"), "not a video encoder"),
         (RunOptions(preset="warp"), "libx264 refuses these settings"),

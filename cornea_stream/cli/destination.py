@@ -35,6 +35,8 @@ def choose_destination(outputs: Outputs, streams: Streams) -> Destination:
     for address in published:
         if not is_target(address) or address == "-":
             raise typer.BadParameter(f"--publish takes an address, not {address}: try -o {address}")
+    if "-" not in named and streams.stream_format != Streams.stream_format:
+        raise typer.BadParameter("--stream-format is for standard output: add -o -")
     targets = [*(name for name in named if is_target(name)), *published]
     folders = [name for name in named if not is_target(name)]
     if len(folders) > 1 or len({*named, *published}) < len(named) + len(published):

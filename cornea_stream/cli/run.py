@@ -146,6 +146,8 @@ def _executor(setup: Setup, many: ManyVideos, sources: int) -> Executor:
 
     chunk_s = None if many.chunk is None else parse_duration(many.chunk)
     if many.ray is None:
+        if many.ray_cores != ManyVideos.ray_cores:
+            raise typer.BadParameter("--ray-cores is for a Ray cluster: add --ray, or leave it out")
         executor = executor_for(setup, many.jobs, sources if chunk_s is None else None)
     elif many.jobs is None:
         from cornea_stream.batch.ray.cluster import RayCluster

@@ -14,7 +14,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from cornea_stream.errors import check_flag, check_number
+from cornea_stream.errors import UsageError, check_flag, check_number
 from cornea_stream.media.class_name import CLASS_NAME
 from cornea_stream.media.color import RGB, Color, parse_color, rgb_to_yuv
 from cornea_stream.media.fields import deinterlace
@@ -33,7 +33,7 @@ class OverlayStyle:
     `color` is a name, "#rrggbb" or (red, green, blue), 0–255 each. `opacity` is 0–1; None is 0.5
     for an area and 1 for an outline. `thickness` of the outline is in pixels; None fits it to the
     height of the frame. `label` adds the legend.
-    Raises UsageError for numbers out of range and unknown colors.
+    Raises UsageError for numbers out of range, unknown colors, and a thickness without `contour`.
 
     Examples:
         >>> OverlayStyle("cyan", contour=True, label=False).rgb
@@ -55,6 +55,8 @@ class OverlayStyle:
             check_number("opacity", self.opacity, 0, 1, example=0.5)
         if self.thickness is not None:
             check_number("thickness", self.thickness, 1, 100, example=3)
+            if not self.contour:
+                raise UsageError("thickness is for an outline: use contour=True, or leave it out")
 
     @property
     def rgb(self) -> RGB:

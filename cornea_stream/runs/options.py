@@ -17,6 +17,7 @@ from cornea_stream.media.color import Color, hex_color
 from cornea_stream.media.overlay import OverlayStyle
 from cornea_stream.pipeline.live_statistics import LiveReport
 from cornea_stream.postprocess.pixel_spacing import Scale, check_scale
+from cornea_stream.runs.idle_options import check_idle_options
 from cornea_stream.sinks import (
     EncoderSettings,
     FramePngs,
@@ -26,6 +27,7 @@ from cornea_stream.sinks import (
     check_encoder,
     check_encoder_types,
 )
+from cornea_stream.sinks.encoder import DEFAULT_CODEC
 from cornea_stream.sinks.lines import STDOUT
 from cornea_stream.sources import check_decoder
 from cornea_stream.sources.containers import MAX_MEGAPIXELS
@@ -73,7 +75,7 @@ class RunOptions:
     contour: bool = False
     thickness: int | None = None
     label: bool = True
-    codec: str = "libx264"
+    codec: str = DEFAULT_CODEC
     crf: float | None = None
     preset: str | None = None
     start_s: float | None = None
@@ -122,11 +124,14 @@ class RunOptions:
 
     def check(self) -> EncoderSettings:
         """Check the combination of options and try the encoder. Raises UsageError."""
-        wanted = (self.overlay, self.mask, self.frames, self.metrics, self.parquet, self.polygons)
-        if not any(wanted) and not self.preview and self.jsonl is None:
-            raise UsageError("nothing to write: choose overlay, mask, frames or metrics")
+        if not (self.makes_files or self.is_watched):
+            raise UsageError(
+                "nothing to write: choose overlay=True, mask=True, frames=True, metrics=True, "
+                f"polygons=True or jsonl=FILE{'' if self.files else ', or leave out files=False'}"
+            )
+        check_idle_options(self)
         if (self.white_to_white_mm or self.mm_per_px) and not (self.metrics or self.parquet):
-            raise UsageError("millimeters without a table: add metrics or parquet")
+            raise UsageError("millimeters without a table: add metrics=True or parquet=True")
         if self.parquet:
             require("pyarrow", "parquet", "metrics.parquet")
         if self.summary:
@@ -187,12 +192,14 @@ class RunOptions:
 
     def _check_streams(self) -> None:
         if not (self.overlay or self.mask):
-            raise UsageError("nothing to stream: choose overlay, or mask without overlay")
+            raise UsageError(
+                "nothing to stream: leave out overlay=False, or add mask=True to send the mask"
+            )
         only_files = (self.frames, self.metrics, self.parquet, self.polygons)
         if not self.files and (any(only_files) or (self.overlay and self.mask)):
             raise UsageError(
                 "a stream carries one video and no files: leave out mask, frames and tables, "
-                "name an output folder too, or send the mask alone, without overlay"
+                "name an output folder too, or send the mask alone with overlay=False"
             )
         if not self.overlay and any(target.container != "matroska" for target in self.streams):
             raise UsageError("masks can only be streamed to standard output as matroska: use -")

@@ -15,6 +15,7 @@ import numpy as np
 from cornea_stream.errors import UsageError, check_number, check_text
 from cornea_stream.media.frame import MediaInfo
 
+DEFAULT_CODEC = "libx264"
 _MOST_CRF = {"libx264": 51, "libx265": 51, "libsvtav1": 63, "libvpx-vp9": 63}
 """Encoders silently take larger values for these."""
 _TRIAL_SIZE = 256, 256  # NVENC's least is 145
@@ -31,7 +32,7 @@ class EncoderSettings:
     `thread_type` is FFmpeg's: FRAME is fastest, SLICE holds no frame back.
     """
 
-    codec: str = "libx264"
+    codec: str = DEFAULT_CODEC
     pix_fmt: str = "yuv420p"
     options: dict[str, str] = field(default_factory=dict)
     thread_type: Literal["AUTO", "SLICE"] = "AUTO"

@@ -101,10 +101,16 @@ class Streams:
     ] = "127.0.0.1"
 
     def run_options(self) -> dict[str, Any]:
-        """Return the arguments of `RunOptions`. Raises UsageError for a wrong time."""
+        """Return the arguments of `RunOptions`.
+
+        Raises UsageError for a wrong time, and BadParameter for a place without a preview.
+        """
         from cornea_stream.media.times import parse_time
         from cornea_stream.sinks import PreviewSettings
 
+        for name in ("preview_port", "preview_host"):
+            if not self.preview and getattr(self, name) != getattr(Streams, name):
+                raise typer.BadParameter(f"--{name.replace('_', '-')} is for --preview: add it")
         return {
             "live": self.live,
             "reconnect_s": parse_time(self.reconnect_timeout),
