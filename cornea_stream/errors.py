@@ -7,7 +7,9 @@ CorneaStreamError            1  anything below, and internal errors
 ├── SourceError              3  the input cannot be read
 ├── CheckpointError          4  the weights cannot be used
 └── OutputError              5  the output cannot be written
+    └── ReaderGoneError    141  the program that reads standard output has ended
 
+The command line says nothing of a ReaderGoneError: other programs end quietly then.
 Messages read `what: which thing: what to do`.
 """
 
@@ -60,6 +62,12 @@ class OutputError(CorneaStreamError):
     """An output already exists, or cannot be created or written."""
 
     exit_code = 5
+
+
+class ReaderGoneError(OutputError):
+    """The program that reads standard output has ended, as `head` does once it has enough."""
+
+    exit_code = 141  # 128 + SIGPIPE, as shells report it of other programs
 
 
 EXIT_OK = 0

@@ -128,13 +128,14 @@ def is_mixed(folder: Path) -> bool:
 def hold_folder(folder: Path) -> Iterator[None]:
     """Create `folder`, mark it as active, and lock it for other runs until the end.
 
+    Folders that were created are removed again if nothing was written.
     `write_run` removes the marker, and so does the end if nothing was written, or if all outputs of
     an earlier run are unchanged. Otherwise it remains and marks the folder as unfinished.
     Raises OutputError, also if another run has the lock.
     """
     lock = filelock.FileLock(folder / _LOCK, thread_local=False)
     with output_errors(folder):
-        is_new = not folder.exists()
+        new = [path for path in (folder, *folder.parents) if not path.exists()]
         folder.mkdir(parents=True, exist_ok=True)
         if not _acquire(lock):
             raise OutputError(
@@ -153,9 +154,10 @@ def hold_folder(folder: Path) -> Iterator[None]:
         with contextlib.suppress(OSError):  # Windows removes it on release
             Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
-        if is_new and nothing_made:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+        if nothing_made:
+            with contextlib.suppress(OSError):  # others may write to those above
+                for path in new:
+                    path.rmdir()
 
 
 def write_run(folder: Path, content: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ import pytest
 from conftest import moving_discs, write_video
 from waiting import PATIENCE_S, wait_until
 
-from cornea_stream.errors import OutputError, UsageError
+from cornea_stream.errors import OutputError, ReaderGoneError, UsageError
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.pipeline.pipeline import Progress
 from cornea_stream.runs.options import RunOptions
@@ -136,11 +136,30 @@ def closed_pipe() -> int:
 def test_a_reader_that_goes_away_ends_a_run_that_has_nothing_else_to_do(
     video: Path, tmp_path: Path, segmenter: Segmenter
 ) -> None:
-    with pytest.raises(OutputError, match="cannot write lines: standard output: Broken pipe"):
+    message = "cannot write lines: standard output: Broken pipe"
+    with pytest.raises(ReaderGoneError, match=message):
         run_source(video, tmp_path / "a", segmenter, RunOptions(**LINES_ONLY, jsonl=closed_pipe()))
+    assert not (tmp_path / "a").exists()
     result = run_source(video, tmp_path / "b", segmenter, RunOptions(jsonl=closed_pipe()))
     assert (result.status, result.frames) == ("complete", 8)
     assert any("the files are complete" in warning for warning in result.warnings)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes")
+@pytest.mark.parametrize(
+    "command", [("run", "eye.mp4", "--no-overlay", "--jsonl", "-"), ("config",)]
+)
+def test_head_ends_a_command_quietly(
+    video: Path, tiny_checkpoint: Path, command: tuple[str, ...]
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cornea_stream", *command, "--checkpoint", str(tiny_checkpoint)],
+        stdout=closed_pipe(), stderr=subprocess.PIPE, text=True, cwd=video.parent,
+        timeout=PATIENCE_S, check=False,
+    )  # fmt: skip
+    assert done.returncode == 141
+    assert not any(word in done.stderr for word in ("Error", "Exception", "Traceback"))
+    assert not (video.parent / "output").exists()
 
 
 def test_standard_output_takes_one_thing(video: Path) -> None:

@@ -183,7 +183,7 @@ def check_that_frames_come_at_once(target: StreamTarget, reader: Reader, behind:
     sink.close()
 
 
-def test_a_reader_that_leaves_ends_the_run(
+def test_a_reader_that_leaves_ends_the_run_quietly(
     tmp_path: Path, tiny_checkpoint: Path, elsewhere: Path
 ) -> None:
     path = write_video(tmp_path / "v.mp4", moving_discs(30) * 40)
@@ -196,10 +196,8 @@ def test_a_reader_that_leaves_ends_the_run(
     run.stdout.read(1000)
     run.stdout.close()
     told = run.stderr.read().decode()
-    assert run.wait(PATIENCE_S) == 5
-    assert (
-        told.count("Error: cannot send: standard output: the program that reads it has ended") == 1
-    )
+    assert run.wait(PATIENCE_S) == 141
+    assert "Error" not in told
     assert "Traceback" not in told
     assert list(elsewhere.iterdir()) == []
 

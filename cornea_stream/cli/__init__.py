@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 from typing import Annotated
@@ -24,7 +25,7 @@ from cornea_stream.cli.report import report
 from cornea_stream.cli.run import run
 from cornea_stream.cli.summary import summary
 from cornea_stream.cli.train import train
-from cornea_stream.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, CorneaStreamError
+from cornea_stream.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, CorneaStreamError, ReaderGoneError
 from cornea_stream.media.address import without_secrets
 
 _AFTER_CTRL_C = {"run": "--resume skips the videos that are complete"}
@@ -68,6 +69,9 @@ def main() -> None:
     """Run the command line; every failure is one sentence and an exit code of its class."""
     try:
         app()
+    except ReaderGoneError as err:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is still buffered goes nowhere
+        sys.exit(err.exit_code)
     except CorneaStreamError as err:
         _fail(str(err), err, err.exit_code)
     except (CtrlCError, KeyboardInterrupt) as err:

@@ -13,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from cornea_stream.cli.help import argument_name, shown_names, write_options
 from cornea_stream.cli.suggestions import suggest_command, suggest_option
+from cornea_stream.errors import ReaderGoneError
 
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 OPTIONAL_VALUES = {
@@ -71,9 +72,11 @@ class Commands(TyperGroup):
     """The program: an unknown command leads to the one that was meant."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a command; Ctrl-C is reported by name."""
+        """Run a command; Ctrl-C is reported by name, and a reader that went away by its code."""
         try:
             return super().invoke(ctx)
+        except BrokenPipeError as err:  # Typer itself would exit with the code of a bug
+            raise ReaderGoneError("nobody reads standard output: let the reader go on") from err
         except KeyboardInterrupt as err:
             raise CtrlCError(ctx.invoked_subcommand) from err
 

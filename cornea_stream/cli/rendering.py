@@ -24,7 +24,7 @@ from cornea_stream.batch.task import Executor, SourceTask, Step
 from cornea_stream.cli.messages import as_options
 from cornea_stream.cli.next_steps import faster_engine, to_open
 from cornea_stream.cli.progress import lateness, progress_bar
-from cornea_stream.errors import EXIT_INTERRUPTED
+from cornea_stream.errors import EXIT_INTERRUPTED, ReaderGoneError
 from cornea_stream.runs.options import RunResult
 
 LISTED = 12
@@ -43,7 +43,8 @@ def run_and_report(
 ) -> int:
     """Run `tasks`, show progress and results, and return the exit code.
 
-    Several tasks leave a summary.csv in `output_dir`.
+    Several tasks leave a summary.csv in `output_dir`. Nothing is shown if the reader of standard
+    output has gone.
     """
     began = time.perf_counter()
     errors = Console(stderr=True)
@@ -64,6 +65,8 @@ def run_and_report(
             tasks, executor,
             stop=stop, on_step=show, on_result=bar.result, summary=summary,
         )  # fmt: skip
+    if code == ReaderGoneError.exit_code:
+        return code
     if as_json:
         print_json(results)
     elif not quiet:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cornea_stream.errors import OutputError
+from cornea_stream.errors import OutputError, ReaderGoneError
 from cornea_stream.inference.segmentation import Segmentation
 from cornea_stream.postprocess.measurement import measure
 from cornea_stream.sinks.base import SegmentationSink
@@ -18,6 +18,7 @@ from cornea_stream.sinks.stream.pipe import AbandonedError, Pipe
 from cornea_stream.storage import output_errors
 
 STDOUT = "-"
+_STDOUT_LABEL = "standard output"
 _LEFT_OUT = ("agreement_prev",)
 _LONGEST = 10_000
 
@@ -34,7 +35,8 @@ class LineSink(SegmentationSink):
 
     def __init__(self, target: str | Path | int, *, may_break: bool = False) -> None:
         """Open the target; a file is replaced. Raises OutputError."""
-        self._label = "standard output" if target == STDOUT or isinstance(target, int) else target
+        is_stdout = target == STDOUT or isinstance(target, int)
+        self._label = _STDOUT_LABEL if is_stdout else target
         self._may_break = may_break
         self._warnings: list[str] = []
         with output_errors(Path(str(self._label))):
@@ -79,7 +81,8 @@ class LineSink(SegmentationSink):
         except (AbandonedError, OSError) as err:
             self.abort()
             cause = err.strerror if isinstance(err, OSError) else "gave up, nobody reads"
-            error = OutputError(
+            is_gone = self._label == _STDOUT_LABEL and isinstance(err, BrokenPipeError)
+            error = (ReaderGoneError if is_gone else OutputError)(
                 f"cannot write lines: {self._label}: {cause}: check the program that reads them"
             )
             if not self._may_break:

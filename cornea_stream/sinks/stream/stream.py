@@ -11,7 +11,7 @@ from fractions import Fraction
 import av
 from av.container import OutputContainer
 
-from cornea_stream.errors import OutputError
+from cornea_stream.errors import OutputError, ReaderGoneError
 from cornea_stream.inference.segmentation import Segmentation
 from cornea_stream.media.frame import MediaInfo
 from cornea_stream.media.planes import turn_upright
@@ -144,7 +144,9 @@ class StreamSink(SegmentationSink):
         try:
             yield
         except (AbandonedError, av.error.FFmpegError, OSError, ValueError) as err:
-            error = OutputError(f"cannot send: {self.target}: {self._cause(err)}")
+            is_gone = isinstance(err, BrokenPipeError) and not self._relay
+            kind = ReaderGoneError if is_gone else OutputError
+            error = kind(f"cannot send: {self.target}: {self._cause(err)}")
             self.abort()
             if not self._may_break:
                 raise error from err
