@@ -76,7 +76,7 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except BrokenPipeError as err:  # Typer itself would exit with the code of a bug
-            raise ReaderGoneError("nobody reads standard output: let the reader go on") from err
+            raise ReaderGoneError("nobody reads standard output: keep its reader going") from err
         except KeyboardInterrupt as err:
             raise CtrlCError(ctx.invoked_subcommand) from err
 

@@ -80,14 +80,21 @@ class LineSink(SegmentationSink):
             yield
         except (AbandonedError, OSError) as err:
             self.abort()
-            cause = err.strerror if isinstance(err, OSError) else "gave up, nobody reads"
-            is_gone = self._label == _STDOUT_LABEL and isinstance(err, BrokenPipeError)
-            error = (ReaderGoneError if is_gone else OutputError)(
-                f"cannot write lines: {self._label}: {cause}: check the program that reads them"
-            )
+            error = self._error(err)
             if not self._may_break:
                 raise error from err
             self._warnings.append(f"{error}. Only the lines stopped, the files are complete")
+
+    def _error(self, err: Exception) -> OutputError:
+        if isinstance(err, BrokenPipeError) and self._label == _STDOUT_LABEL:
+            return ReaderGoneError(
+                f"cannot write lines: {self._label}: {err.strerror}: "
+                "let the program that reads them go on"
+            )
+        cause = err.strerror if isinstance(err, OSError) else "gave up, nobody reads"
+        return OutputError(
+            f"cannot write lines: {self._label}: {cause}: check the program that reads them"
+        )
 
 
 def holds_lines(path: Path) -> bool:

@@ -144,20 +144,24 @@ class StreamSink(SegmentationSink):
         try:
             yield
         except (AbandonedError, av.error.FFmpegError, OSError, ValueError) as err:
-            is_gone = isinstance(err, BrokenPipeError) and not self._relay
-            kind = ReaderGoneError if is_gone else OutputError
-            error = kind(f"cannot send: {self.target}: {self._cause(err)}")
+            error = self._error(err)
             self.abort()
             if not self._may_break:
                 raise error from err
             self.warnings.append(f"{error}. Only the stream stopped, the files are complete")
 
+    def _error(self, err: Exception) -> OutputError:
+        if isinstance(err, BrokenPipeError) and not self._relay:
+            return ReaderGoneError(
+                f"cannot send: {self.target}: the program that reads it has ended: let it read to "
+                "the end"
+            )
+        return OutputError(f"cannot send: {self.target}: {self._cause(err)}")
+
     def _cause(self, err: Exception) -> str:
         if isinstance(err, AbandonedError):
             return "gave up, because the receiver accepted nothing: check it"
-        if isinstance(err, BrokenPipeError):
-            if not self._relay:
-                return "the program that reads it has ended: let it read to the end"
+        if isinstance(err, BrokenPipeError) and self._relay:
             err = OSError(self._relay.failure())
         return f"{getattr(err, 'strerror', None) or err}: check the receiver and its address"
 
