@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from conftest import moving_discs, read_video, write_video
@@ -193,7 +194,22 @@ def test_standard_input_that_is_no_video(tmp_path: Path, tiny_checkpoint: Path) 
     assert process.returncode == 3
     assert b"cannot open -: " in err
     assert b"front to end" in err
+    assert b"-f matroska -" in err
     assert not (tmp_path / "out").exists()
+
+
+def test_standard_input_without_a_byte(tmp_path: Path, tiny_checkpoint: Path) -> None:
+    process = piped(tiny_checkpoint, tmp_path / "out")
+    _, err = process.communicate(b"", timeout=PATIENCE_S)
+    assert process.returncode == 3
+    assert b"Error: standard input is empty: pipe a video in" in err
+
+
+def test_a_terminal_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    for closed in (None, SimpleNamespace(isatty=lambda: True)):
+        monkeypatch.setattr("sys.stdin", closed)
+        with pytest.raises(UsageError, match="no video on standard input: pipe one in"):
+            open_source("-")
 
 
 def test_a_stream_is_run_alone() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import av
 from av.container import InputContainer
 
-from cornea_stream.errors import SourceError
+from cornea_stream.errors import SourceError, UsageError
 from cornea_stream.media.address import Address
 from cornea_stream.sources.containers import limit_pictures, pixel_limit, self_contained_formats
 
@@ -51,7 +51,7 @@ def open_address(
     """Open a stream for reading; frames above the size limit are not decoded.
 
     `stop` ends waiting for standard input. Raises SourceError with the cause and the address
-    without its secrets.
+    without its secrets, and UsageError if standard input is a terminal.
     """
     kind = _KINDS[address.scheme]
     limit = pixel_limit(max_megapixels)
@@ -67,6 +67,8 @@ def open_address(
             timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S),
         )
     except (av.error.FFmpegError, OSError, ValueError) as err:
+        if isinstance(file, _StandardInput) and file.is_empty:
+            raise SourceError("standard input is empty: pipe a video in") from None
         # From None: the text of the error contains the address with its secrets.
         raise SourceError(f"cannot open {address}: {_told(err)}: {_advice(address)}") from None
     limit_pictures(container, limit)
@@ -88,23 +90,35 @@ def _told(err: BaseException) -> str:
 
 def _advice(address: Address) -> str:
     if address.scheme == "stdin":
-        return "pipe a video in that can be read from front to end (matroska, mpegts)"
+        return (
+            "pipe in a container that is read from front to end (matroska, mpegts), also of raw "
+            "video: ffmpeg … -f matroska - | cornea-stream run -"
+        )
     if address.scheme == "camera":
         return "check that it is plugged in and that no other program uses it"
     return "check the address, and that the source is sending (playlists are not followed)"
 
 
 class _StandardInput:
-    """Standard input as a file object for FFmpeg; `stop` ends waiting for data."""
+    """Standard input as a file object for FFmpeg; `stop` ends waiting for data.
+
+    Raises UsageError for a terminal, which would be waited for without end.
+    """
 
     def __init__(self, stop: threading.Event | None) -> None:
+        if sys.stdin is None or sys.stdin.isatty():
+            raise UsageError("no video on standard input: pipe one in: … | cornea-stream run -")
         self._stop = stop or threading.Event()
         self._descriptor = sys.stdin.fileno()
+        self.is_empty = True
+        """Whether it has ended without a byte."""
 
     def read(self, size: int) -> bytes:
         """Return up to `size` bytes, or none at the end or after `stop`."""
         while not self._stop.is_set():
             # On Windows, waiting on pipes is impossible, so `stop` takes effect with the next data.
             if sys.platform == "win32" or select.select([self._descriptor], [], [], 0.2)[0]:
-                return os.read(self._descriptor, size)
+                data = os.read(self._descriptor, size)
+                self.is_empty &= not data
+                return data
         return b""
