@@ -133,7 +133,7 @@ def test_exit_codes_and_sentences(video: Path, tmp_path: Path, tiny_checkpoint: 
         (("run", video, "--start", "-1", *weights), 2, "negative"),
         (("run", video, "--end", "nan", *weights), 2, "not a time"),
         (("run", video, "--segment", "1:00:00h", *weights), 2, "not a time"),
-        (("run", video, "--start", "5m", *weights), 3, "no frame at or after 300 s"),
+        (("run", video, "--start", "5m", *weights), 2, "no frame at or after 300 s"),
         (("frame", tmp_path / "none.mp4", "-t", "1", *weights), 3, "input not found"),
         (("info", tmp_path / "bad.pth"), 4, "bad.pth"),
         (("nonsense",), 2, "No such command"),

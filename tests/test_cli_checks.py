@@ -34,7 +34,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_checkpoint: Path
 @pytest.mark.parametrize(
     ("typed", "code", "words"),
     [
-        ("clip.mp4 --start 99", 3, "no frame at or after 99 s"),
+        ("clip.mp4 --start 99", 2, "no frame at or after 99 s: clip.mp4 lasts 0.240 s: choose"),
         ("clip.mp4 --stride 0", 2, "--stride must be 1 or more"),
         ("clip.mp4 --precision half", 2, "fp16 needs a GPU"),
         ("clip.mp4 --precision int9", 2, "unknown precision: 'int9'"),

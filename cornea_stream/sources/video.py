@@ -11,7 +11,7 @@ from dataclasses import replace
 from numbers import Real
 from pathlib import Path
 
-from cornea_stream.errors import SourceError, UsageError
+from cornea_stream.errors import CorneaStreamError, SourceError, UsageError
 from cornea_stream.media.address import Address
 from cornea_stream.media.frame import Frame
 from cornea_stream.sources.base import Source
@@ -19,6 +19,7 @@ from cornea_stream.sources.damage import Damage
 from cornea_stream.sources.decoding import VideoDecoding
 from cornea_stream.sources.ends import INDEXED, end_of, missing_end
 from cornea_stream.sources.losses import Gaps
+from cornea_stream.sources.rate import frame_rate
 from cornea_stream.sources.read_options import ReadOptions
 from cornea_stream.sources.video_track import conversions, describe, first_field
 
@@ -37,7 +38,8 @@ class VideoSource(VideoDecoding, Source):
     waiting for standard input.
     `info` describes the stream; `warnings` is complete once reading has ended.
     The first frame is decoded on opening, so that a file without frames fails there.
-    Raises SourceError if the file cannot be opened or no frame can be decoded.
+    Raises SourceError if the file cannot be opened or no frame can be decoded, and UsageError if
+    the file has none from the start to the end that are wanted.
     """
 
     def __init__(
@@ -48,13 +50,14 @@ class VideoSource(VideoDecoding, Source):
         stop: threading.Event | None = None,
     ) -> None:
         self._searcher: VideoSource | None = None
+        self._passed_s: float | None = None
         reading = reading or ReadOptions()
         super().__init__(path, reading, stop)
         try:
             self._frames = self._selected(reading.start_s)
             first = next(self._frames, None)
             if first is None:
-                raise SourceError(self._no_frame_message())
+                raise self._no_frame()
         except BaseException:
             self.close()
             raise
@@ -138,7 +141,7 @@ class VideoSource(VideoDecoding, Source):
         found, following = self._last_until(time_s, self._decoded_until(time_s))
         if found is None:
             if following is None:
-                raise SourceError(self._no_frame_message())
+                raise self._no_frame()
             return following
         if following is None and time_s >= end_of(found, self.info.rate):
             end = end_of(found, self.info.rate)
@@ -155,13 +158,18 @@ class VideoSource(VideoDecoding, Source):
             found, _ = self._last_until(math.inf, self._decoded(0.0))
         return end_of(found, self.info.rate) if found else 0.0
 
-    def _no_frame_message(self) -> str:
+    def _no_frame(self) -> CorneaStreamError:
+        """Return why there is no frame: the wanted range, or damage."""
         start_s, end_s = self._reading.start_s, self._reading.end_s
-        if start_s:
-            return f"no frame at or after {start_s:g} s: {self.path}: choose an earlier start"
+        if start_s and self._passed_s is not None and self._passed_s <= start_s:
+            return UsageError(
+                f"no frame at or after {start_s:g} s: {self.path} lasts {self._passed_s:.3f} s: "
+                "choose an earlier start"
+            )
         if end_s is not None and not self._damage:
-            return f"no frame before {end_s:g} s: {self.path}: choose a later end"
-        return (
+            since = f"between {start_s:g} s and" if start_s else "before"
+            return UsageError(f"no frame {since} {end_s:g} s: {self.path}: choose a later end")
+        return SourceError(
             f"no frame can be decoded: {self.path} ({self._damage.packets} damaged packets): "
             "the recording is damaged, copy it again"
         )
@@ -180,16 +188,19 @@ class VideoSource(VideoDecoding, Source):
         return found, None
 
     def _selected(self, start_s: float | None) -> Iterator[Frame]:
-        begin = (
-            frame
-            for frame in self._decoded_until(start_s or 0.0)
-            if start_s is None or frame.time_s >= start_s
-        )
-        for index, frame in enumerate(self._watched(begin)):
+        for index, frame in enumerate(self._watched(self._begun(start_s or 0.0))):
             if self._reading.end_s is not None and frame.time_s >= self._reading.end_s:
                 return
             if index % self._reading.every == 0:
                 yield replace(frame, index=index)
+
+    def _begun(self, start_s: float) -> Iterator[Frame]:
+        """Yield the frames from `start_s` on; note where those before it end."""
+        for frame in self._decoded_until(start_s):
+            if frame.time_s >= start_s:
+                yield frame
+            else:
+                self._passed_s = end_of(frame, frame_rate(self._stream))
 
     def _watched(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         """Pass frames on; note holes between them, and stop at damage if it is not tolerated."""
