@@ -13,7 +13,7 @@ from conftest import disc, read_video
 from image_files import far, save, scene, shown, write_avif_grid, write_tiff
 from PIL import ImageOps
 
-from cornea_stream.errors import SourceError
+from cornea_stream.errors import SourceError, UsageError
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.runs.options import RunOptions
 from cornea_stream.runs.run import run_source
@@ -255,3 +255,30 @@ def test_hidden_files_are_no_images(tmp_path: Path) -> None:
     with open_source(tmp_path) as source:
         assert [(f.index, f.size) for f in source] == [(0, (120, 160)), (1, (120, 160))]
         assert not source.warnings
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_the_only_image_is_not_skipped(tmp_path: Path, strict: bool) -> None:
+    broken = tmp_path / "b.png"
+    broken.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(99))
+    wrong = {tmp_path / "none.png": "input not found: ", broken: "not a readable image: "}
+    for path, words in wrong.items():
+        with pytest.raises(SourceError, match=f"^{words}") as raised:
+            open_source(path, strict=strict)
+        assert "skip" not in str(raised.value)
+    with pytest.raises(SourceError, match=r"skip.*b\.png|b\.png.*skip"):
+        open_source(tmp_path, strict=strict)
+
+
+def test_ranges_without_images_name_the_length(tmp_path: Path) -> None:
+    for number in range(5):
+        PIL.Image.fromarray(scene()).save(tmp_path / f"{number}.png")
+    with pytest.raises(UsageError, match=r"no image at or after 0\.2 s: .* lasts 0\.200 s"):
+        open_source(tmp_path, start_s=0.2)
+    with pytest.raises(UsageError, match="no image in the chosen range"):
+        open_source(tmp_path, end_s=0)
+    path = tmp_path / "a.webp"
+    shown = [PIL.Image.fromarray(scene()), PIL.Image.fromarray(scene()[::-1])]
+    shown[0].save(path, save_all=True, append_images=shown[1:], duration=500)
+    with pytest.raises(UsageError, match=r"no image at or after 7 s: .* lasts 1\.000 s"):
+        open_source(path, start_s=7)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-from cornea_stream.errors import SourceError
+from cornea_stream.errors import CorneaStreamError, SourceError, UsageError
 from cornea_stream.media.frame import Frame, MediaInfo
 from cornea_stream.media.hdr import tone_mapping
 from cornea_stream.sources.base import Source
@@ -26,7 +26,8 @@ class ImageSource(Source):
 
     Pages and images follow each other at 25 per second; an animation keeps its own times.
     Images that cannot be decoded are skipped and listed in `warnings`, incomplete ones are kept
-    and listed there. Raises SourceError if there is no image to read.
+    and listed there. Raises SourceError if there is no image to read, and UsageError if there is
+    none in the wanted range.
     """
 
     def __init__(
@@ -46,16 +47,14 @@ class ImageSource(Source):
         count = sum(map(count_images, self._files))
         self._count = sum(map(self._is_chosen, range(count)))
         self._duration_s: float | None = float(count / RATE)
+        self._end_s = float(count / RATE)
         self._time_base, self._rate = 1 / RATE, RATE
         self._spacing: Spacing | None = None
         self._hdr: str | None = None
         frames = self._decode()
         first = next(frames, None)
         if first is None:
-            raise SourceError(
-                "; ".join(self._warnings)
-                or f"no image in the chosen range: {path}: check start and end"
-            )
+            raise self._no_image()
         self._frames: Iterator[Frame] = itertools.chain([first], frames)
         self.info = MediaInfo(
             path=path,
@@ -102,6 +101,8 @@ class ImageSource(Source):
             try:
                 still = open_still(file, self._reading.max_megapixels)
             except SourceError as err:
+                if file is self.path:
+                    raise  # without the only image there is nothing to skip to
                 self._skip(err, float(index / RATE))
                 index += 1
                 continue
@@ -131,6 +132,7 @@ class ImageSource(Source):
                     yield from frames
                 chosen += 1
             time_s += shown_s
+        self._end_s = time_s
 
     def _read(self, still: Still, page: int, index: int, pts: int | None = None) -> Iterator[Frame]:
         """Yield one image, or none if it cannot be decoded."""
@@ -139,6 +141,8 @@ class ImageSource(Source):
         try:
             video = still.read(page)
         except SourceError as err:
+            if still.path is self.path and still.count == 1:
+                raise
             self._skip(err, time_s)
             return
         video.pts, video.time_base = pts, self._time_base
@@ -149,6 +153,17 @@ class ImageSource(Source):
             self._warnings.append(f"image incomplete: {still.path}: cut off or damaged")
             self._damaged.append((time_s, time_s))
         yield Frame(index, time_s, video)
+
+    def _no_image(self) -> CorneaStreamError:
+        if self._warnings:
+            return SourceError("; ".join(self._warnings))
+        start_s = self._reading.start_s
+        if start_s and start_s >= self._end_s:
+            return UsageError(
+                f"no image at or after {start_s:g} s: {self.path} lasts {self._end_s:.3f} s: "
+                "choose an earlier start"
+            )
+        return UsageError(f"no image in the chosen range: {self.path}: check start and end")
 
     def _skip(self, cause: SourceError, time_s: float) -> None:
         if self._reading.strict:

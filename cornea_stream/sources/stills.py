@@ -147,10 +147,12 @@ class _FfmpegStill(Still):
         try:
             video = self._decode({})
         except (av.error.FFmpegError, StopIteration, IndexError) as err:
-            cause = f"{self.path}: {reason(err)}"
+            cause = reason(err)
             if isinstance(err, av.error.ArgumentError):  # FFmpeg's error for its pixel limit
                 cause += f", perhaps larger than {self._max_megapixels:g} megapixels"
-            raise SourceError(cause) from err
+            raise SourceError(
+                f"not a readable image: {self.path}: {cause}: copy it again, or convert it to PNG"
+            ) from err
         self.damaged = True
         return video
 
