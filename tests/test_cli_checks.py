@@ -10,7 +10,8 @@ import pytest
 import torch
 from conftest import moving_discs, write_video
 
-from cornea_stream.cli.spellings import camera, device_name, precision_name
+from cornea_stream.cli.spellings import camera, precision_name
+from cornea_stream.engines.names import device_names
 
 
 @pytest.fixture
@@ -39,6 +40,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_checkpoint: Path
         ("clip.mp4 --precision half", 2, "fp16 needs a GPU"),
         ("clip.mp4 --precision int9", 2, "unknown precision: 'int9'"),
         ("clip.mp4 --backend onnx", 2, "unknown backend"),
+        ("clip.mp4 --device gpu:77", 2, "no such GPU: gpu:77: torch sees"),
+        ("clip.mp4 --device 78", 2, "no such GPU: 78: torch sees"),
         ("clip.mp4 --device tpu", 2, "unknown device: 'tpu'"),
         ("clip.mp4 --threshold 2", 2, "--threshold must be between 0 and 1"),
         ("clip.mp4 --batch-size 5000", 2, "--batch-size must be between"),
@@ -126,10 +129,10 @@ def test_opacity_zero_is_warned_of(tmp_path: Path, tiny_checkpoint: Path, call) 
 
 
 def test_familiar_values() -> None:
-    assert device_name("GPU") == "cuda"
-    assert device_name("gpu:1") == "cuda:1"
-    assert device_name("0, 2") == "cuda:0,cuda:2"
-    assert device_name("CPU") == "cpu"
+    assert device_names("GPU") == "cuda"
+    assert device_names("gpu:1") == "cuda:1"
+    assert device_names("0, 2") == "cuda:0,cuda:2"
+    assert device_names("CPU") == "cpu"
     assert [precision_name(name) for name in ("half", "float32", "BF16", "INT8")] == [
         "fp16", "fp32", "bf16", "int8",
     ]  # fmt: skip

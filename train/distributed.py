@@ -11,6 +11,7 @@ import torch
 import torch.distributed as dist
 
 from cornea_stream.engines.device import choose_device
+from cornea_stream.engines.names import device_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def join_world(device: str) -> Iterator[World]:
         yield World(0, 1, torch.device(choose_device(device)))
         return
     local = int(os.environ.get("LOCAL_RANK", "0"))
-    if device in ("auto", "cuda") and torch.cuda.is_available():
+    if device_names(device) in ("auto", "cuda") and torch.cuda.is_available():
         device = f"cuda:{local}"
     chosen = torch.device(choose_device(device))
     if chosen.type == "cuda":

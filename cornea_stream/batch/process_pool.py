@@ -30,6 +30,7 @@ from cornea_stream.batch.task import (
     seldom,
 )
 from cornea_stream.engines.device import choose_devices, gpu_count
+from cornea_stream.engines.names import device_names
 from cornea_stream.errors import EXIT_INTERNAL, CorneaStreamError
 from cornea_stream.runs.options import RunResult
 
@@ -47,7 +48,7 @@ def worker_devices(device: str, jobs: int | None) -> list[str]:
     Raises UsageError if a device is not available.
     """
     chosen = choose_devices(device)
-    if device in ("auto", "cuda") and chosen != ["cpu"]:
+    if device_names(device) in ("auto", "cuda") and chosen != ["cpu"]:
         chosen = [f"cuda:{number}" for number in range(gpu_count())]
     return [chosen[number % len(chosen)] for number in range(jobs or len(chosen))]
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cornea_stream.cli import help as panels
-from cornea_stream.cli.spellings import device_name, precision_name
+from cornea_stream.cli.spellings import precision_name
 
 OutputDir = Annotated[
     Path,
@@ -54,7 +54,6 @@ Device = Annotated[
     typer.Option(
         help="auto, cpu, gpu, a GPU's number or several, such as 0,1.",
         metavar="NAME",
-        callback=device_name,
         rich_help_panel=panels.ENGINE,
     ),
 ]

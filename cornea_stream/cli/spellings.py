@@ -1,16 +1,9 @@
-"""Values as people of this field spell them: `gpu`, `0`, `half`, camera numbers."""
+"""Values as people of this field spell them: `half`, camera numbers."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-
-
-def device_name(text: str) -> str:
-    """Return torch's name of a device: `gpu` is cuda, `0` is cuda:0; several have commas."""
-    from cornea_stream.engines.names import device_names
-
-    return device_names(text)
 
 
 def precision_name(text: str) -> str:

@@ -8,13 +8,14 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from cornea_stream.engines.names import device_names
 from cornea_stream.errors import UsageError
 
 _NAME = re.compile(r"cpu|cuda(?::(\d+))?")
 
 
 def choose_devices(names: str) -> list[str]:
-    """Return the devices of a comma-separated list, with torch's names: cpu, cuda, cuda:N.
+    """Return the devices of a comma-separated list, as `device_names` takes it, by torch's names.
 
     Raises UsageError for an unknown name, a missing GPU, and a list with duplicates or other
     devices than GPUs.
@@ -28,21 +29,22 @@ def choose_devices(names: str) -> list[str]:
 
 
 def choose_device(name: str) -> str:
-    """Return cpu, cuda or cuda:N for one of these names or auto.
+    """Return cpu, cuda or cuda:N for one of these names, auto, or another spelling of them.
 
-    Raises UsageError for an unknown name, and if this machine has no such GPU.
+    Raises UsageError with the name as given if it is unknown, or if this machine has no such GPU.
     """
+    given, name = name, device_names(name)
     if name == "auto":
         return "cuda" if gpu_count() else "cpu"
     match = _NAME.fullmatch(name)
     if not match:
-        raise UsageError(f"unknown device: {name!r}: use auto, cpu, cuda or cuda:N")
+        raise UsageError(f"unknown device: {given!r}: use auto, cpu, cuda or cuda:N")
     if name == "cpu":
         return name
     number, count = int(match[1] or 0), gpu_count()
     if number >= count:
         raise UsageError(
-            f"no such GPU: {name}: torch sees {count} CUDA devices: "
+            f"no such GPU: {given}: torch sees {count} CUDA devices: "
             "use device=cpu, or install a driver and a CUDA build of torch"
         )
     return f"cuda:{number}" if match[1] else name

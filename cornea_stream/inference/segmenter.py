@@ -108,7 +108,9 @@ class Segmenter:
         Raises CheckpointError for unusable weights, UsageError for invalid settings, and
         SourceError for an unreadable calibration video.
         """
-        device, precision = device_names(device), precision_name(precision)
+        precision = precision_name(precision)
+        if not isinstance(device, str):
+            device = device_names(device)
         check_flag("raw", raw)
         check_flag("smooth", smooth)
         check_settings(device, backend, precision, batch_size, calibration, threshold)

@@ -15,6 +15,7 @@ from cornea_stream.batch.ray.actor import Actor, News, Share, shares
 from cornea_stream.batch.ray.connection import check_address, connect
 from cornea_stream.batch.setup import Setup
 from cornea_stream.batch.task import Results, Step, Task, failure
+from cornea_stream.engines.names import device_names
 from cornea_stream.errors import EXIT_INTERNAL, CorneaStreamError, UsageError
 from cornea_stream.inference.segmenter import MaskSettings
 from cornea_stream.runs.options import RunResult
@@ -44,7 +45,7 @@ class RayCluster:
         machine, else a local one. `cores` is the number of cores per actor without a GPU.
         Raises UsageError for a device with a number, because Ray assigns the GPUs.
         """
-        if setup.device not in ("auto", "cpu", "cuda"):
+        if device_names(setup.device) not in ("auto", "cpu", "cuda"):
             raise UsageError(f"Ray assigns the GPUs: {setup.device}: use device=auto, cpu or cuda")
         check_address(address)
         self._setup, self._masks, self._address, self._cores = setup, masks, address, cores
@@ -111,7 +112,7 @@ class _Crew:
         self.members: list[_Member] = []
         self._free: list[Share] = []
         self._known: set[str] = set()
-        self._on_gpus: bool | None = {"cpu": False, "cuda": True}.get(setup.device)
+        self._on_gpus: bool | None = {"cpu": False, "cuda": True}.get(device_names(setup.device))
         self._looked_around = float("-inf")
         self._seen = time.monotonic()
         self._cannot: CorneaStreamError | None = None
