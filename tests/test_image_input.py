@@ -76,10 +76,13 @@ def test_bgr_is_turned(kind: str, segmenter: Segmenter, tmp_path: Path) -> None:
     order = [2, 1, 0, 3][: image.shape[axis]]
     swapped = image[order] if axis == 0 else image[..., order]
     found = segmenter(swapped, color="bgr")
+    assert (segmenter(swapped, color="BGR").mask == found.mask).all()
     np.testing.assert_array_equal(found.frame.rgb(), RGB)
     (streamed,) = segmenter.stream([swapped], color="bgr")
     np.testing.assert_array_equal(streamed.frame.rgb(), RGB)
     np.testing.assert_array_equal(found.overlay(color="bgr")[..., ::-1], found.overlay())
+    np.testing.assert_array_equal(found.overlay(color="BGR"), found.overlay(color="bgr"))
+    np.testing.assert_array_equal(found.overlay(color="RGB"), found.overlay())
 
 
 @pytest.mark.parametrize("shape", [(120, 160), (120, 160, 1), (1, 120, 160)])
@@ -108,6 +111,17 @@ def test_batches(make: Any, channels_last: bool, segmenter: Segmenter) -> None:
         for found, mask in zip(results, expected, strict=True):
             np.testing.assert_array_equal(found.mask, mask)
     assert segmenter.predict([]) == []
+
+
+def test_a_list_of_images_has_no_times_but_a_stream_does(segmenter: Segmenter) -> None:
+    images = moving_discs(3)
+    listed, streamed = segmenter.predict(images), list(segmenter.stream(images))
+    assert [found.frame.index for found in listed] == [0, 1, 2]
+    assert [found.frame.time_s for found in listed] == [segmenter(images[0]).frame.time_s] * 3
+    assert [found.frame.time_s for found in streamed] == [0, 0.04, 0.08]
+    assert [found.frame.time_s for found in segmenter.predict([f.frame for f in streamed])] == [
+        0, 0.04, 0.08,
+    ]  # fmt: skip
 
 
 def test_times_of_decoded_frames_are_kept(segmenter: Segmenter) -> None:

@@ -13,13 +13,16 @@ FRAMES_PER_SECOND = 25
 """The rate at which images without times are numbered."""
 
 
-def image_frame(image: object, index: int = 0, *, color: ColorOrder = "rgb") -> Frame:
+def image_frame(
+    image: object, index: int = 0, *, color: ColorOrder = "rgb", timed: bool = False
+) -> Frame:
     """Return an image, or the image at a path, as the frame with this number.
 
+    Without a timestamp of its own, its time is that of its number if it is `timed`, and else 0.
     Raises UsageError if it is not an image or the path holds several, and SourceError if the path
     cannot be read.
     """
-    time_s = index / FRAMES_PER_SECOND
+    time_s = index / FRAMES_PER_SECOND if timed else 0.0
     if not isinstance(image, str | PathLike):
         return as_frame(index, image, time_s, color=color)
     with open_source(image) as source:

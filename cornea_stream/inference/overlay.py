@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from cornea_stream.errors import UsageError, check_text, wrong_type
 from cornea_stream.media.class_name import CLASS_NAME
 from cornea_stream.media.frame import Image
-from cornea_stream.media.image_input import ColorOrder, ImageInput, rgb_pixels
+from cornea_stream.media.image_input import ColorOrder, ImageInput, is_bgr, rgb_pixels
 from cornea_stream.media.overlay import OverlayStyle, paint_image
 from cornea_stream.postprocess.measurement import checked_mask
 
@@ -49,4 +49,4 @@ def overlay(
         )
     whole = np.where(checked, np.uint8(255), np.uint8(0))
     painted = paint_image(pixels, whole, style or OverlayStyle(), class_name)
-    return painted if color == "rgb" else np.ascontiguousarray(painted[..., ::-1])
+    return np.ascontiguousarray(painted[..., ::-1]) if is_bgr(color) else painted

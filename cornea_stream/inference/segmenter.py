@@ -190,7 +190,8 @@ class Segmenter:
         """Segment a list or batch of images and return the results in order.
 
         `images` is a list of what a call takes, an (N, H, W, 3) or (N, 3, H, W) array or tensor,
-        or a single image. For videos, use `stream`, which needs constant memory.
+        or a single image. `frame.index` is its place; `frame.time_s` is 0 unless the image has a
+        timestamp. For videos, use `stream`, which needs constant memory.
         Raises the errors of a call.
 
         Examples:
@@ -202,7 +203,8 @@ class Segmenter:
             return [self(images, color=color)]  # type: ignore[arg-type]
         if not (is_batch(images) or isinstance(images, Iterable)) or isinstance(images, Source):
             raise wrong_type("images", images, "a list or batch of images; stream takes sources")
-        return list(self.stream(images, color=color))  # type: ignore[arg-type]
+        request = Request(images, ReadOptions(), color, None, progress=False, timed=False)
+        return list(results(self.stages, request))
 
     def stream(
         self,

@@ -27,7 +27,7 @@ from cornea_stream.inference.segmentation import Segmentation
 from cornea_stream.inference.stages import Prediction, SegmenterStages
 from cornea_stream.media.address import Address, find_address
 from cornea_stream.media.frame import Frame
-from cornea_stream.media.image_input import ColorOrder, ImageInput, check_color, is_image
+from cornea_stream.media.image_input import ColorOrder, ImageInput, is_bgr, is_image
 from cornea_stream.pipeline.progress_bar import progress_bar
 from cornea_stream.pipeline.queues import Ahead, Mailbox
 from cornea_stream.sources import Source
@@ -48,16 +48,20 @@ _SOURCES = "a path, an address, a camera number, a cv2.VideoCapture, or an itera
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to read, and how to report on it; see `Segmenter.stream`. Raises UsageError."""
+    """What to read, and how to report on it; see `Segmenter.stream`. Raises UsageError.
+
+    `timed` images of an iterable follow each other in time; others are each at 0.
+    """
 
     source: Any
     reading: ReadOptions
     color: ColorOrder
     on_warning: Callable[[str], None] | None
     progress: bool
+    timed: bool = True
 
     def __post_init__(self) -> None:
-        check_color(self.color)
+        is_bgr(self.color)  # refuses what it does not know
         check_flag("progress", self.progress)
         check_callback("on_warning", self.on_warning, "a sentence")
         if self.is_opened_here:
@@ -115,7 +119,7 @@ class Request:
 
     def _images(self) -> Iterator[Frame]:
         for index, image in islice(enumerate(self.source), 0, None, self.reading.every):
-            yield image_frame(image, index, color=self.color)
+            yield image_frame(image, index, color=self.color, timed=self.timed)
 
     def _warn(self, sentence: str) -> None:
         if self.on_warning is not None:

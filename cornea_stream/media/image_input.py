@@ -24,7 +24,7 @@ class DecodedImage(Protocol):
     pts_seconds: float
 
 
-ColorOrder: TypeAlias = Literal["rgb", "bgr"]
+ColorOrder: TypeAlias = Literal["rgb", "bgr", "RGB", "BGR"]
 ImageInput: TypeAlias = (
     "NDArray[Any] | torch.Tensor | PIL.Image.Image | av.VideoFrame | Frame | DecodedImage"
 )
@@ -35,10 +35,15 @@ _DEEP_MODES = ("I", "F")
 """Modes of Pillow with more than 8 bits; it converts them to RGB by clipping."""
 
 
-def check_color(color: object) -> None:
-    """Raise UsageError unless `color` is the name of an order of channels."""
-    if color not in ("rgb", "bgr"):
+def is_bgr(color: object) -> bool:
+    """Whether `color` names this order of channels, in any letter case, and not rgb.
+
+    Raises UsageError if it names neither.
+    """
+    name = color.lower() if isinstance(color, str) else color
+    if name not in ("rgb", "bgr"):
         raise UsageError(f"color must be rgb or bgr: {color!r}: give the order of the channels")
+    return name == "bgr"
 
 
 def as_frame(
@@ -70,7 +75,7 @@ def rgb_pixels(image: object, *, color: ColorOrder = "rgb", name: str = "image")
     Floats are from 0 to 1. `color` is the order of the channels of arrays and tensors.
     Raises UsageError, which calls the parameter `name`, if it is not an image.
     """
-    check_color(color)
+    swapped = is_bgr(color)
     if isinstance(image, Frame):
         return image.rgb()
     if isinstance(image, av.VideoFrame):
@@ -86,7 +91,7 @@ def rgb_pixels(image: object, *, color: ColorOrder = "rgb", name: str = "image")
     pixels = _channels_last(_eight_bits(pixels, name), name, first=is_tensor)
     if pixels.shape[2] == 1:
         pixels = np.repeat(pixels, 3, axis=2)
-    pixels = pixels[..., 2::-1] if color == "bgr" else pixels[..., :3]
+    pixels = pixels[..., 2::-1] if swapped else pixels[..., :3]
     return np.ascontiguousarray(pixels)
 
 

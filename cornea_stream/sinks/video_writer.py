@@ -20,7 +20,7 @@ from cornea_stream.errors import (
     wrong_type,
 )
 from cornea_stream.media.frame import Frame, Image, MediaInfo
-from cornea_stream.media.image_input import ColorOrder, ImageInput, check_color, rgb_pixels
+from cornea_stream.media.image_input import ColorOrder, ImageInput, is_bgr, rgb_pixels
 from cornea_stream.media.orientation import as_stored
 from cornea_stream.media.planes import to_yuv420
 from cornea_stream.sinks.encoder import check_container, check_encoder, check_encoder_types
@@ -68,7 +68,7 @@ class VideoWriter:
         """
         check_flag("audio", audio)
         check_flag("overwrite", overwrite)
-        check_color(color)
+        is_bgr(color)  # refuses what it does not know
         if not isinstance(path, str | os.PathLike):
             raise wrong_type("path", path, "a path that ends in .mp4, .mkv or .nut")
         self.path, self._color = Path(path), color
