@@ -141,6 +141,9 @@ def test_settings_go_to_a_file_and_come_back(
     for line in ("mask = true", 'output-dir = ["a b"]', "stride = 3", "label = false", "# start ="):
         assert line in text.splitlines()
     assert call("config", "--config", "run.toml")[1] == text
+    unset = call("config")[1].splitlines()
+    assert {"# output-dir =", "# publish ="} <= set(unset)
+    assert not any(line.endswith("[]") for line in unset)
     write_video(tmp_path / "v.mp4", moving_discs(6))
     code, _, err = call("run", "v.mp4", "--config", "run.toml", "--stride", "2", "-q")
     assert (code, err) == (0, "")
@@ -155,7 +158,9 @@ def test_settings_go_to_a_file_and_come_back(
     [
         ("maks = true", "unknown option in run.toml: maks: use mask"),
         ("mask = 3", "wrong value in run.toml: mask = 3: write true or false"),
-        ("stride = true", "write a value"),
+        ('mask = "yes"', 'mask = "yes": write true or false'),
+        ('mask = ["a", 1]', 'mask = ["a", 1]: write true or false'),
+        ("stride = true", "stride = true: write a value"),
         ("stride = 'x'", "Invalid value for --stride: "),
         ("mask =", "not TOML: run.toml"),
         ("config = 'run.toml'", "unknown option"),

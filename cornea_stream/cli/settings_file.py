@@ -48,7 +48,9 @@ def _checked(name: str, value: Any, ctx: typer.Context, path: Path) -> tuple[str
         raise typer.BadParameter(f"unknown option in {path}: {name}: use {right}")
     if param.is_flag != isinstance(value, bool):
         expected = "true or false" if param.is_flag else "a value, not true or false"
-        raise typer.BadParameter(f"wrong value in {path}: {name} = {value}: write {expected}")
+        raise typer.BadParameter(
+            f"wrong value in {path}: {name} = {_text(value)}: write {expected}"
+        )
     if param.multiple:
         value = [str(one) for one in (value if isinstance(value, list) else [value])]
     return param.name, value if param.is_flag or param.multiple else str(value)
@@ -69,14 +71,14 @@ def as_toml(params: list[Any], values: dict[str, Any]) -> str:
 
 def _line(param: Any, value: Any) -> str:
     name = next(option for option in param.opts if option.startswith("--")).lstrip("-")
-    if value is None:
-        return f"# {name} ="
-    if isinstance(value, list | tuple):
-        return f"{name} = [{', '.join(map(_text, value))}]"
-    return f"{name} = {_text(value)}"
+    is_unset = value is None or value in ([], ())
+    return f"# {name} =" if is_unset else f"{name} = {_text(value)}"
 
 
 def _text(value: Any) -> str:
+    """Return a value in the notation of TOML."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_text, value))}]"
     if isinstance(value, bool):
         return str(value).lower()
     return str(value) if isinstance(value, int | float) else json.dumps(str(value))
