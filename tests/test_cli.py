@@ -158,6 +158,18 @@ def test_some_sources_fail_and_the_rest_is_done(
     assert "complete" in out
 
 
+@pytest.mark.parametrize("more", [(), ("--verbose",)])
+def test_tracebacks_are_for_verbose(
+    video: Path, tmp_path: Path, tiny_checkpoint: Path, call, more: tuple[str, ...]
+) -> None:  # type: ignore[no-untyped-def]
+    code, out, _ = call(
+        "run", tmp_path / "none.mp4", "--json", *more, "--checkpoint", tiny_checkpoint
+    )
+    (result,) = json.loads(out)
+    assert (code, "input not found" in result["error"]) == (3, True)
+    assert (result["traceback"] is not None) == bool(more)
+
+
 def test_two_sources_of_one_name_get_folders_of_their_own(
     video: Path, tmp_path: Path, tiny_checkpoint: Path, call
 ) -> None:  # type: ignore[no-untyped-def]
@@ -184,6 +196,10 @@ def test_info(video: Path, tiny_checkpoint: Path, call) -> None:  # type: ignore
     assert json.loads(out)["torch"]
     _, out, _ = call("info", video, "--json")
     assert json.loads(out)["width"] == 160
+    _, out, _ = call("info", video)
+    shown = dict(line.split(maxsplit=1) for line in out.splitlines())
+    assert shown["audio_codec"] == shown["hdr"] == "none"
+    assert shown["mm_per_px"] == "unknown"
     _, out, _ = call("info", tiny_checkpoint)
     assert "resnet18" in out
     assert runner.invoke(app, ["--version"]).output.startswith("cornea-stream ")

@@ -11,6 +11,9 @@ import typer
 from cornea_stream import __version__
 from cornea_stream.cli import options as opt
 
+_ABSENT = ("address", "audio_codec", "field_order", "hdr")
+"""Properties of a source that it does not have if they are None; others are then unknown."""
+
 
 def info(
     path: Annotated[
@@ -33,7 +36,8 @@ def info(
     elif not quiet:
         width = max(map(len, facts))
         for name, value in facts.items():
-            typer.echo(f"{name:<{width}}  {_text(value)}")
+            is_absent = value is None and name in _ABSENT
+            typer.echo(f"{name:<{width}}  {'none' if is_absent else _text(value)}")
 
 
 def _text(value: object) -> str:
@@ -42,7 +46,7 @@ def _text(value: object) -> str:
             f"{name} ({_text(each)})" if isinstance(each, list) else f"{name} {each}"
             for name, each in value.items()
         ]
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return ", ".join(map(str, value)) or "none"
     return "unknown" if value is None else str(value)
 

@@ -68,7 +68,7 @@ def run_and_report(
     if code == ReaderGoneError.exit_code:
         return code
     if as_json:
-        print_json(results)
+        print_json(results, with_tracebacks=verbose)
     elif not quiet:
         console = Console(soft_wrap=True, highlight=False)
         _print_summary(console, results, executor.describe(), verbose)
@@ -108,9 +108,11 @@ def _print_error(errors: Console, result: RunResult, verbose: bool) -> None:
     errors.print(f"[red]Error: {sentence}[/]", soft_wrap=True, highlight=False)
 
 
-def print_json(results: Sequence[RunResult]) -> None:
+def print_json(results: Sequence[RunResult], *, with_tracebacks: bool = False) -> None:
     """Print results as JSON on standard output."""
     content = [{**asdict(result), "fps": round(result.fps, 2)} for result in results]
+    if not with_tracebacks:
+        content = [{**each, "traceback": None} for each in content]
     Console(soft_wrap=True).print_json(json.dumps(content))
 
 
