@@ -36,7 +36,7 @@ def join(
         pieces = [Piece(part.folder / part_name(name), part.chunk.start) for part in parts]
         warnings += concatenate(
             pieces, folder / name, info, audio=name == "overlay.mp4",
-            offset_s=options.start_s or 0.0, end_s=options.end_s,
+            offset_s=options.reading.start_s or 0.0, end_s=options.reading.end_s,
         )  # fmt: skip
     for part in parts:
         warnings += [text.replace(part_name("mask.mkv"), "mask.mkv") for text in part.warnings]

@@ -15,6 +15,7 @@ from cornea_stream.errors import (
 )
 from cornea_stream.media.color import Color, hex_color
 from cornea_stream.media.overlay import OverlayStyle
+from cornea_stream.media.times import optional_seconds
 from cornea_stream.pipeline.live_statistics import LiveReport
 from cornea_stream.postprocess.pixel_spacing import Scale, check_scale
 from cornea_stream.runs.idle_options import check_idle_options
@@ -78,8 +79,8 @@ class RunOptions:
     codec: str = DEFAULT_CODEC
     crf: float | None = None
     preset: str | None = None
-    start_s: float | None = None
-    end_s: float | None = None
+    start_s: float | str | None = None
+    end_s: float | str | None = None
     every: int = 1
     strict: bool = False
     max_megapixels: float = MAX_MEGAPIXELS
@@ -157,8 +158,8 @@ class RunOptions:
     def reading(self) -> ReadOptions:
         """Which frames are read. Raises UsageError."""
         return ReadOptions(
-            self.start_s,
-            self.end_s,
+            optional_seconds("start_s", self.start_s),
+            optional_seconds("end_s", self.end_s),
             self.every,
             self.strict,
             self.max_megapixels,

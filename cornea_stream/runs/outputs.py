@@ -135,7 +135,7 @@ def open_video(
     """Open a video file in the output folder."""
     return VideoFile(
         context.folder / name, context.info, settings,
-        audio=audio, offset_s=context.offset_s, end_s=context.options.end_s,
+        audio=audio, offset_s=context.offset_s, end_s=context.options.reading.end_s,
     )  # fmt: skip
 
 
@@ -174,7 +174,7 @@ def open_stream(context: OutputContext, target: StreamTarget) -> SegmentationSin
     if not options.overlay:
         return sink(MaskVideoSink.SETTINGS, mask_frame)
     painter = YuvPainter(options.style)
-    return sink(context.encoder, painter, audio=True, end_s=options.end_s)
+    return sink(context.encoder, painter, audio=True, end_s=options.reading.end_s)
 
 
 def open_lines(context: OutputContext, target: str | Path | int) -> SegmentationSink:

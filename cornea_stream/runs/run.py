@@ -130,7 +130,7 @@ def run_plan(
         paced = Paced(source, stop) if plan.paced else None
         context = OutputContext(
             plan.folder, source.info, options, plan.encoder,
-            offset_s=options.start_s or 0.0, on_note=on_note or (lambda _: None),
+            offset_s=options.reading.start_s or 0.0, on_note=on_note or (lambda _: None),
         )  # fmt: skip
         with open_sinks(plan.outputs, context) as sinks:
             sinks = [*sinks, PresenceSink()]
