@@ -97,6 +97,7 @@ READ = {
     "cornea-stream run surgery.mp4 --publish rtsp://server/cornea": "a server: test_publish.py",
     "cornea-stream config --mask --contour > run.toml": "the shell's: test_cli_help.py",
     "cornea-stream run surgery.mp4 --no-overlay --jsonl - | head -n 3": "a pipe: test_lines.py",
+    "ffmpeg -i INPUT -c copy -f matroska - | cornea-stream run - --jsonl -": "pipes: test_lines.py",
     "cornea-stream run surgery.mp4 -o - | ffplay -": "opens a window: test_stream.py",
     "cornea-stream correct output/surgery": "a browser: train/correct/page/test_sessions.py",
     "cornea-stream correct results/surgery": "the same",

@@ -290,8 +290,10 @@ def test_devices_and_precisions_as_people_spell_them(tiny_checkpoint: Path) -> N
 
     for device in ("CPU", " cpu ", torch.device("cpu")):
         assert Segmenter(tiny_checkpoint, device=device).engine.describe()["device"] == "cpu"
-    for device in (77, "77", "cuda:77", torch.device("cuda", 77)):
-        with pytest.raises(UsageError, match="no such GPU: cuda:77"):
+    torch_device = torch.device("cuda", 77)
+    typed = {77: "cuda:77", "77": "77", "gpu:77": "gpu:77", torch_device: "cuda:77"}
+    for device, named in typed.items():
+        with pytest.raises(UsageError, match=f"no such GPU: {named}: "):
             Segmenter(tiny_checkpoint, device=device)
     assert device_names("gpu") == device_names(" GPU") == "cuda"
     fp32 = Segmenter(tiny_checkpoint, device="cpu", backend="torch", precision="float32")
