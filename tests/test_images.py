@@ -261,7 +261,11 @@ def test_hidden_files_are_no_images(tmp_path: Path) -> None:
 def test_the_only_image_is_not_skipped(tmp_path: Path, strict: bool) -> None:
     broken = tmp_path / "b.png"
     broken.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(99))
-    wrong = {tmp_path / "none.png": "input not found: ", broken: "not a readable image: "}
+    pages = tmp_path / "p.tif"
+    pages.write_bytes(b"II*\0" + bytes(99))
+    wrong = {tmp_path / "none.png": "input not found: "} | dict.fromkeys(
+        (broken, pages), "not a readable image: "
+    )
     for path, words in wrong.items():
         with pytest.raises(SourceError, match=f"^{words}") as raised:
             open_source(path, strict=strict)

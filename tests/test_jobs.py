@@ -52,7 +52,7 @@ def test_devices_are_taken_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
     assert worker_devices("auto", None) == ["cuda:0", "cuda:1", "cuda:2"]
-    assert worker_devices("cuda", 2) == ["cuda:0", "cuda:1"]
+    assert worker_devices("cuda", 2) == worker_devices("GPU", 2) == ["cuda:0", "cuda:1"]
     assert worker_devices("cuda:0,cuda:2", 4) == ["cuda:0", "cuda:2"] * 2
     assert worker_devices("cuda:1", None) == ["cuda:1"]
     assert worker_devices("cpu", None) == ["cpu"]
