@@ -1,4 +1,4 @@
-"""Generate benchmarks/README.md: result tables with the commands that reproduce them.
+"""Generate benchmarks/README.md: result tables with the commands that reproduce them, and charts.
 
 python -m benchmarks.page
 """
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.bars import draw
 from cornea_stream.models.shipped import shipped_weights
 
 HERE = Path(__file__).parent
@@ -188,6 +189,7 @@ SECTIONS = {
     "agreement": ("Agreement between engines", "benchmarks.agreement VIDEO", agreement),
     "latency": ("Latency of pushed frames", "benchmarks.latency", latency),
     "live": ("Live video from an RTSP server", "benchmarks.live", facts),
+    "live_50": ("The same at 50 frames per second", "benchmarks.live --rate 50", facts),
     "memory": ("Peak memory by video length", "benchmarks.memory", facts),
     "report_page": ("HTML report of a ten-minute video", "benchmarks.report_page", facts),
     "correction": ("Twenty corrected frames of a clip", "benchmarks.correction", correction),
@@ -215,6 +217,12 @@ def main() -> None:
             ]
             parts.append(render(result) + "\n")
     (HERE / "README.md").write_text("\n".join(parts))
+    if (result := read("peers")) is not None:
+        found = {
+            title: dict(sorted(network["median_fps"].items(), key=lambda row: row[1]))
+            for title, network in result["networks"].items()
+        }
+        draw(found, HERE / "results" / "peers.png")
 
 
 if __name__ == "__main__":

@@ -22,9 +22,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
+from benchmarks.bars import draw
 from benchmarks.media import reencoded
 from benchmarks.report import save
 
@@ -104,19 +102,6 @@ def measure(case: Case, clip: Path) -> float:
     return float(run["fps"])
 
 
-def plot(tables: dict[str, dict[str, float]], path: Path) -> None:
-    """Draw the tables as bars, one panel each."""
-    figure = Figure(figsize=(9, 2.2 * (len(tables) + 1) // 2), layout="constrained")
-    FigureCanvasAgg(figure)
-    panels = figure.subplots((len(tables) + 1) // 2, 2).flat
-    for axes, (name, rows) in zip(panels, tables.items(), strict=False):
-        axes.barh(list(rows), list(rows.values()), color="#2a9d8f")
-        axes.invert_yaxis()
-        axes.set_title(name)
-        axes.set_xlabel("frames per second")
-    figure.savefig(path, dpi=100)
-
-
 def main() -> None:
     """Run the rounds, print and write the result."""
     parser = argparse.ArgumentParser(description="Scaling of the run command.")
@@ -140,7 +125,7 @@ def main() -> None:
     tables: dict[str, dict[str, float]] = {}
     for case, values in speeds.items():
         tables.setdefault(case.table, {})[case.label] = round(statistics.median(values), 1)
-    plot(tables, options.output.with_suffix(".png"))
+    draw(tables, options.output.with_suffix(".png"))
     what = f"median frames per second of `cornea-stream run`, {COMMON_SIZE} where not said"
     save(options.output, {"what": what, **tables})
 
