@@ -203,8 +203,8 @@ def test_what_is_run(command: str, somewhere: Path) -> None:
 
 @pytest.mark.parametrize("command", READ)
 def test_what_is_read(command: str) -> None:
-    program, name_of_command, *rest = arguments(re.split(r" [|>] ", command)[0])
-    assert program == "cornea-stream"
+    (own,) = [part for part in re.split(r" [|>] ", command) if part.startswith("cornea-stream")]
+    _, name_of_command, *rest = arguments(own)
     group = typer.main.get_command(app)
     with group.make_context("cornea-stream", [name_of_command, *rest]) as outer:
         found = group.get_command(outer, name_of_command)  # type: ignore[attr-defined]
@@ -243,12 +243,18 @@ def after_image(printed: str, namespace: dict[str, Any]) -> None:
     assert re.findall(r"^{'frame': (\d+),", printed, re.MULTILINE) == [*"02468", "10", "12"]
 
 
+def after_snapshot(printed: str, namespace: dict[str, Any]) -> None:
+    assert len(printed.splitlines()) == 2
+    assert (namespace["taken"].folder / "overlay.png").exists()
+
+
 BLOCKS: dict[str, Callable[[str, dict[str, Any]], None]] = {
     'segmenter.stream("surgery.mp4"):': after_stream,
     'segmenter("eye.png")': after_image,
     "newest_only=True": after_session,
     "asyncio.wrap_future": after_async,
     "run_source(": after_run_source,
+    "snapshot(": after_snapshot,
 }
 """Blocks of Python by words in them, and what holds afterwards; test_recipes.py has the others."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -73,14 +74,17 @@ class Product:
         """Return what a run read and said, and what its overlay shows."""
         self._eyes.reading = reading = Reading()
         with tempfile.TemporaryDirectory() as folder:
-            options = RunOptions(overlay=overlay, metrics=True, preset="ultrafast", crf=14)
+            options = RunOptions(overlay=overlay, metrics=True)
+            if overlay:
+                options = replace(options, preset="ultrafast", crf=14)
             try:
                 result = run_source(path, folder, self._segmenter, options)
             except CorneaStreamError as err:
                 reading.error = str(err)
                 return reading, None
-            reading.said = list(result.warnings)
-            if result.damaged_s and not result.warnings:
+            # `Eyes` see no cornea.
+            reading.said = [text for text in result.warnings if "no cornea" not in text]
+            if result.damaged_s and not reading.said:
                 reading.said.append("damaged_s")
             rows = (Path(result.folder) / "metrics.csv").read_text().splitlines()[1:]
             if result.status != "complete" or len(rows) != len(reading.times_s):
