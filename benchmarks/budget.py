@@ -13,6 +13,7 @@ is Python, threads and memory.
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterable
@@ -195,12 +196,16 @@ def measure(video: Path, segmenter: Segmenter, rounds: int) -> dict[str, Any]:
         for name, values in costs.items()
     }
     together = sum(stage["cpu_ms"] for stage in table.values())
+    limit = sum(stage["limit_ms"] for stage in table.values())
+    cores = len(os.sched_getaffinity(0))
     return {
         "stages": table,
         "whole_cpu_ms": round(whole, 2),
         "python_and_threads_ms": round(whole - together, 2),
-        "limits_together_ms": round(sum(stage["limit_ms"] for stage in table.values()), 2),
+        "limits_together_ms": round(limit, 2),
         "fps": round(max(stages.fps), 1),
+        "fps_of_stages": round(1000 * cores / together, 1),
+        "fps_of_limits": round(1000 * cores / limit, 1),
     }
 
 

@@ -126,7 +126,11 @@ def budget(result: Mapping[str, Any]) -> str:
             ["**together**", found["whole_cpu_ms"], found["limits_together_ms"], ""],
         ]
         headings = ["", "CPU ms", "limit, CPU ms", "MB moved"]
-        parts += [f"**{size}**: {found['fps']} frames per second", table(headings, rows)]
+        speed = (
+            f"**{size}**: {found['fps']} frames per second; the stages without anything between "
+            f"them would give {found['fps_of_stages']}, the limits {found['fps_of_limits']}"
+        )
+        parts += [speed, table(headings, rows)]
     return "\n\n".join([*parts, (HERE / "tried.md").read_text().strip()])
 
 
