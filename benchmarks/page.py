@@ -74,8 +74,9 @@ it chooses itself. ultralytics runs networks with the outputs of a YOLO only, so
 file that imitates one (`benchmarks/ease/yolo_export.py`, not counted). Lines are those of code,
 with what the programs of a tool share. Nothing is lost if every frame stands at its time, with its
 sound and upright, if earlier files are kept, and if a killed program leaves no file that looks
-complete. The machine was busy. There cornea-stream drops frames of a camera, counts them and stays
-with it; the loops with smp take every frame and fall behind (`clock_seconds` in the result)."""
+complete. From a camera, cornea-stream drops and counts frames that wait behind a newer one: here
+those that came in while the stream was opened. The loops with smp take every frame, and twice as
+long for them as the camera."""
 """What the table of jobs means."""
 
 
