@@ -110,6 +110,7 @@ def test_outputs_and_hidden_files_are_no_sources(here: Path) -> None:
     make("rec/elsewhere/a/overlay.mp4", "rec/killed/a/overlay.part.mp4")
     Path("rec/elsewhere/a/run.json").write_text('{"tool": "cornea-stream", "status": "complete"}')
     Path("rec/killed/a/run.part.json").write_text('{"status": "running"}')
+    make(*(f"rec/b/0.500s/{name}.png" for name in ("original", "mask", "Cornea", "overlay")))
     make("rec/training/b.mp4")
     Path("rec/training/run.json").write_text('{"epochs": 3}')  # another tool's
     wanted = {"rec/a.mp4": "a", "rec/training/b.mp4": "training/b"}

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from cornea_stream.errors import SourceError, UsageError
 from cornea_stream.media.frame import source_name
+from cornea_stream.runs.snapshot import is_snapshot
 from cornea_stream.sources import is_image
 from cornea_stream.sources.dicom import SUFFIXES as DICOM_SUFFIXES
 from cornea_stream.storage import is_ours
@@ -113,7 +114,8 @@ class _Search:
     others: Counter[str]
 
     def is_output(self, folder: Path) -> bool:
-        return folder.resolve() == self.output_dir.resolve() or is_ours(folder)
+        own = folder.resolve() == self.output_dir.resolve()
+        return own or is_ours(folder) or is_snapshot(folder)
 
     def pass_over(self, path: Path) -> None:
         self.others[path.suffix.lower() or "without suffix"] += 1

@@ -37,6 +37,12 @@ def files(class_name: str = CLASS_NAME) -> tuple[str, str, str, str]:
     return "original.png", "mask.png", f"{class_name}.png", "overlay.png"
 
 
+def is_snapshot(folder: Path) -> bool:
+    """Whether a folder holds the files of a snapshot."""
+    original, mask, _, overlay = files()
+    return all((folder / name).is_file() for name in (original, mask, overlay))
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """One extracted frame: its time, the folder with its files, and the result."""
