@@ -1,11 +1,13 @@
 """The same work done by what one would pick instead: overlay video in, overlay video out.
 
-    python -m benchmarks.peers VIDEO [--device cuda] [--rounds 3] [--output FILE]
+    python -m benchmarks.peers VIDEO [--device cuda] [--rounds 3] [--yolo FILE.onnx] [--output FILE]
 
-The video is scaled to 1024x768. All contestants use the same network, first that of the default
-weights, then the published one: ResNet-101 at 512x512. They take turns for `--rounds` rounds in one
-run, so that a noisy machine is noisy for all; ratios of medians are what counts. Loading and the
-first frames are not counted for anyone.
+The video is scaled to 1024x768. Supervision, torchcodec and ultralytics take part where they are
+installed, ultralytics with the file of `benchmarks.ease.yolo_export` for the default weights. All
+contestants use the same network, first that of the default weights, then the published one:
+ResNet-101 at 512x512. They take turns for `--rounds` rounds in one run, so that a noisy machine is
+noisy for all; ratios of medians are what counts. Loading and the first frames are not counted for
+anyone.
 """
 
 from __future__ import annotations
@@ -14,9 +16,10 @@ import argparse
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +28,7 @@ import cv2
 import numpy as np
 import torch
 
-from benchmarks.media import reencoded
+from benchmarks.media import RATE, reencoded
 from benchmarks.report import save
 from cornea_stream.diagnostics.benchmark import plain_loop
 from cornea_stream.inference.segmenter import Segmenter
@@ -96,41 +99,75 @@ def pyav_batches(weights: Checkpoint, device: str, size: int = 8) -> Contestant:
     model = weights.build().to(device)
     height, width = weights.spec.image_size
 
-    def run(video: Path) -> float:
-        with (
-            tempfile.TemporaryDirectory() as folder,
-            av.open(str(video)) as source,
-            av.open(f"{folder}/o.mp4", "w") as sink,
-            torch.inference_mode(),
-        ):
-            given = source.streams.video[0]
-            stream = sink.add_stream("libx264", rate=given.average_rate)
-            stream.width, stream.height, stream.pix_fmt = given.width, given.height, "yuv420p"
-            began, count, held = time.perf_counter(), 0, []
-
-            def flush() -> None:
+    def overlays(video: Path) -> Iterator[np.ndarray]:
+        with av.open(str(video)) as source, torch.inference_mode():
+            frames = (frame.to_ndarray(format="rgb24") for frame in source.decode(video=0))
+            while held := list(islice(frames, size)):
                 inputs = np.stack([cv2.resize(rgb, (width, height)) for rgb in held])
                 logits = model(_normalized(inputs, weights).to(device))
                 for rgb, one in zip(held, logits[:, 0].cpu().numpy(), strict=True):
-                    mask = cv2.resize((one > 0).astype(np.uint8), rgb.shape[1::-1]) > 0
-                    rgb[mask] = rgb[mask] // 2 + np.array([0, 127, 0], np.uint8)
-                    sink.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
-                held.clear()
+                    yield _painted(rgb, cv2.resize((one > 0).astype(np.uint8), rgb.shape[1::-1]))
 
-            for frame in source.decode(given):
-                held.append(frame.to_ndarray(format="rgb24"))
+    return _encoded(overlays)
+
+
+def torchcodec_loop(weights: Checkpoint, device: str) -> Contestant:
+    """Return a loop over torchcodec's frames, in fp32."""
+    from torchcodec.decoders import VideoDecoder
+
+    model = weights.build().to(device)
+
+    def overlays(video: Path) -> Iterator[np.ndarray]:
+        for frame in VideoDecoder(str(video), dimension_order="NHWC"):
+            rgb = frame.numpy()
+            yield _painted(rgb, _segment(model, weights, rgb))
+
+    return _encoded(overlays)
+
+
+def ultralytics_predict(yolo: Path, size: tuple[int, int]) -> Contestant:
+    """Return ultralytics' own prediction of a video, with the network as an ONNX file."""
+    from ultralytics import YOLO
+
+    model = YOLO(str(yolo), task="segment")
+
+    def run(video: Path) -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            began = time.perf_counter()
+            count = sum(1 for _ in model.predict(
+                str(video), imgsz=size, stream=True, save=True, project=folder, show_boxes=False,
+                verbose=False,
+            ))  # fmt: skip
+            return count / (time.perf_counter() - began)
+
+    return run
+
+
+def _painted(rgb: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    inside = mask > 0
+    rgb[inside] = rgb[inside] // 2 + np.array([0, 127, 0], np.uint8)
+    return rgb
+
+
+def _encoded(overlays: Callable[[Path], Iterator[np.ndarray]]) -> Contestant:
+    """Return a run that encodes what `overlays` yields of a video."""
+
+    def run(video: Path) -> float:
+        with tempfile.TemporaryDirectory() as folder, av.open(f"{folder}/o.mp4", "w") as sink:
+            stream = sink.add_stream("libx264", rate=RATE)
+            stream.width, stream.height = SIZE
+            stream.pix_fmt = "yuv420p"
+            began, count = time.perf_counter(), 0
+            for rgb in overlays(video):
+                sink.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
                 count += 1
-                if len(held) == size:
-                    flush()
-            if held:
-                flush()
             sink.mux(stream.encode(None))
             return count / (time.perf_counter() - began)
 
     return run
 
 
-def contestants(weights: Checkpoint, device: str) -> dict[str, Contestant]:
+def contestants(weights: Checkpoint, device: str, yolo: Path | None) -> dict[str, Contestant]:
     """Return all that this machine has installed for a device, by name."""
     found: dict[str, Contestant] = {
         PLAIN: lambda video: plain_loop(video, weights, device),
@@ -139,6 +176,10 @@ def contestants(weights: Checkpoint, device: str) -> dict[str, Contestant]:
     }
     if find_spec("supervision"):
         found["supervision.process_video, fp32"] = supervision_loop(weights, device)
+    if find_spec("torchcodec"):
+        found["torchcodec and smp, fp32"] = torchcodec_loop(weights, device)
+    if yolo and find_spec("ultralytics"):
+        found["ultralytics, ONNX"] = ultralytics_predict(yolo, weights.spec.image_size)
     if device == "cpu" and find_spec("openvino"):
         found["cornea-stream, OpenVINO"] = ours(weights, "openvino", "auto", device)
     if device == "cpu" and find_spec("nncf"):
@@ -146,10 +187,12 @@ def contestants(weights: Checkpoint, device: str) -> dict[str, Contestant]:
     return found
 
 
-def compare(weights: Checkpoint, device: str, video: Path, rounds: int) -> dict[str, Any]:
+def compare(
+    weights: Checkpoint, device: str, video: Path, rounds: int, yolo: Path | None
+) -> dict[str, Any]:
     """Let all contestants take turns; return medians, ratios and every single speed."""
     speeds: dict[str, list[float]] = {}
-    runs = contestants(weights, device)
+    runs = contestants(weights, device, yolo)
     for turn in range(rounds):
         for name, run in runs.items():
             speeds.setdefault(name, []).append(run(video))
@@ -170,6 +213,7 @@ def main() -> None:
     parser.add_argument("video", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    parser.add_argument("--yolo", type=Path, help="the default weights as ultralytics takes them")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/peers.json"))
     options = parser.parse_args()
     default, published = load_checkpoint(), load_checkpoint("resnet101")
@@ -185,7 +229,9 @@ def main() -> None:
         video = reencoded(options.video, Path(folder) / "clip.mp4", SIZE)
         for title, weights in networks.items():
             print(title)
-            result["networks"][title] = compare(weights, options.device, video, options.rounds)
+            yolo = options.yolo if weights is default else None
+            found = compare(weights, options.device, video, options.rounds, yolo)
+            result["networks"][title] = found
     save(options.output, result)
 
 
