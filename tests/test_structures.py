@@ -146,7 +146,7 @@ def test_the_command_names_the_structure(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("cornea_stream.batch.task.Segmenter", lambda *_, **__: pupil)
+    monkeypatch.setattr("cornea_stream.batch.setup.Segmenter", lambda *_, **__: pupil)
     command = [
         "cornea-stream", "frame", str(video), "0", "-o", str(tmp_path / "f"),
         "--checkpoint", str(pupil.checkpoint.path),
