@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from cornea_stream.media import orientation
 from cornea_stream.media.frame import MediaInfo
 from cornea_stream.sinks.encoder import EncoderSettings
+from cornea_stream.sinks.keyframes import sparse_keyframes
 from cornea_stream.sinks.mp4 import index_first, metadata_of, movie_timescale
 from cornea_stream.sinks.mux import Muxer
 from cornea_stream.storage import complete, output_errors, part_path
@@ -89,7 +90,7 @@ class _CopyMuxer(Muxer):
         packet.duration = round(1 / (self.info.rate * time_base))  # as in `make_ordinary`
         packet.pts, packet.dts = pts - self._offset_ticks, dts - self._offset_ticks
         packet.time_base, packet.stream = time_base, stream
-        self._container.mux(packet)
+        self._mux([packet])
 
     def flush(self) -> None:
         """Add the rest of the audio."""
@@ -112,6 +113,7 @@ class _CopyMuxer(Muxer):
         else:
             context.codec_tag = template.codec_context.codec_tag
         self._stream = stream
+        self._keyframes = sparse_keyframes(template.codec_context.name, self._container.format.name)
         if self._audio_format and self.info.audio_codec:
             self._start_audio(self.info.path, self._audio_format)
         return stream

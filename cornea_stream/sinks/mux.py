@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import av
 from av.container import OutputContainer
+from av.packet import Packet
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
@@ -14,6 +16,7 @@ from cornea_stream.media.frame import MediaInfo
 from cornea_stream.media.planes import fitting_size, padded
 from cornea_stream.sinks.audio import AudioCopy
 from cornea_stream.sinks.encoder import EncoderSettings
+from cornea_stream.sinks.keyframes import SparseKeyframes, sparse_keyframes
 
 
 class Muxer:
@@ -44,6 +47,7 @@ class Muxer:
         self._offset_ticks = round(offset_s / info.time_base)
         self._audio: AudioCopy | None = None
         self._stream: VideoStream | None = None
+        self._keyframes: SparseKeyframes | None = None
         self._tags = (int(Colorspace.ITU601), int(ColorRange.MPEG))
         self._reformatter = VideoReformatter()
 
@@ -67,12 +71,12 @@ class Muxer:
         video.pict_type = 0  # otherwise the encoder copies the keyframe pattern of the source
         if self._audio:
             self._audio.copy_until(time_s)
-        self._container.mux(stream.encode(video))
+        self._mux(stream.encode(video))
 
     def flush(self) -> None:
         """Add the remaining frames of the encoder, and the rest of the audio."""
         if self._stream:
-            self._container.mux(self._stream.encode(None))
+            self._mux(self._stream.encode(None))
         if self._audio:
             self._audio.flush()
 
@@ -80,6 +84,12 @@ class Muxer:
         """Close the second reader of the source; safe to call twice."""
         if self._audio:
             self._audio.close()
+
+    def _mux(self, packets: Iterable[Packet[VideoStream]]) -> None:
+        for packet in packets:
+            if self._keyframes:
+                self._keyframes.mark(packet)
+            self._container.mux(packet)
 
     def _start(self, first: av.VideoFrame) -> VideoStream:
         """Set up the streams, with the size (after padding) and colors of the first frame."""
@@ -101,6 +111,7 @@ class Muxer:
         orientation.write(stream, info.orientation)
         if settings.codec == "libx265" and self._container.format.name == "mp4":
             context.codec_tag = "hvc1"  # Apple's players require this tag
+        self._keyframes = sparse_keyframes(settings.codec, self._container.format.name)
         self._stream = stream
         if self._audio_format and info.audio_codec:
             self._start_audio(info.path, self._audio_format)
