@@ -13,6 +13,7 @@ is Python, threads and memory.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import tempfile
 import time
@@ -37,6 +38,8 @@ from cornea_stream.sinks.video import VideoFile
 from cornea_stream.sources import open_source
 
 SIZES = ((1024, 768), (1920, 1080), (3840, 2160))
+FRAMES = 600
+"""Frames of a whole run, so that its start and end count little, as in recordings."""
 KEPT_BYTES = 400_000_000
 """Decoded frames that are kept for the stages; their overlays need as much again."""
 Work = Callable[[], int]
@@ -220,10 +223,12 @@ def main() -> None:
     options = parser.parse_args()
     segmenter = Segmenter(backend=options.backend, precision=options.precision)
     sizes: dict[str, Any] = {}
+    with open_source(options.video) as source:
+        repeats = math.ceil(FRAMES / sum(1 for _ in source))
     with tempfile.TemporaryDirectory() as folder:
         for size in SIZES:
             name = f"{size[0]}x{size[1]}"
-            clip = reencoded(options.video, Path(folder) / f"{name}.mp4", size)
+            clip = reencoded(options.video, Path(folder) / f"{name}.mp4", size, repeats)
             sizes[name] = measure(clip, segmenter, options.rounds)
             save(
                 options.output,

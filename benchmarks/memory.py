@@ -1,4 +1,4 @@
-"""Peak memory of `cornea-stream run` on a long and a short clip: it must not grow with length.
+"""Peak memory of `cornea-stream run` by engine, size and length: it must not grow with length.
 
     python -m benchmarks.memory [--frames 300 3000] [--output benchmarks/results/memory.json]
 
@@ -20,16 +20,18 @@ import av
 from benchmarks.report import save
 from cornea_stream.synthetic import generate_clip
 
-HEIGHT, WIDTH, RATE = 768, 1024, 25
+SIZES, RATE = ((1024, 768), (1920, 1080)), 25
+ENGINES = ("openvino", "torch")
 
 
-def write_clip(path: Path, frames: int) -> None:
-    """Encode `frames` frames: 50 generated ones, there and back again."""
-    pictures = [rgb for rgb, _ in generate_clip(1, 50, HEIGHT, WIDTH)]
+def write_clip(path: Path, size: tuple[int, int], frames: int) -> None:
+    """Encode `frames` frames of a size: 50 generated ones, there and back again."""
+    width, height = size
+    pictures = [rgb for rgb, _ in generate_clip(1, 50, height, width)]
     pictures += pictures[-2:0:-1]
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=RATE, options={"preset": "ultrafast"})
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for index in range(frames):
             frame = av.VideoFrame.from_ndarray(pictures[index % len(pictures)], format="rgb24")
             frame.pts, frame.time_base = index, Fraction(1, RATE)
@@ -37,34 +39,38 @@ def write_clip(path: Path, frames: int) -> None:
         container.mux(stream.encode(None))
 
 
-def peak_mib(video: Path, output: Path) -> float:
+def peak_mib(video: Path, output: Path, engine: str) -> float:
     """Return the peak resident set of one run in MiB."""
     command = [sys.executable, "-m", "cornea_stream", "run", str(video), "-o", str(output)]
-    process = subprocess.Popen([*command, "--mask", "--metrics", "--quiet"])
+    process = subprocess.Popen(
+        [*command, "--mask", "--metrics", "--quiet", "--overwrite", "--backend", engine]
+    )
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"run failed on {video}")
-    return usage.ru_maxrss / 1024
+    return round(usage.ru_maxrss / 1024, 1)
 
 
 def main() -> None:
     """Measure, print and write the result."""
-    parser = argparse.ArgumentParser(description="Peak memory against the length of the video.")
+    parser = argparse.ArgumentParser(description="Peak memory by engine, size and length.")
     parser.add_argument("--frames", type=int, nargs=2, default=[300, 3000])
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/memory.json"))
     options = parser.parse_args()
-    peaks = {}
+    rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for count in options.frames:
-            video = Path(folder) / f"{count}.mp4"
-            write_clip(video, count)
-            peaks[count] = round(peak_mib(video, Path(folder) / "out"), 1)
-    short, long = (peaks[count] for count in options.frames)
+        for size in SIZES:
+            name = f"{size[0]}x{size[1]}"
+            clips = [Path(folder) / f"{name}-{count}.mp4" for count in options.frames]
+            for clip, count in zip(clips, options.frames, strict=True):
+                write_clip(clip, size, count)
+            for engine in ENGINES:
+                short, long = (peak_mib(clip, Path(folder) / "out", engine) for clip in clips)
+                rows.append({"engine": engine, "size": name, "peak_mib": [short, long]})
     result = {
-        "what": f"peak resident memory in MiB of run --mask --metrics at {WIDTH}x{HEIGHT}, by "
-        "number of frames",
-        "peak_mib": peaks,
-        "long_over_short": round(long / short, 4),
+        "what": "peak resident memory of run --mask --metrics in MiB",
+        "frames": options.frames,
+        "rows": rows,
     }
     save(options.output, result)
 

@@ -36,7 +36,6 @@ NAMES = {
     "resident_mib_most": "peak resident memory (MiB)",
     "growth_in_second_half_mib_per_minute": "growth in the second half (MiB per minute)",
     "growth_in_second_half_bytes_per_frame": "growth in the second half (bytes per frame)",
-    "long_over_short": "peak of the long video relative to the short one",
     "megabytes": "size (MB)",
     "seconds": "seconds",
     "least_seconds": "seconds from the command to the finished overlay of one frame, least",
@@ -101,7 +100,7 @@ def ease(result: Mapping[str, Any]) -> str:
 def scaling(result: Mapping[str, Any]) -> str:
     """Return a table for each varied quantity."""
     parts = []
-    for name in ("length", "resolution", "batch", "cores", "jobs", "chunks"):
+    for name in ("length", "resolution", "batch", "cores", "jobs", "chunks", "ray"):
         rows = [[label, fps] for label, fps in result.get(name, {}).items()]
         if rows:
             parts.append(table([name, "fps"], rows))
@@ -115,7 +114,12 @@ def agreement(result: Mapping[str, Any]) -> str:
 
 
 def budget(result: Mapping[str, Any]) -> str:
-    """Return a table of stages for each frame size, with what was tried on them."""
+    """Return the tables of `stage_costs`, with what was tried on the stages."""
+    return "\n\n".join([stage_costs(result), (HERE / "tried.md").read_text().strip()])
+
+
+def stage_costs(result: Mapping[str, Any]) -> str:
+    """Return a table of stages for each frame size."""
     parts = []
     for size, found in result["sizes"].items():
         rows = [
@@ -132,7 +136,13 @@ def budget(result: Mapping[str, Any]) -> str:
             f"them would give {found['fps_of_stages']}, the limits {found['fps_of_limits']}"
         )
         parts += [speed, table(headings, rows)]
-    return "\n\n".join([*parts, (HERE / "tried.md").read_text().strip()])
+    return "\n\n".join(parts)
+
+
+def memory(result: Mapping[str, Any]) -> str:
+    """Return one row per engine and size."""
+    rows = [[row["engine"], row["size"], *row["peak_mib"]] for row in result["rows"]]
+    return table(["engine", "size", *(f"{n} frames (MiB)" for n in result["frames"])], rows)
 
 
 def latency(result: Mapping[str, Any]) -> str:
@@ -189,13 +199,18 @@ SECTIONS = {
     "peers": ("Comparison with other pipelines", "benchmarks.peers VIDEO", peers),
     "ease": ("Five jobs with common tools", "benchmarks.ease --yolo FILE", ease),
     "budget": ("What a frame costs", "benchmarks.budget VIDEO", budget),
+    "budget_torch": (
+        "What it costs with PyTorch alone",
+        "benchmarks.budget VIDEO --backend torch",
+        stage_costs,
+    ),
     "start": ("Start", "benchmarks.start", facts),
     "scaling": ("Scaling", "benchmarks.scaling VIDEO", scaling),
     "agreement": ("Agreement between engines", "benchmarks.agreement VIDEO", agreement),
     "latency": ("Latency of pushed frames", "benchmarks.latency", latency),
     "live": ("Live video from an RTSP server", "benchmarks.live", facts),
     "live_50": ("The same at 50 frames per second", "benchmarks.live --rate 50", facts),
-    "memory": ("Peak memory by video length", "benchmarks.memory", facts),
+    "memory": ("Peak memory", "benchmarks.memory", memory),
     "report_page": ("HTML report of a ten-minute video", "benchmarks.report_page", facts),
     "correction": ("Twenty corrected frames of a clip", "benchmarks.correction", correction),
     "hours": ("Memory over two hours of video", "benchmarks.hours", facts),

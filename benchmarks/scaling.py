@@ -1,11 +1,12 @@
-"""How `cornea-stream run` scales: with length and size, the batch, cores, jobs and chunks.
+"""How `cornea-stream run` scales: with length, size, batch, cores, jobs, chunks and Ray workers.
 
     python -m benchmarks.scaling VIDEO [--rounds 3] [--output FILE]
 
 Every case is the command itself in a process of its own; cases take turns for `--rounds` rounds,
 and medians are compared within each table. Warm-up is not counted, as in the command's own figure;
-for jobs and chunks, which start processes, it is: they are frames by seconds of the whole command.
-A plot of all tables is written beside the result.
+for jobs, chunks and Ray, which start processes, it is: they are frames by seconds of the whole
+command. Ray's cluster is one of this machine with a core for each worker, which is up before the
+command starts. A plot of all tables is written beside the result.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks.bars import draw
@@ -42,6 +46,8 @@ class Case:
     copies: int = 1
     """So many sources of the same content in one command."""
     with_start: bool = False
+    ray_workers: int = 0
+    """So many workers of one core each in a Ray cluster."""
 
 
 def cases(cores: int) -> list[Case]:
@@ -71,12 +77,35 @@ def cases(cores: int) -> list[Case]:
         )
         for n in workers
     ]  # fmt: skip
-    return by_length + by_size + by_batch + by_cores + by_jobs + by_chunks
+    by_ray = [
+        Case(
+            "ray", f"4 videos, {n} at a time", repeats=4, copies=4, with_start=True,
+            arguments=("--ray-cores", "1"), ray_workers=n,
+        )
+        for n in workers
+    ]  # fmt: skip
+    return by_length + by_size + by_batch + by_cores + by_jobs + by_chunks + by_ray
+
+
+@contextmanager
+def ray_cluster(cores: int) -> Iterator[str]:
+    """Give the address of a Ray cluster with so many cores on this machine, or "" without any."""
+    if cores == 0:
+        yield ""
+        return
+    from ray.cluster_utils import Cluster
+
+    node = {"num_cpus": cores, "object_store_memory": 100_000_000, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=node)
+    try:
+        yield str(cluster.address)
+    finally:
+        cluster.shutdown()
 
 
 def measure(case: Case, clip: Path) -> float:
     """Return the frames per second of the command for one case."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ray_cluster(case.ray_workers) as address:
         limit = None
         if case.cores is not None:
             cores = sorted(os.sched_getaffinity(0))[: case.cores]
@@ -87,6 +116,7 @@ def measure(case: Case, clip: Path) -> float:
             for source in sources:
                 source.symlink_to(clip)
         command = [sys.executable, "-m", "cornea_stream", "run", *map(str, sources), "--json"]
+        command += ["--ray", address] if address else []
         began = time.perf_counter()
         done = subprocess.run(
             [*command, "-o", f"{folder}/out", *case.arguments],
@@ -112,6 +142,8 @@ def main() -> None:
     options = parser.parse_args()
     rows = cases(len(os.sched_getaffinity(0)))
     rows = [case for case in rows if not options.tables or case.table in options.tables]
+    if find_spec("ray") is None:
+        rows = [case for case in rows if not case.ray_workers]
     speeds: dict[Case, list[float]] = {case: [] for case in rows}
     with tempfile.TemporaryDirectory() as folder:
         clips = {}
