@@ -14,7 +14,7 @@ from .postprocess.measurement import Measurement as Measurement
 from .postprocess.measurement import measure as measure
 from .report import write_report as write_report
 from .runs.options import RunOptions as RunOptions
-from .runs.options import RunResult as RunResult
+from .runs.result import RunResult as RunResult
 from .runs.run import run_source as run_source
 from .runs.snapshot import snapshot as snapshot
 from .sinks.video_writer import VideoWriter as VideoWriter

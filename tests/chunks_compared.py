@@ -19,7 +19,8 @@ from cornea_stream.batch.task import Here, Step, plan_source
 from cornea_stream.chunks.executor import ChunkingExecutor
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.media.frame import source_name
-from cornea_stream.runs.options import RunOptions, RunResult
+from cornea_stream.runs.options import RunOptions
+from cornea_stream.runs.result import RunResult
 from cornea_stream.runs.run import run_source
 
 EVERYTHING = RunOptions(mask=True, frames=True, metrics=True, polygons=True, white_to_white_mm=11.7)

@@ -21,8 +21,9 @@ from cornea_stream.batch.summary_csv import Summary
 from cornea_stream.batch.task import Here, SourceTask, Step, plan_source
 from cornea_stream.errors import OutputError
 from cornea_stream.inference.segmenter import Segmenter
-from cornea_stream.runs.options import RunOptions, RunResult
+from cornea_stream.runs.options import RunOptions
 from cornea_stream.runs.plan import RunPlan
+from cornea_stream.runs.result import RunResult
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from chunks_compared import OPEN_GOP, assert_equal
 from conftest import moving_discs, write_video
 from waiting import wait_until
 
-from cornea_stream.runs.options import RunResult
+from cornea_stream.runs.result import RunResult
 from cornea_stream.storage import SCRATCH
 
 

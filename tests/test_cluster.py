@@ -25,7 +25,8 @@ from cornea_stream.batch.setup import Setup
 from cornea_stream.batch.task import SourceTask, Step, plan_source
 from cornea_stream.chunks.executor import ChunkingExecutor
 from cornea_stream.errors import CheckpointError, UsageError
-from cornea_stream.runs.options import RunOptions, RunResult
+from cornea_stream.runs.options import RunOptions
+from cornea_stream.runs.result import RunResult
 
 pytest.importorskip("ray")
 

@@ -23,7 +23,8 @@ from cornea_stream.batch.process_pool import Processes, core_shares, worker_devi
 from cornea_stream.batch.setup import Setup
 from cornea_stream.batch.task import SourceTask, Step, plan_source
 from cornea_stream.errors import CheckpointError
-from cornea_stream.runs.options import RunOptions, RunResult
+from cornea_stream.runs.options import RunOptions
+from cornea_stream.runs.result import RunResult
 
 
 @pytest.fixture

@@ -33,7 +33,8 @@ from waiting import PATIENCE_S, wait_for_port, wait_until
 
 from cornea_stream.errors import SourceError, UsageError
 from cornea_stream.inference.segmenter import Segmenter
-from cornea_stream.runs.options import RunOptions, RunResult
+from cornea_stream.runs.options import RunOptions
+from cornea_stream.runs.result import RunResult
 from cornea_stream.runs.run import run_source
 from cornea_stream.sources import network, open_source
 

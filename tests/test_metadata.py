@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 from cornea_stream.cli import app
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.media.timecode import timecode_at
-from cornea_stream.runs.options import RunOptions, RunResult
+from cornea_stream.runs.options import RunOptions
+from cornea_stream.runs.result import RunResult
 from cornea_stream.runs.run import run_source
 
 NTSC = Fraction(30000, 1001)

@@ -15,8 +15,9 @@ from cornea_stream.errors import OutputError, SourceError
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.inference.stages import SegmenterStages
 from cornea_stream.report import write_report
-from cornea_stream.runs.options import RunOptions, RunResult
+from cornea_stream.runs.options import RunOptions
 from cornea_stream.runs.plan import plan_run
+from cornea_stream.runs.result import RunResult
 from cornea_stream.runs.run import run_plan, run_source
 
 EVERYTHING = RunOptions(mask=True, frames=True, metrics=True)

@@ -18,7 +18,8 @@ from conftest import audio_packets, disc, moving_discs, read_video, write_video
 from cornea_stream.errors import OutputError, UsageError
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.postprocess.mask import iou
-from cornea_stream.runs.options import RunOptions, RunResult
+from cornea_stream.runs.options import RunOptions
+from cornea_stream.runs.result import RunResult
 from cornea_stream.runs.run import run_source
 
 VFR = [0, 40, 81, 200, 240, 333, 500, 507, 940, 1000]

@@ -19,7 +19,8 @@ from cornea_stream.errors import UsageError
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.postprocess.measurement import measure
 from cornea_stream.postprocess.pixel_spacing import WhiteToWhite, square_axes
-from cornea_stream.runs.options import RunOptions, RunResult
+from cornea_stream.runs.options import RunOptions
+from cornea_stream.runs.result import RunResult
 from cornea_stream.runs.run import run_source
 
 MM = ["area_mm2", "major_axis_mm", "minor_axis_mm", "movement_mm"]

@@ -32,7 +32,7 @@ from cornea_stream.batch.task import (
 from cornea_stream.engines.device import choose_devices, gpu_count
 from cornea_stream.engines.names import device_names
 from cornea_stream.errors import EXIT_INTERNAL, CorneaStreamError
-from cornea_stream.runs.options import RunResult
+from cornea_stream.runs.result import RunResult
 
 _LOOK_FOR_STOP_S = 0.1
 _SAFE_PATH = "PYTHONSAFEPATH"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from cornea_stream.batch.summary_csv import Summary
 from cornea_stream.batch.task import Executor, SourceTask, Step, Task
 from cornea_stream.errors import EXIT_INTERRUPTED, EXIT_OK, EXIT_PARTIAL, OutputError
-from cornea_stream.runs.options import RunResult
+from cornea_stream.runs.result import RunResult
 
 
 def run_batch(

@@ -12,7 +12,7 @@ from cornea_stream.batch.discover import PassedOver
 from cornea_stream.batch.task import Task
 from cornea_stream.errors import OutputError
 from cornea_stream.report import Failure
-from cornea_stream.runs.options import RunResult
+from cornea_stream.runs.result import RunResult
 from cornea_stream.storage import output_errors, write_file
 
 NAME = "summary.csv"

@@ -15,8 +15,9 @@ from cornea_stream.errors import EXIT_INTERNAL, CorneaStreamError
 from cornea_stream.inference.segmenter import MaskSettings, Segmenter
 from cornea_stream.media.address import Address
 from cornea_stream.pipeline.pipeline import Progress
-from cornea_stream.runs.options import RunOptions, RunResult
+from cornea_stream.runs.options import RunOptions
 from cornea_stream.runs.plan import RunPlan, plan_run
+from cornea_stream.runs.result import RunResult
 from cornea_stream.runs.run import finish, run_plan
 
 STEP_EVERY_S = 0.2

@@ -11,7 +11,8 @@ from cornea_stream.chunks.parts import ROWS, VIDEOS, Part, part_name
 from cornea_stream.chunks.rows import read_rows
 from cornea_stream.media.frame import MediaInfo
 from cornea_stream.postprocess.pixel_spacing import choose_scale
-from cornea_stream.runs.options import RunOptions, RunResult
+from cornea_stream.runs.options import RunOptions
+from cornea_stream.runs.result import RunResult
 from cornea_stream.sinks.png import FrameNumbers, frame_files
 from cornea_stream.sinks.polygons import polygon_line
 from cornea_stream.sinks.table import MetricsTables

@@ -23,9 +23,10 @@ from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.pipeline.pipeline import Progress, run_pipeline
 from cornea_stream.postprocess.pixel_spacing import choose_scale
 from cornea_stream.runs import manifest
-from cornea_stream.runs.options import RunOptions, RunResult
+from cornea_stream.runs.options import RunOptions
 from cornea_stream.runs.outputs import Output, OutputContext, open_mask, open_sinks
 from cornea_stream.runs.plan import RunPlan
+from cornea_stream.runs.result import RunResult
 from cornea_stream.runs.run import describe_paths, take_results
 from cornea_stream.sinks import SegmentationSink
 from cornea_stream.sinks.presence import PresenceSink

@@ -20,8 +20,8 @@ from cornea_stream.chunks.cuts import Chunk, plan_chunks
 from cornea_stream.chunks.join_parts import join
 from cornea_stream.chunks.parts import WHOLE, Part, can_be_joined, renumbering
 from cornea_stream.chunks.run_chunk import ChunkTask, check_unchanged
-from cornea_stream.runs.options import RunResult
 from cornea_stream.runs.plan import RunPlan
+from cornea_stream.runs.result import RunResult
 from cornea_stream.runs.run import show
 from cornea_stream.sinks.presence import warn_of_nothing
 from cornea_stream.sources.open import open_reading

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cornea_stream.batch.summary_csv import NAME as SUMMARY_CSV
 from cornea_stream.engines.network_cache import cache_folder
-from cornea_stream.runs.options import RunResult
+from cornea_stream.runs.result import RunResult
 
 _WORTH_OPENING = (
     "report.html", "overlay.mp4", "overlay.png", "summary.png", "mask.mkv", "mask.png",

@@ -22,7 +22,7 @@ from rich.progress import (
 from cornea_stream.batch.task import Step, Task
 from cornea_stream.media.address import Address
 from cornea_stream.pipeline.live_statistics import LiveReport
-from cornea_stream.runs.options import RunResult
+from cornea_stream.runs.result import RunResult
 
 _FPS, _NOTE = TextColumn("{task.fields[fps]:5.1f} fps"), TextColumn("[dim]{task.fields[note]}")
 

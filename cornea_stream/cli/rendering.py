@@ -25,7 +25,7 @@ from cornea_stream.cli.messages import as_options
 from cornea_stream.cli.next_steps import faster_engine, to_open
 from cornea_stream.cli.progress import lateness, progress_bar
 from cornea_stream.errors import EXIT_INTERRUPTED, ReaderGoneError
-from cornea_stream.runs.options import RunResult
+from cornea_stream.runs.result import RunResult
 
 LISTED = 12
 """Up to this many results are listed one by one; more are only counted."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cornea_stream.errors import CorneaStreamError
 from cornea_stream.inference.display import image_tag, png, table
@@ -12,8 +13,10 @@ from cornea_stream.report.records import load_records
 from cornea_stream.report.runs import open_run
 from cornea_stream.report.statistics import summarize
 from cornea_stream.report.wording import figures
-from cornea_stream.runs.options import RunResult
 from cornea_stream.sources import VideoSource, open_source
+
+if TYPE_CHECKING:
+    from cornea_stream.runs.result import RunResult
 
 
 def result_html(result: RunResult) -> str:

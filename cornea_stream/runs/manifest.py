@@ -10,7 +10,8 @@ from typing import Any
 from cornea_stream.inference.segmenter import MaskSettings, Segmenter
 from cornea_stream.media.frame import MediaInfo
 from cornea_stream.runs.environment import machine, versions
-from cornea_stream.runs.options import RunOptions, RunResult
+from cornea_stream.runs.options import RunOptions
+from cornea_stream.runs.result import RunResult
 from cornea_stream.storage import is_unfinished, read_run
 
 # Options that do not determine the files of a complete run: treatment of earlier outputs, reading

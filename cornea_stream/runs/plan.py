@@ -13,8 +13,9 @@ from cornea_stream.media.class_name import CLASS_NAME
 from cornea_stream.report import check_report
 from cornea_stream.report.summary_figure import check_sheet
 from cornea_stream.runs import manifest
-from cornea_stream.runs.options import RunOptions, RunResult
+from cornea_stream.runs.options import RunOptions
 from cornea_stream.runs.outputs import Output, choose_outputs
+from cornea_stream.runs.result import RunResult
 from cornea_stream.sinks import EncoderSettings
 from cornea_stream.sinks.lines import STDOUT, holds_lines
 from cornea_stream.sources import is_still

@@ -21,9 +21,10 @@ from cornea_stream.report import REPORT, discard_report, write_report
 from cornea_stream.report.summary_figure import SHEET, discard_sheet, write_sheet
 from cornea_stream.runs import manifest
 from cornea_stream.runs.arguments import checked_segmenter
-from cornea_stream.runs.options import RunOptions, RunResult
+from cornea_stream.runs.options import RunOptions
 from cornea_stream.runs.outputs import OutputContext, open_sinks
 from cornea_stream.runs.plan import RunPlan, plan_run
+from cornea_stream.runs.result import RunResult
 from cornea_stream.sinks import SegmentationSink
 from cornea_stream.sinks.presence import PresenceSink, warn_of_nothing
 from cornea_stream.sources import Source

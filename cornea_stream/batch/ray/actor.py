@@ -18,7 +18,7 @@ from cornea_stream.batch.setup import Setup
 from cornea_stream.batch.task import Step, Task, describe_engine, run_task, seldom
 from cornea_stream.errors import CheckpointError, CorneaStreamError
 from cornea_stream.inference.segmenter import MaskSettings
-from cornea_stream.runs.options import RunResult
+from cornea_stream.runs.result import RunResult
 
 News: TypeAlias = Step | RunResult | str | CorneaStreamError | None
 """Progress, the result of a task, the loaded engine, a loading error, or None: it is lost."""

@@ -18,7 +18,7 @@ from cornea_stream.batch.task import Results, Step, Task, failure
 from cornea_stream.engines.names import device_names
 from cornea_stream.errors import EXIT_INTERNAL, CorneaStreamError, UsageError
 from cornea_stream.inference.segmenter import MaskSettings
-from cornea_stream.runs.options import RunResult
+from cornea_stream.runs.result import RunResult
 
 CORES = 8
 """Cores per actor without a GPU: about as many as one pipeline keeps busy."""

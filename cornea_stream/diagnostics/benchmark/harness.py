@@ -34,7 +34,8 @@ from cornea_stream.media.frame import Frame
 from cornea_stream.media.overlay import OverlayStyle, YuvPainter
 from cornea_stream.models.checkpoint import load_checkpoint
 from cornea_stream.runs.environment import machine, versions
-from cornea_stream.runs.options import RunOptions, RunResult
+from cornea_stream.runs.options import RunOptions
+from cornea_stream.runs.result import RunResult
 from cornea_stream.runs.run import run_source
 from cornea_stream.sinks import check_encoder
 from cornea_stream.sinks.video import VideoFile
