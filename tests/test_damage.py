@@ -13,7 +13,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from conftest import Image, read_video, write_video
+from conftest import read_video, write_video
+from damaged_videos import assert_told, noise, video_packets
 
 from cornea_stream.errors import SourceError
 from cornea_stream.inference.segmenter import Segmenter
@@ -22,35 +23,6 @@ from cornea_stream.sources import open_source
 
 X264 = {"bf": "2", "g": "25", "crf": "20"}
 TS_PACKET = 188
-
-
-def noise(count: int) -> list[Image]:
-    """Pictures that compress badly, so that every frame has many bytes."""
-    rng = np.random.default_rng(1)
-    still = rng.integers(0, 255, (96, 128, 3)).astype(np.uint8)
-    return [np.roll(still, 3 * i, axis=1) for i in range(count)]
-
-
-def video_packets(path: Path) -> list[tuple[float, int, int]]:
-    """Return time, place in the file and size of every video packet."""
-    with av.open(str(path)) as container:
-        start = (container.start_time or 0) / av.time_base
-        return [
-            (float(packet.pts * packet.time_base) - start, packet.pos, packet.size)
-            for packet in container.demux(video=0)
-            if packet.size
-        ]
-
-
-def assert_told(path: Path, time_s: float, within_s: float = 1.1) -> list[float]:
-    """Check that damage near a time is reported and stops strict reading; return all times."""
-    with open_source(path) as source:
-        times = [frame.time_s for frame in source]
-    assert source.warnings
-    assert any(a - within_s <= time_s <= b + within_s for a, b in source.damaged_s)
-    with pytest.raises(SourceError, match="damaged near"), open_source(path, strict=True) as source:
-        list(source)
-    return times
 
 
 def test_lost_packets_of_a_transport_stream(tmp_path: Path) -> None:
@@ -274,43 +246,6 @@ def test_damage_that_a_decoder_only_logs(
         content[at] ^= 1 << int(rng.integers(8))
     path.write_bytes(content)
     assert len(assert_told(path, time_s)) == 20
-
-
-def test_ffv1_whose_header_is_damaged_is_refused(tmp_path: Path) -> None:
-    """All frames depend on it; the decoder compares its checksum."""
-    options = {"level": "3", "slicecrc": "1", "g": "1"}
-    path = write_video(tmp_path / "v.mkv", noise(10), codec="ffv1", options=options)
-    with av.open(str(path)) as container:
-        header = container.streams.video[0].codec_context.extradata
-    assert header
-    content = bytearray(path.read_bytes())
-    content[content.index(header) + 2] ^= 1
-    path.write_bytes(content)
-    with pytest.raises(SourceError, match=r"v\.mkv .*damaged"):
-        open_source(path)
-
-
-@pytest.mark.parametrize("kind", ["slice", "length", "no checksums"])
-def test_slices_of_ffv1(tmp_path: Path, kind: str) -> None:
-    """Without checksums, a slice is damaged only if the decoder says so, and never if it is not."""
-    options = {"level": "3", "slicecrc": str(int(kind != "no checksums")), "g": "1", "slices": "4"}
-    path = write_video(tmp_path / "v.mkv", noise(10), codec="ffv1", options=options)
-    with open_source(path, strict=True) as source:
-        assert len(list(source)) == 10
-    if kind == "no checksums":
-        return
-    time_s, place, size = video_packets(path)[5]
-    content = bytearray(path.read_bytes())
-    end = content.index(bytes(video_bytes(path, 5)), place) + size
-    content[end - 8 + 2 if kind == "length" else end - size // 8] ^= 1
-    path.write_bytes(content)
-    assert len(assert_told(path, time_s, within_s=0.1)) >= 9
-
-
-def video_bytes(path: Path, number: int) -> bytes:
-    """Return the content of a packet."""
-    with av.open(str(path)) as container:
-        return [bytes(packet) for packet in container.demux(video=0)][number]
 
 
 def test_frames_before_an_edit_list_are_no_damage(tmp_path: Path) -> None:

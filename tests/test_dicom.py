@@ -7,12 +7,11 @@ import itertools
 import sys
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from conftest import Image, disc, moving_discs, read_video, write_video
-from numpy.typing import NDArray
+from conftest import disc, moving_discs, read_video, write_video
+from dicom_files import SECRETS, UNCOMPRESSED, film, write_dicom
 
 from cornea_stream.errors import SourceError
 from cornea_stream.inference.segmenter import Segmenter
@@ -20,41 +19,8 @@ from cornea_stream.runs.options import RunOptions
 from cornea_stream.runs.run import run_source
 from cornea_stream.sources import is_still, open_source
 
-pydicom = pytest.importorskip("pydicom")
 H264, HEVC, MPEG2 = (f"1.2.840.10008.1.2.4.{n}" for n in (102, 107, 100))
-UNCOMPRESSED, JPEG = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.4.50"
-SECRETS = {"PatientName": "Curie^Marie", "PatientID": "PAT-4711", "StudyDate": "19031210"}
-
-
-def write_dicom(path: Path, syntax: str, pixels: bytes | list[bytes], **elements: Any) -> Path:
-    """Write pixel data, encapsulated if it is a list of fragments."""
-    data = pydicom.Dataset()
-    data.file_meta = pydicom.dataset.FileMetaDataset()
-    data.file_meta.TransferSyntaxUID = syntax
-    data.file_meta.MediaStorageSOPClassUID = data.SOPClassUID = "1.2.840.10008.5.1.4.1.1.77.1.1.1"
-    data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID = pydicom.uid.generate_uid()
-    data.SamplesPerPixel, data.PhotometricInterpretation = 3, "RGB"
-    data.PlanarConfiguration = data.PixelRepresentation = 0
-    data.BitsAllocated = data.BitsStored = 8
-    data.HighBit = 7
-    for name, value in {**SECRETS, **elements}.items():
-        setattr(data, name, value)
-    if isinstance(pixels, list):
-        data.PixelData = pydicom.encaps.encapsulate(pixels)
-        data["PixelData"].is_undefined_length = True
-        data["PixelData"].VR = "OB"
-    else:
-        data.PixelData = pixels
-    data.save_as(path, enforce_file_format=True)
-    return path
-
-
-def film(path: Path, pictures: list[Image], **elements: Any) -> Path:
-    height, width = pictures[0].shape[:2]
-    return write_dicom(
-        path, UNCOMPRESSED, np.stack(pictures).tobytes(),
-        Rows=height, Columns=width, NumberOfFrames=len(pictures), **elements,
-    )  # fmt: skip
+JPEG = "1.2.840.10008.1.2.4.50"
 
 
 @pytest.mark.parametrize("pieces", [1, 3])
@@ -121,105 +87,6 @@ def test_frame_times_that_differ(tmp_path: Path) -> None:
     path = film(tmp_path / "a.dcm", moving_discs(4), FrameTimeVector=["0", "40", "100", "40"])
     with open_source(path) as source:
         assert [round(frame.time_s, 3) for frame in source] == [0, 0.04, 0.14, 0.18]
-
-
-@pytest.mark.parametrize(("stored", "kind"), [(8, "MONOCHROME2"), (12, "MONOCHROME2"),
-                                              (16, "MONOCHROME1")])  # fmt: skip
-def test_gray_has_its_whole_range(tmp_path: Path, stored: int, kind: str) -> None:
-    ramp = np.linspace(0, (1 << stored) - 1, 64 * 48).reshape(48, 64)
-    pixels = ramp.astype(np.uint8 if stored == 8 else np.uint16)
-    path = write_dicom(
-        tmp_path / "a.dcm", UNCOMPRESSED, pixels.tobytes(), Rows=48, Columns=64,
-        SamplesPerPixel=1, PhotometricInterpretation=kind, BitsStored=stored, HighBit=stored - 1,
-        BitsAllocated=8 * pixels.itemsize,
-    )  # fmt: skip
-    wanted = np.linspace(0, 255, 64 * 48).reshape(48, 64)
-    with open_source(path) as source:
-        (found,) = (frame.rgb() for frame in source)
-    assert np.abs(found[..., 0] - (wanted if kind == "MONOCHROME2" else 255 - wanted)).max() <= 2
-
-
-def gray_file(path: Path, pixels: NDArray[Any], stored: int, **elements: Any) -> Path:
-    height, width = pixels.shape
-    signed = int(pixels.dtype.kind == "i")
-    return write_dicom(
-        path, UNCOMPRESSED, pixels.tobytes(), Rows=height, Columns=width, BitsStored=stored,
-        **{"SamplesPerPixel": 1, "PhotometricInterpretation": "MONOCHROME2",
-           "HighBit": stored - 1, "BitsAllocated": 8 * pixels.itemsize,
-           "PixelRepresentation": signed, **elements},
-    )  # fmt: skip
-
-
-def levels_of(path: Path) -> NDArray[np.int64]:
-    """Return the gray values of the only image, from 0 to 255."""
-    with open_source(path) as source:
-        (frame,) = source
-        return frame.rgb()[..., 0].astype(int)
-
-
-RAMP = np.arange(64 * 64).reshape(64, 64)  # 12 bits
-
-
-@pytest.mark.parametrize("kind", ["MONOCHROME1", "MONOCHROME2"])
-@pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
-def test_windows(tmp_path: Path, kind: str, function: str) -> None:
-    path = gray_file(
-        tmp_path / "a.dcm", RAMP.astype(np.uint16), 12, WindowCenter=["1000", "9"],
-        WindowWidth=["500", "9"], VOILUTFunction=function, PhotometricInterpretation=kind,
-    )  # fmt: skip
-    shares = {
-        "LINEAR": np.clip((RAMP - 999.5) / 499 + 0.5, 0, 1),
-        "LINEAR_EXACT": np.clip((RAMP - 1000) / 500 + 0.5, 0, 1),
-        "SIGMOID": 1 / (1 + np.exp(-4 * (RAMP - 1000) / 500)),
-    }
-    wanted = 255 * (shares[function] if kind == "MONOCHROME2" else 1 - shares[function])
-    assert np.abs(levels_of(path) - wanted).max() <= 2
-
-
-@pytest.mark.parametrize("groups", [None, "Shared", "PerFrame"])
-def test_windows_apply_to_rescaled_values(tmp_path: Path, groups: str | None) -> None:
-    rescaled = {"RescaleSlope": "2", "RescaleIntercept": "-1000"}
-    window = {"WindowCenter": "0", "WindowWidth": "2000"}
-    elements: dict[str, Any] = rescaled | window
-    if groups:  # as in enhanced multi-frame files
-        group = pydicom.Dataset()
-        for name, values in (
-            ("PixelValueTransformationSequence", rescaled),
-            ("FrameVOILUTSequence", window),
-            ("PixelMeasuresSequence", {"PixelSpacing": ["0.2", "0.2"]}),
-        ):
-            item = pydicom.Dataset()
-            for key, value in values.items():
-                setattr(item, key, value)
-            setattr(group, name, [item])
-        elements = {f"{groups}FunctionalGroupsSequence": [group]}
-    signed = (RAMP - 2048).astype(np.int16)
-    path = gray_file(tmp_path / "a.dcm", signed, 12, **elements)
-    wanted = 255 * np.clip((2.0 * signed - 1000 + 0.5) / 1999 + 0.5, 0, 1)
-    assert np.abs(levels_of(path) - wanted).max() <= 2
-    with open_source(path) as source:
-        assert source.info.mm_per_px == (0.2 if groups else None)
-
-
-@pytest.mark.parametrize("windowed", [False, True])
-def test_a_falling_scale_is_inverted(tmp_path: Path, windowed: bool) -> None:
-    elements = {"RescaleSlope": "-1", "RescaleIntercept": "4095"}
-    if windowed:
-        elements |= {"WindowCenter": "2048", "WindowWidth": "4096"}
-    path = gray_file(tmp_path / "a.dcm", RAMP.astype(np.uint16), 12, **elements)
-    assert np.abs(levels_of(path) - 255 * (1 - RAMP / 4095)).max() <= 2
-
-
-@pytest.mark.parametrize(("name", "bits"), [("VOILUTSequence", 10), ("ModalityLUTSequence", 16)])
-def test_tables(tmp_path: Path, name: str, bits: int) -> None:
-    item = pydicom.Dataset()
-    item.LUTDescriptor = [4096, 0, bits]
-    table = (4095 - np.arange(4096)) * 16 >> (16 - bits)
-    item.add_new("LUTData", "OW", table.astype("<u2").tobytes())
-    if name == "ModalityLUTSequence":
-        item.ModalityLUTType = "US"
-    path = gray_file(tmp_path / "a.dcm", RAMP.astype(np.uint16), 12, **{name: [item]})
-    assert np.abs(levels_of(path) - 255 * (1 - RAMP / 4095)).max() <= 2
 
 
 @pytest.mark.parametrize("stored", [8, 12, 16])

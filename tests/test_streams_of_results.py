@@ -22,12 +22,9 @@ from cornea_stream import (
     CorneaStreamWarning,
     RunOptions,
     Segmenter,
-    load_checkpoint,
     open_source,
     run_source,
-    save_checkpoint,
 )
-from cornea_stream.engines.names import device_names
 from cornea_stream.errors import SourceError, UsageError
 from cornea_stream.media.address import Address, find_address
 from cornea_stream.media.frame import Frame, MediaInfo
@@ -285,60 +282,11 @@ def test_a_run_with_swapped_arguments(segmenter: Segmenter, video: Path, tmp_pat
         Segmenter(device=io.BytesIO())  # type: ignore[arg-type]
 
 
-def test_devices_and_precisions_as_people_spell_them(tiny_checkpoint: Path) -> None:
-    import torch
-
-    for device in ("CPU", " cpu ", torch.device("cpu")):
-        assert Segmenter(tiny_checkpoint, device=device).engine.describe()["device"] == "cpu"
-    torch_device = torch.device("cuda", 77)
-    typed = {77: "cuda:77", "77": "77", "gpu:77": "gpu:77", torch_device: "cuda:77"}
-    for device, named in typed.items():
-        with pytest.raises(UsageError, match=f"no such GPU: {named}: "):
-            Segmenter(tiny_checkpoint, device=device)
-    assert device_names("gpu") == device_names(" GPU") == "cuda"
-    fp32 = Segmenter(tiny_checkpoint, device="cpu", backend="torch", precision="float32")
-    assert fp32.mask_settings.precision == "fp32"
-    with pytest.raises(UsageError, match="fp16 needs a GPU"):
-        Segmenter(tiny_checkpoint, device="cpu", backend="torch", precision="half")
-
-
 @pytest.mark.parametrize("images", [0, None, cv2.VideoCapture(), GateSource(1)])
 def test_a_list_is_no_source(images: Any, segmenter: Segmenter) -> None:
     kind = type(images).__name__
     with pytest.raises(UsageError, match=f"images cannot be of type {kind}: give a list or batch"):
         segmenter.predict(images)
-
-
-def test_weights_that_are_no_path() -> None:
-    for make, name in (
-        (lambda: Segmenter(5), "checkpoint"),  # type: ignore[arg-type]
-        (lambda: load_checkpoint(5), "checkpoint"),  # type: ignore[arg-type]
-        (lambda: save_checkpoint(5, {}, None), "path"),  # type: ignore[arg-type]
-        (lambda: Segmenter(calibration=5, precision="int8"), "calibration"),  # type: ignore[arg-type]
-    ):
-        with pytest.raises(UsageError, match=f"{name} cannot be of type int: give"):
-            make()
-
-
-@pytest.mark.parametrize(
-    ("name", "value"), [("streams", "-"), ("streams", ("-",)), ("preview", True), ("live", "yes")]
-)
-def test_options_of_a_wrong_type(name: str, value: Any) -> None:
-    with pytest.raises(UsageError, match=f"{name} cannot be of type {type(value).__name__}: give"):
-        RunOptions(**{name: value})
-
-
-def test_colors_as_people_give_them(segmenter: Segmenter, video: Path, tmp_path: Path) -> None:
-    assert RunOptions(color=(0, 255, 255)) == RunOptions(color="#00ffff")
-    assert RunOptions(color=np.array([0, 255, 255])).style.rgb == (0, 255, 255)
-    for color, message in (
-        ((0, 255), "color must be three integers from 0 to 255"),
-        ((0, 255, 256), "color must be three integers"),
-        ((0.0, 1.0, 1.0), "color must be three integers"),
-        (None, "color cannot be of type NoneType"),
-    ):
-        with pytest.raises(UsageError, match=message):
-            RunOptions(color=color)  # type: ignore[arg-type]
 
 
 def test_engines_are_asked_for_batches(segmenter: Segmenter) -> None:
