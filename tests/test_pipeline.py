@@ -223,7 +223,7 @@ class SlowSink:
         print("aborted", flush=True)
 
 signal.signal(signal.SIGALRM, signal.default_int_handler)
-writer = Behind(SlowSink(), 2)
+writer = Behind(SlowSink(), 2, lambda: None)
 writer.put("an item")
 signal.setitimer(signal.ITIMER_REAL, 0.1)
 try:

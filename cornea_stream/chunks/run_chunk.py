@@ -20,6 +20,7 @@ from cornea_stream.chunks.parts import EMPTY, ROWS, WHOLE, part_name
 from cornea_stream.chunks.rows import RowsSink
 from cornea_stream.errors import SourceError
 from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.pipeline.linked_event import LinkedEvent
 from cornea_stream.pipeline.pipeline import Progress, run_pipeline
 from cornea_stream.postprocess.pixel_spacing import choose_scale
 from cornea_stream.runs import manifest
@@ -117,7 +118,7 @@ class ChunkTask:
         outputs = part_outputs(plan.outputs, self.chunk)
         with open_sinks(outputs, context) as sinks:
             sinks = [*sinks, Within(PresenceSink(), self.chunk)]
-            run_pipeline(source, segmenter.stages, sinks, stop=stop, on_progress=note)
+            run_pipeline(source, segmenter.stages, sinks, stop=LinkedEvent(stop), on_progress=note)
         result = RunResult(
             str(self.source), str(self.folder),
             status="interrupted" if stop.is_set() else "complete",

@@ -25,8 +25,10 @@ from cornea_stream.cli.messages import as_options
 from cornea_stream.cli.next_steps import faster_engine, to_open
 from cornea_stream.cli.progress import lateness, progress_bar
 from cornea_stream.errors import EXIT_INTERRUPTED, ReaderGoneError
+from cornea_stream.pipeline.worker import Worker
 from cornea_stream.runs.result import RunResult
 
+_STOPPING = "Stopping: finishing the frames in flight (press Ctrl-C again to quit)…"
 LISTED = 12
 """Up to this many results are listed one by one; more are only counted."""
 
@@ -125,6 +127,7 @@ def _stop_on_interrupt(console: Console) -> Iterator[threading.Event]:
     """
     stop = threading.Event()
     signals = (signal.SIGINT, signal.SIGTERM)
+    notes: list[Worker] = []
 
     def handle(number: int, frame: FrameType | None) -> None:
         if stop.is_set():
@@ -132,7 +135,9 @@ def _stop_on_interrupt(console: Console) -> Iterator[threading.Event]:
                 signal.signal(one, signal.SIG_IGN)  # a third must not interrupt the clean-up
             raise KeyboardInterrupt
         stop.set()
-        console.print("Stopping: finishing the frames in flight (press Ctrl-C again to quit)…")
+        # In a thread, since what is interrupted here may hold the locks of the terminal.
+        notes.append(Worker(console.print, "note", _STOPPING))
+        notes[0].start()
 
     if threading.current_thread() is not threading.main_thread():
         yield stop
@@ -141,6 +146,8 @@ def _stop_on_interrupt(console: Console) -> Iterator[threading.Event]:
     try:
         yield stop
     finally:
+        for note in notes:
+            note.join(1)
         if not stop.is_set():
             for one, handler in zip(signals, before, strict=True):
                 signal.signal(one, handler)

@@ -67,22 +67,30 @@ def run_pipeline(
     """Segment every frame of `source`, write to all `sinks`, and return the number of frames.
 
     Every stage runs in its own thread. Setting `stop` ends reading; frames in flight are finished
-    and the sinks closed. An exception in any thread stops all threads, aborts the sinks and is
-    raised here. No thread outlives the call. Meanwhile, OpenCV starts no threads.
+    and the sinks closed. An exception in any thread sets `stop`, which ends a source that waits
+    with it, stops all threads, aborts the sinks and is raised here. No thread outlives the call.
+    Meanwhile, OpenCV starts no threads.
     With `live`, only the newest frame is kept while inference is busy; `live` counts received and
     dropped frames and measures the latency.
     """
-    wanted = _until(stop or threading.Event(), source)
+    stop = stop or threading.Event()
+    wanted = _until(stop, source)
     stages: list[Ahead[Any]] = []
     writers: list[Behind[Segmentation]] = []
     done = 0
+
+    def give_up() -> None:
+        stop.set()
+        for stage in stages:
+            stage.cancel()
+
     try:
         if live:
             _start_live(stages, wanted, segmenter, live)
         else:
             _start(stages, wanted, segmenter, depth)
         for sink in sinks:
-            writers.append(Behind(sink, depth))
+            writers.append(Behind(sink, depth, give_up))
         channels: dict[str, Channel[Any]] = {stage.name: stage.channel for stage in stages}
         channels |= {writer.name: writer.channel for writer in writers}
         for segmentation in map(segmenter.finish, stages[-1]):
@@ -96,8 +104,11 @@ def run_pipeline(
                 report = live.report() if live else None
                 on_progress(Progress(done, segmentation.frame.time_s, queues, report))
         for writer in writers:
+            writer.check()
+        for writer in writers:
             writer.finish()
     except BaseException:
+        give_up()
         for writer in writers:
             writer.cancel()
         for sink in sinks[len(writers) :]:

@@ -2,7 +2,8 @@
 
 These rules keep a pipeline from hanging. Every channel is bounded. Stopping a pipeline cancels
 every channel, which wakes all threads that wait on one. The exception of a thread is passed
-through its channel and raised by the reader.
+through its channel and raised by the reader. Nothing waits for ever in one piece (`worker.py` says
+why), and whatever can block is done in a thread that is not the caller's.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, Protocol, TypeVar
 
-from cornea_stream.pipeline.worker import Worker
+from cornea_stream.pipeline.worker import WAKE_S, Worker
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -47,7 +48,7 @@ class Channel(Generic[T]):
     def put(self, item: T) -> bool:
         """Add an item, waiting for room; return False if the channel is closed."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or len(self._items) < self.depth)
+            self._wait_until(lambda: self._closed or len(self._items) < self.depth)
             if self._closed:
                 return False
             self._items.append(item)
@@ -73,7 +74,7 @@ class Channel(Generic[T]):
 
     def __next__(self) -> T:
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or bool(self._items))
+            self._wait_until(lambda: self._closed or bool(self._items))
             if self._items:
                 item = self._items.popleft()
                 self._changed.notify_all()
@@ -82,12 +83,13 @@ class Channel(Generic[T]):
                 raise self._error
             raise StopIteration
 
+    def _wait_until(self, ready: Callable[[], bool]) -> None:
+        while not self._changed.wait_for(ready, WAKE_S):
+            pass
+
 
 class Mailbox(Channel[T]):
-    """A latest-only queue: a new item replaces an unread one.
-
-    `on_drop` gets each item that was never read.
-    """
+    """A latest-only queue: a new item replaces an unread one, which `on_drop` gets."""
 
     def __init__(self, on_drop: Callable[[T], None]) -> None:
         super().__init__(1)
@@ -164,48 +166,58 @@ class Sink(Protocol[T_contra]):
         ...
 
     def hurry(self) -> None:
-        """Make a blocked `write` in another thread return or raise within about a second."""
+        """Make a blocked `write` or `close` in another thread return or raise within a second."""
         ...
 
 
 class Behind(Generic[T]):
-    """Write to a sink in a background thread, up to `depth` items behind."""
+    """Write to a sink and close it in a background thread, up to `depth` items behind.
 
-    def __init__(self, sink: Sink[T], depth: int) -> None:
+    `on_error` is called in that thread if the sink fails.
+    """
+
+    def __init__(self, sink: Sink[T], depth: int, on_error: Callable[[], None]) -> None:
         self.name = sink.name
         self.sink = sink
         self.channel: Channel[T] = Channel(depth)
+        self._on_error = on_error
         self._error: BaseException | None = None
+        self._complete = False
         self._thread = Worker(self._run, sink.name)
         self._thread.start()
 
     def put(self, item: T) -> None:
         """Add one item, waiting for room; raise the error of the sink, if any."""
         if not self.channel.put(item):
-            self._reraise()
+            self.check()
+
+    def check(self) -> None:
+        """Raise the error of the sink, if any."""
+        if self._error is not None:
+            raise self._error
 
     def finish(self) -> None:
         """Write the queued items and close the sink; raise its error, if any."""
+        self._complete = True
         self.channel.close()
         self._thread.join()
-        self._reraise()
-        self.sink.close()
+        self.check()
 
     def cancel(self) -> None:
         """Drop the queued items and abort the sink."""
+        self._complete = False
         self.channel.cancel()
         self.sink.hurry()
         self._thread.join()
         self.sink.abort()
 
-    def _reraise(self) -> None:
-        if self._error is not None:
-            raise self._error
-
     def _run(self) -> None:
         try:
             for item in self.channel:
                 self.sink.write(item)
-        except BaseException as error:  # raised by the next put or by finish
+            if self._complete:
+                self.sink.close()
+        except BaseException as error:  # raised by put, check or finish
             self._error = error
             self.channel.cancel()
+            self._on_error()

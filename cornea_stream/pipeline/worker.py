@@ -6,6 +6,13 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+WAKE_S = 0.2
+"""How long a wait lasts at a time.
+
+Ctrl-C that arrives just before a thread begins to wait does not wake it: Python's handler runs only
+once the thread does. A wait without an end would lose it, and a program would hang.
+"""
+
 
 class Worker(threading.Thread):
     """A daemon thread that runs `target`.
@@ -27,5 +34,9 @@ class Worker(threading.Thread):
 
     def join(self, timeout: float | None = None) -> None:
         """Wait for the target to return, at most `timeout` seconds."""
-        if self._has_run.wait(timeout):
-            super().join()
+        if timeout is None:
+            while not self._has_run.wait(WAKE_S):
+                pass
+        elif not self._has_run.wait(timeout):
+            return
+        super().join()

@@ -14,6 +14,7 @@ from cornea_stream.errors import check_callback, check_flag, check_path, wrong_t
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.media.address import Address, as_path, find_address
 from cornea_stream.media.frame import MediaInfo, source_name
+from cornea_stream.pipeline.linked_event import LinkedEvent
 from cornea_stream.pipeline.live_statistics import LiveTally
 from cornea_stream.pipeline.pipeline import Progress, run_pipeline
 from cornea_stream.pipeline.progress_bar import progress_bar
@@ -112,7 +113,8 @@ def run_plan(
         return finish(plan)
     started, options = datetime.now(timezone.utc), plan.options
     tally = LiveTally() if plan.live else None
-    with _open(plan, stop, on_note) as source, ExitStack() as held:
+    ended = LinkedEvent(stop)
+    with _open(plan, ended, on_note) as source, ExitStack() as held:
         if options.files:
             held.enter_context(hold_folder(plan.folder))
             plan.check_standing()
@@ -128,7 +130,7 @@ def run_plan(
             if on_progress:
                 on_progress(progress)
 
-        paced = Paced(source, stop) if plan.paced else None
+        paced = Paced(source, ended) if plan.paced else None
         context = OutputContext(
             plan.folder, source.info, options, plan.encoder,
             offset_s=options.reading.start_s or 0.0, on_note=on_note or (lambda _: None),
@@ -137,7 +139,7 @@ def run_plan(
             sinks = [*sinks, PresenceSink()]
             run_pipeline(
                 paced or source, segmenter.stages, sinks,
-                stop=stop, on_progress=note, live=tally,
+                stop=ended, on_progress=note, live=tally,
             )  # fmt: skip
         result.status = "interrupted" if stop and stop.is_set() else "complete"
         result.seconds = time.perf_counter() - clock
@@ -164,9 +166,7 @@ def run_plan(
     return result
 
 
-def _open(
-    plan: RunPlan, stop: threading.Event | None, on_note: Callable[[str], None] | None
-) -> Source:
+def _open(plan: RunPlan, stop: threading.Event, on_note: Callable[[str], None] | None) -> Source:
     options = plan.options
     return open_reading(
         plan.source,

@@ -27,7 +27,7 @@ class SegmentationSink(ABC):
     """An output of a run that grows with every frame.
 
     `name` is unique within a run and used in progress and statistics. `warnings` and `result` are
-    complete once the sink is closed. All methods except `hurry` run in one thread.
+    complete once the sink is closed. No two methods except `hurry` run at once.
     """
 
     name: str
@@ -55,4 +55,4 @@ class SegmentationSink(ABC):
         """Release resources and leave nothing under the final name; must not raise."""
 
     def hurry(self) -> None:  # noqa: B027 (most sinks never block)
-        """Make a blocked `write` in another thread return or raise within about a second."""
+        """Make a blocked `write` or `close` in another thread return or raise within a second."""
