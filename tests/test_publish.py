@@ -24,6 +24,7 @@ from waiting import PATIENCE_S, wait_for_port
 from cornea_stream.cli import main
 from cornea_stream.errors import OutputError
 from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.pipeline.linked_event import LinkedEvent
 from cornea_stream.runs.options import RunOptions
 from cornea_stream.runs.run import run_source
 from cornea_stream.sinks.stream import stream
@@ -159,12 +160,11 @@ def test_only_what_is_paced_waits(
 ) -> None:
     clock = Clock()
     monkeypatch.setattr(pacing, "time", clock)
-    stop = threading.Event()
-    monkeypatch.setattr(stop, "wait", clock.wait)
+    monkeypatch.setattr(LinkedEvent, "wait", lambda _, timeout: clock.wait(timeout))
     address = f"udp://127.0.0.1:{free_port(socket.SOCK_DGRAM)}"
-    run_source(video, tmp_path, segmenter, publish(address, realtime=False), stop=stop)
+    run_source(video, tmp_path, segmenter, publish(address, realtime=False))
     assert clock.now_s == 100
-    run_source(video, tmp_path, segmenter, publish(address), stop=stop)
+    run_source(video, tmp_path, segmenter, publish(address))
     assert clock.now_s == pytest.approx(100 + 0.04 * (COUNT - 1))
 
 
