@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from conftest import moving_discs
+from conftest import disc, moving_discs
 
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.postprocess.smoothing import WEIGHTS, is_cut, smoothed
@@ -78,3 +78,10 @@ def test_a_stream_with_smoothing_has_all_frames(segmenter: Segmenter) -> None:
     found = list(segmenter.stream(moving_discs(9)))
     assert [s.frame.index for s in found] == list(range(9))
     assert all(s.present for s in found)
+
+
+def test_images_of_a_list_are_no_sequence(segmenter: Segmenter) -> None:
+    eyes = [disc(160, 120, 70, 60, 28)[0], disc(160, 120, 75, 60, 34)[0]]
+    segmenter.smooth = True
+    for found, eye in zip(segmenter.predict(eyes), eyes, strict=True):
+        assert np.array_equal(found.mask, segmenter(eye).mask)

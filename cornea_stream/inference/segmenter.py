@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -103,8 +103,8 @@ class Segmenter:
         with OpenVINO. `batch_size` depends on the device if None. `calibration` is a video or
         folder of images to calibrate int8 on; None generates frames. `threshold` is the
         probability above which a pixel is cornea. `raw` returns the thresholded mask without
-        cleanup. `smooth` averages the logits of each frame with those of the two frames before and
-        after it.
+        cleanup. `smooth` averages the logits of each frame of a stream or run with those of the two
+        frames before and after it.
         Raises CheckpointError for unusable weights, UsageError for invalid settings, and
         SourceError for an unreadable calibration video.
         """
@@ -191,7 +191,8 @@ class Segmenter:
 
         `images` is a list of what a call takes, an (N, H, W, 3) or (N, 3, H, W) array or tensor,
         or a single image. `frame.index` is its place; `frame.time_s` is 0 unless the image has a
-        timestamp. For videos, use `stream`, which needs constant memory.
+        timestamp. Each image is segmented on its own, also with `smooth`. For videos, use
+        `stream`, which smooths and needs constant memory.
         Raises the errors of a call.
 
         Examples:
@@ -204,7 +205,7 @@ class Segmenter:
         if not (is_batch(images) or isinstance(images, Iterable)) or isinstance(images, Source):
             raise wrong_type("images", images, "a list or batch of images; stream takes sources")
         request = Request(images, ReadOptions(), color, None, progress=False, timed=False)
-        return list(results(self.stages, request))
+        return list(results(replace(self.stages, smooth=False), request))
 
     def stream(
         self,
