@@ -17,6 +17,7 @@ import torch
 from browser import Tab, launch, open_tab
 from numpy.typing import NDArray
 
+from cornea_stream.engines.device import cpu_has_bf16
 from cornea_stream.engines.preprocess import model_input
 from cornea_stream.inference import segmenter as segmenter_module
 from cornea_stream.inference.segmenter import Segmenter
@@ -26,6 +27,7 @@ from cornea_stream.models.pspnet import ModelSpec, build_pspnet
 
 SHARED = Path(__file__).parents[2] / "shared"
 REAL_CLIP = SHARED / "media" / "cataract_clip_1080p.mp4"
+needs_bf16 = pytest.mark.skipif(not cpu_has_bf16(), reason="this CPU has no bf16")
 needs_real_clip = pytest.mark.skipif(not REAL_CLIP.exists(), reason="the real clip is not here")
 
 with suppress(ImportError):  # the machine that tests a GPU has none

@@ -13,9 +13,10 @@ import av
 import numpy as np
 import pytest
 import torch
+from conftest import needs_bf16
 
-from cornea_stream.engines import Engine, build_engine, quantize
-from cornea_stream.engines.device import choose_devices
+from cornea_stream.engines import Engine, build_engine, device, quantize
+from cornea_stream.engines.device import choose_devices, cpu_has_bf16
 from cornea_stream.engines.multi_device import SeveralEngines
 from cornea_stream.engines.torch_cpu import TorchCPUEngine
 from cornea_stream.errors import UsageError
@@ -94,6 +95,7 @@ def test_fp32_equals_the_library(
     np.testing.assert_allclose(logits_of(engine, images), reference, atol=2e-3)
 
 
+@needs_bf16
 @pytest.mark.parametrize("backend", ["torch", "openvino"])
 def test_bf16_gives_the_same_masks(
     weights: Checkpoint, images: np.ndarray, reference: np.ndarray, backend: str
@@ -102,6 +104,35 @@ def test_bf16_gives_the_same_masks(
         pytest.importorskip("openvino")
     engine = build_engine(weights, device="cpu", backend=backend, precision="bf16")
     assert agreement(logits_of(engine, images), reference) > 0.98
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [("flags\t: fpu avx512f avx512_bf16 amx_int8\n", True),
+     ("flags\t: fpu avx512f amx_bf16 amx_tile\n", True),
+     ("flags\t: fpu avx2\nbugs\t: bf16\n", False),
+     ("Features\t: fp asimd i8mm bf16\n", True),
+     ("Features\t: fp asimd\n", False),
+     ("", False)],
+)  # fmt: skip
+def test_bf16_is_found_among_the_features_of_x86_and_arm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, facts: str, expected: bool
+) -> None:
+    (tmp_path / "cpuinfo").write_text(f"processor\t: 0\n{facts}")
+    monkeypatch.setattr(device, "Path", lambda _: tmp_path / "cpuinfo")
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert cpu_has_bf16() is expected
+
+
+def test_openvino_never_calls_fp32_bf16(
+    tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openvino")
+    monkeypatch.setattr("cornea_stream.engines.openvino.cpu_has_bf16", lambda: False)
+    weights = load_checkpoint(tiny_checkpoint)
+    with pytest.raises(UsageError, match="does not support bf16 on this CPU: use precision=auto"):
+        build_engine(weights, device="cpu", backend="openvino", precision="bf16")
+    assert build_engine(weights, device="cpu", backend="openvino").describe()["precision"] == "fp32"
 
 
 @pytest.mark.parametrize("backend", ["torch", "openvino"])

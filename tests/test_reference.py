@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import REAL_CLIP, needs_real_clip, read_video, write_video
+from conftest import REAL_CLIP, needs_bf16, needs_real_clip, read_video, write_video
 
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.models.checkpoint import load_checkpoint
@@ -55,6 +55,7 @@ def test_frame_at_fp32_raw_equals_the_published_steps(
     assert iou(mask, expected) >= 0.999
 
 
+@needs_bf16
 @needs_real_clip
 def test_bf16_agrees_with_the_published_steps_on_the_real_clip() -> None:
     weights = load_checkpoint("resnet101")

@@ -13,7 +13,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from conftest import disc, moving_discs, write_video
+from conftest import disc, moving_discs, needs_bf16, write_video
 
 import cornea_stream
 from cornea_stream import Segmenter, Session, load_checkpoint, open_source, run_source, snapshot
@@ -107,7 +107,7 @@ def test_every_remainder_of_a_batch_arrives(segmenter: Segmenter, count: int) ->
     assert [s.frame.index for s in segmenter.stream(moving_discs(count))] == list(range(count))
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=needs_bf16)])
 def test_batches_do_not_change_masks(tiny_checkpoint: Path, precision: str) -> None:
     pictures = moving_discs(7)
     one = Segmenter(tiny_checkpoint, device="cpu", precision=precision, batch_size=1, raw=True)

@@ -12,6 +12,8 @@ from cornea_stream.engines.names import device_names
 from cornea_stream.errors import UsageError
 
 _NAME = re.compile(r"cpu|cuda(?::(\d+))?")
+_FEATURE_LINES = ("flags", "Features")  # on x86, on ARM
+_BF16_FEATURES = frozenset({"avx512_bf16", "amx_tile", "bf16"})
 
 
 def choose_devices(names: str) -> list[str]:
@@ -60,11 +62,11 @@ def gpu_count() -> int:
 
 
 def cpu_has_bf16() -> bool:
-    """Whether this CPU multiplies bf16 natively (AVX-512 BF16 or AMX)."""
+    """Whether this CPU multiplies bf16 natively (AVX-512 BF16, AMX, or ARM's BF16 on Linux)."""
     if sys.platform == "linux":
         with suppress(OSError), Path("/proc/cpuinfo").open() as facts:
-            flags = next((line for line in facts if line.startswith("flags")), "").split()
-            return "avx512_bf16" in flags or "amx_tile" in flags
+            features = next((line for line in facts if line.startswith(_FEATURE_LINES)), "")
+            return not _BF16_FEATURES.isdisjoint(features.split())
     import torch
 
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

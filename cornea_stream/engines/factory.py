@@ -29,7 +29,7 @@ def choose_engine(device: str, backend: str, precision: str) -> tuple[list[str],
     devices = choose_devices(device)
     on_cpu = devices == ["cpu"]
     if precision == "fp16" and on_cpu:  # there are no kernels for it
-        raise UsageError("fp16 needs a GPU: on a CPU, use precision=bf16 or fp32")
+        raise UsageError("fp16 needs a GPU: on a CPU, use precision=auto or fp32")
     if backend == "auto":
         suits = on_cpu and find_spec("openvino") is not None
         backend = "openvino" if suits or precision == "int8" else "torch"

@@ -20,7 +20,7 @@ from cornea_stream.errors import OutputError, UsageError
 from cornea_stream.media.frame import Frame, Image
 from cornea_stream.models.checkpoint import Checkpoint
 
-_HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "bf16"}
+_HINTS = {"fp32": "f32", "bf16": "bf16"}
 log = logging.getLogger(__name__)
 
 
@@ -41,15 +41,18 @@ class OpenVINOEngine:
     ) -> None:
         """Convert and compile the network, or take a converted (quantized) `model` as it is.
 
-        `precision` is auto (bf16 if the CPU supports it, else fp32), fp32 or bf16; int8 is only
-        the name for a quantized `model`. Raises UsageError for other precisions, and if OpenVINO
-        is not installed.
+        `precision` is auto (bf16 if the CPU supports it, else fp32), fp32, or bf16 on a CPU that
+        supports it; int8 is only the name for a quantized `model`. Raises UsageError for other
+        precisions, and if OpenVINO is not installed.
         """
         core = shared_core()
+        native = "bf16" if has_bf16() else "fp32"
         if precision == "auto":
-            precision = "bf16" if cpu_has_bf16() else "fp32"
-        if precision not in _HINTS or (precision == "int8" and model is None):
-            raise UsageError(f"OpenVINO does not support {precision}: use auto, fp32 or bf16")
+            precision = native
+        if precision not in ("fp32", native) and (precision != "int8" or model is None):
+            raise UsageError(
+                f"OpenVINO does not support {precision} on this CPU: use precision=auto or fp32"
+            )
         self.precision = precision
         self.batch_size = batch_size or 1  # larger batches are slower on a CPU
         self._image_size = checkpoint.spec.image_size
@@ -60,7 +63,7 @@ class OpenVINOEngine:
             network,
             "CPU",
             {
-                "INFERENCE_PRECISION_HINT": _HINTS[precision] if cpu_has_bf16() else "f32",
+                "INFERENCE_PRECISION_HINT": _HINTS[native if precision == "int8" else precision],
                 "PERFORMANCE_HINT": "THROUGHPUT",
                 "ENABLE_CPU_PINNING": False,  # decoding and encoding use the same cores
             },
@@ -148,6 +151,16 @@ def shared_core() -> Any:
     several cores, the next Ctrl-C could end the process with a segmentation fault.
     """
     return import_openvino().Core()
+
+
+def has_bf16() -> bool:
+    """Whether OpenVINO computes bf16 on this CPU natively; on ARM it does not.
+
+    Otherwise it would compute fp32 without a word. Raises UsageError if it is not installed.
+    """
+    return cpu_has_bf16() and "BF16" in shared_core().get_property(
+        "CPU", "OPTIMIZATION_CAPABILITIES"
+    )
 
 
 def import_openvino() -> Any:

@@ -53,7 +53,7 @@ def quantized_engine(
     if agreement < MIN_AGREEMENT:
         raise UsageError(
             f"int8 agrees with fp32 at a mean IoU of {agreement:.3f}, below {MIN_AGREEMENT}: "
-            "use precision=bf16 or fp32, or calibrate on your own video"
+            "use precision=auto or fp32, or calibrate on your own video"
         )
     if not found:
         try:
@@ -96,7 +96,7 @@ def _quantize(model: Any, images: Sequence[Image]) -> Any:
         import nncf
     except ImportError as err:
         raise UsageError(
-            "int8 needs NNCF: pip install 'cornea-stream[openvino]', or use precision=bf16"
+            "int8 needs NNCF: pip install 'cornea-stream[openvino]', or use precision=auto"
         ) from err
     nncf.set_log_level(logging.ERROR)
     convolutions = [

@@ -13,6 +13,7 @@ import numpy as np
 
 from cornea_stream.engines import Engine, Pending, build_engine
 from cornea_stream.engines.device import choose_devices, cpu_has_bf16
+from cornea_stream.engines.openvino import has_bf16
 from cornea_stream.media.frame import Frame
 from cornea_stream.models.checkpoint import Checkpoint
 
@@ -56,7 +57,8 @@ def _possible(weights: Checkpoint, device: str, settings: dict[str, Any]) -> boo
         return False
     if settings["backend"] == "openvino":
         package = "nncf" if settings["precision"] == "int8" else "openvino"
-        return on_cpu and find_spec(package) is not None
+        possible = on_cpu and find_spec(package) is not None
+        return possible and (settings["precision"] != "bf16" or has_bf16())
     return settings["batch_size"] <= 4 and settings["precision"] != "fp16" if on_cpu else True
 
 
