@@ -153,6 +153,42 @@ def test_a_gpu_without_room_for_one_image_says_so(
         engine_with_room(weights, 0).submit(images)
 
 
+class Refusing:
+    """Stands in for a call that needs the GPU."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def __call__(self, *_: object, **__: object) -> None:
+        raise self.error
+
+
+@pytest.mark.parametrize("what", ["torch.nn.Module.to", "torch.cpu.Stream"])
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [(torch.OutOfMemoryError("CUDA out of memory"), "does not hold the network: cpu: close other"),
+     (torch.AcceleratorError("CUDA error: launch failure\nmore"), "the GPU failed: cpu: CUDA e")],
+)  # fmt: skip
+def test_a_gpu_that_fails_while_loading_is_told_in_one_sentence(
+    weights: Checkpoint, monkeypatch: pytest.MonkeyPatch, what: str, error: Exception, message: str
+) -> None:
+    monkeypatch.setattr(what, Refusing(error))
+    with pytest.raises(DeviceError, match=message):
+        TorchCUDAEngine(weights, device=CPU, precision="fp32", batch_size=1)
+
+
+def test_without_memory_for_a_smaller_graph_the_network_runs_all_the_same(
+    weights: Checkpoint, images: list[np.ndarray], reference: np.ndarray,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    engine = engine_with_room(weights, 2)
+    engine._record = record_on_cpu
+    monkeypatch.setattr(torch, "zeros", Refusing(torch.OutOfMemoryError("CUDA out of memory")))
+    for _ in range(2):
+        np.testing.assert_allclose(engine.submit(images).result(), reference, atol=2e-3)
+    assert engine.describe()["network"] == "torch, eager"
+
+
 @pytest.mark.parametrize("when", ["submit", "result"])
 def test_a_lost_gpu_is_told_in_one_sentence(
     weights: Checkpoint, images: list[np.ndarray], monkeypatch: pytest.MonkeyPatch, when: str
@@ -276,8 +312,7 @@ def test_a_graph_gives_what_the_network_gives(
     gpu_engine: TorchCUDAEngine, eyes: list[np.ndarray]
 ) -> None:
     graphed = [gpu_engine.submit(eyes[:3]).result() for _ in range(8)]
-    gpu_engine._record = None
-    gpu_engine._graphed = gpu_engine._graph()
+    gpu_engine._graphed = gpu_engine._graph(recorded=False)
     eager = gpu_engine.submit(eyes[:3]).result()
     tolerance = {"fp32": 1e-2, "bf16": 0.1, "fp16": 0.02}[gpu_engine.precision]
     for one in graphed:

@@ -58,30 +58,31 @@ class TorchCUDAEngine:
         """Load the network onto `device`. `precision`: auto, fp32, bf16 or fp16.
 
         `batch_size` is chosen by measurement if None. Raises UsageError for an unsupported
-        precision, and DeviceError if the GPU fails.
+        precision, and DeviceError if the GPU fails or has no memory for the network.
         """
         device = self.device = torch.device(device)
-        self.precision = choose_precision(precision, device)
+        on_gpu = device.type == "cuda"
         self.in_flight = IN_FLIGHT
         self._image_size = checkpoint.spec.image_size
+        self._on_cpu: dict[str, None] = {}
+        self._one_by_one = threading.Lock()  # all streams share the graph and buffers
+        self._streams: Any = torch.get_device_module(device)
         network = CorneaNet(
             fuse(checkpoint.build_for_inference(), checkpoint.spec.image_size), checkpoint.spec
         ).eval()
-        network = network.to(DTYPES[self.precision])
-        self._network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._streams: Any = torch.get_device_module(device)
-        on_gpu = device.type == "cuda"
-        copying, self._computing = (
-            self._streams.Stream(*([device] if on_gpu else [])) for _ in range(2)
-        )
-        self._record = cuda_recorder(self._computing) if on_gpu else None
-        self._on_cpu: dict[str, None] = {}
-        self._one_by_one = threading.Lock()  # all streams share the graph and buffers
-        slots = [Staging(device, copying, self._computing) for _ in range(IN_FLIGHT)]
-        self._slots = cycle(slots)
-        with self._at_work():
-            self.batch_size = batch_size or best_batch_size(self._speed)
-            self._graphed = self._graph()
+        with _loading(device):
+            self.precision = choose_precision(precision, device)
+            network = network.to(DTYPES[self.precision])
+            self._network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            copying, self._computing = (
+                self._streams.Stream(*([device] if on_gpu else [])) for _ in range(2)
+            )
+            self._record = cuda_recorder(self._computing) if on_gpu else None
+            slots = [Staging(device, copying, self._computing) for _ in range(IN_FLIGHT)]
+            self._slots = cycle(slots)
+            with self._at_work():
+                self.batch_size = batch_size or best_batch_size(self._speed)
+                self._graphed = self._graph()
 
     def prepare(self, frame: Frame) -> CUDAInput:
         """Return the native planes of a frame, or a small RGB image of it."""
@@ -127,10 +128,7 @@ class TorchCUDAEngine:
                 return self._start(inputs)
             except torch.OutOfMemoryError as err:
                 if len(inputs) == 1:
-                    raise DeviceError(
-                        f"the GPU's memory does not hold one image: {self.device}: close other "
-                        "programs that use it, or use device=cpu"
-                    ) from err
+                    raise full(self.device, "one image") from err
             self._shrink(-(-len(inputs) // 2))
         half = -(-len(inputs) // 2)
         return Joined([self._submit_alike(inputs[:half]), self._submit_alike(inputs[half:])])
@@ -153,13 +151,14 @@ class TorchCUDAEngine:
         log.warning("out of memory on %s: the batch size is now %d", self.device, size)
         with self._at_work():
             self._streams.synchronize(self.device)  # the graph may still be running
-            del self._graphed
+            self._graphed = self._graph(recorded=False)  # frees the memory of the graph
             torch.cuda.empty_cache()
             self._graphed = self._graph()
 
-    def _graph(self) -> GraphedNetwork:
+    def _graph(self, *, recorded: bool = True) -> GraphedNetwork:
         shape = (self.batch_size, *self._image_size, 3)
-        return GraphedNetwork(self._network, shape, self.device, self._record)
+        record = self._record if recorded else None
+        return GraphedNetwork(self._network, shape, self.device, record)
 
     def _speed(self, size: int) -> float:
         """Return the images per second that the network computes in batches of `size`."""
@@ -175,11 +174,12 @@ class TorchCUDAEngine:
     @contextmanager
     def _at_work(self) -> Iterator[None]:
         """Compute on the engine's stream; turn GPU failures into DeviceError."""
-        try:
-            with torch.inference_mode(), self._streams.stream(self._computing):
-                yield
-        except torch.AcceleratorError as err:
-            raise lost(self.device, err) from err
+        with (
+            _failures(self.device),
+            torch.inference_mode(),
+            self._streams.stream(self._computing),
+        ):
+            yield
 
 
 def _layout(given: CUDAInput) -> Layout | None:
@@ -191,10 +191,8 @@ class _OnItsWay:
         self._logits, self._device = logits, device
 
     def result(self) -> NDArray[np.float32]:
-        try:
+        with _failures(self._device):
             return self._logits.result()
-        except torch.AcceleratorError as err:
-            raise lost(self._device, err) from err
 
 
 class Joined:
@@ -209,10 +207,37 @@ class Joined:
         return np.concatenate([part.result() for part in self._parts])
 
 
+@contextmanager
+def _loading(device: torch.device) -> Iterator[None]:
+    """Turn GPU failures and a lack of its memory into DeviceError."""
+    try:
+        with _failures(device):
+            yield
+    except torch.OutOfMemoryError as err:
+        raise full(device, "the network") from err
+
+
+@contextmanager
+def _failures(device: torch.device) -> Iterator[None]:
+    """Turn GPU failures into DeviceError."""
+    try:
+        yield
+    except torch.AcceleratorError as err:
+        raise lost(device, err) from err
+
+
 def lost(device: torch.device, cause: Exception) -> DeviceError:
-    """Return the error for a GPU that failed during a run."""
+    """Return the error for a GPU that failed."""
     reason = str(cause).splitlines()[0]
     return DeviceError(
         f"the GPU failed: {device}: {reason}: look at nvidia-smi and the system's log; then run "
         "again with resume=True, or with device=cpu"
+    )
+
+
+def full(device: torch.device, what: str) -> DeviceError:
+    """Return the error for a GPU without memory for `what`."""
+    return DeviceError(
+        f"the GPU's memory does not hold {what}: {device}: close other programs that use it, or "
+        "use device=cpu"
     )

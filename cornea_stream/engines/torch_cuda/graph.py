@@ -30,14 +30,17 @@ class GraphedNetwork:
         device: torch.device,
         record: Recorder | None,
     ) -> None:
-        """Record the network for inputs of `shape`, (N, H, W, 3); None leaves it eager."""
+        """Record the network for inputs of `shape`, (N, H, W, 3); None leaves it eager.
+
+        So does a lack of memory: it is for the graph, and smaller batches may still be computed.
+        """
         self._network = network
-        self._images = torch.zeros(shape, dtype=torch.uint8, device=device)
         self._replay: Callable[[], None] | None = None
         self.path = "eager"
         if record is None:
             return
         try:
+            self._images = torch.zeros(shape, dtype=torch.uint8, device=device)
             self._replay, self._logits = record(lambda: self._logits_of(self._images))
             self.path = "CUDA graph"
         except RuntimeError as err:
