@@ -3,7 +3,7 @@
 `.correct/case_x/` holds every frame as NAME.png with its facts in NAME.json, and the draft of a
 frame that is not done yet in NAME.draft. Once a frame is done, it is in `case_x/img` and
 `case_x/ann`, where training reads it. Each file is replaced in one step, and a frame is done if
-its annotation exists: a killed process loses nothing.
+training can use its annotation: a killed process loses nothing.
 """
 
 from __future__ import annotations
@@ -154,8 +154,8 @@ class Project:
             return self.state(frame)
 
     def is_done(self, frame: FrameFacts) -> bool:
-        """Whether the frame is among the training data."""
-        return self._published(frame)[1].exists()
+        """Whether training can use the frame's annotation."""
+        return self.state(frame).done
 
     @property
     def weights(self) -> str:

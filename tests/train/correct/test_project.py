@@ -139,10 +139,12 @@ def test_annotations_of_other_tools_are_shown_and_kept(project: Project) -> None
     path.write_text(json.dumps({**content, **annotation(corrected)}))  # our key is still there
     state = project.state(frame)
     assert state.done
+    assert project.is_done(frame)
     assert iou(state.outline.mask(SIZE), corrected) > 0.98
     path.write_text(json.dumps({**annotation(corrected), "objects": []}))
     state = project.state(frame)
     assert (state.done, state.outline) == (False, frame.proposal)
+    assert not project.is_done(frame)
     save(project, 0, NoCornea())
     assert not load_pair(find_pairs(project.root)[0][0])[1].any()
 
