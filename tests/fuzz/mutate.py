@@ -37,7 +37,9 @@ from cornea_stream.models.checkpoint import load_checkpoint, save_checkpoint
 from cornea_stream.models.pspnet import build_pspnet
 from cornea_stream.runs.run import run_source
 from cornea_stream.sources import open_source
-from cornea_train.formats.supervisely import BadAnnotationError, read_mask
+from cornea_train.formats import DEFAULTS, BadAnnotationError
+from cornea_train.formats.base import draw
+from cornea_train.formats.supervisely import read_content
 
 HANG_S = 60
 SIZE = (48, 64)
@@ -130,7 +132,7 @@ TARGETS: dict[str, Callable[[Path], object]] = {
     "run": lambda path: run_source(path, path.parent / "out", segmenter()),
     "decode": decode,
     "checkpoint": lambda path: load_checkpoint(path).build(),
-    "annotation": lambda path: read_mask(path, SIZE),
+    "annotation": lambda path: draw(read_content(path, DEFAULTS), SIZE, DEFAULTS),
 }
 
 

@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 
 from cornea_train.config import TrainConfig
+from cornea_train.formats import DEFAULTS, DataOptions
+from cornea_train.formats.base import draw
+from cornea_train.formats.supervisely import read_content
 
 Image = np.ndarray
 
@@ -31,6 +34,11 @@ def polygon(
 
 def annotation(objects: list[dict[str, object]], width: int = 96, height: int = 80) -> str:
     return json.dumps({"size": {"height": height, "width": width}, "objects": objects})
+
+
+def mask_in(path: Path, size: tuple[int, int], options: DataOptions = DEFAULTS) -> Image:
+    """Return the mask of an annotation of Supervisely."""
+    return draw(read_content(path, options), size, options)
 
 
 def write_pair(case: Path, name: str, image: Image, text: str) -> None:

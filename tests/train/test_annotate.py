@@ -20,10 +20,11 @@ from cornea_train.annotate import annotate
 from cornea_train.coco import CocoFile
 from cornea_train.config import TrainConfig
 from cornea_train.dataset import load_pair
-from cornea_train.formats import find_pairs
-from cornea_train.formats.supervisely import BadAnnotationError, read_mask
+from cornea_train.formats import BadAnnotationError, find_pairs
 from cornea_train.supervisely import annotation
 from cornea_train.trainer import train
+
+from .conftest import mask_in
 
 COUNT, DARK = 30, range(12, 16)
 TABLES = RunOptions(overlay=False, mask=True, metrics=True)
@@ -201,15 +202,15 @@ def test_an_empty_annotation_needs_its_tag(tmp_path: Path) -> None:
     content = annotation(empty)
     path = tmp_path / "a.json"
     path.write_text(json.dumps(content))
-    assert not read_mask(path, (80, 96)).any()
+    assert not mask_in(path, (80, 96)).any()
     for tags in ([], [{"name": "blurred"}], ["no cornea"], 5, None):
         path.write_text(json.dumps({**content, "tags": tags}))
         with pytest.raises(BadAnnotationError, match="no cornea is annotated"):
-            read_mask(path, (80, 96))
+            mask_in(path, (80, 96))
     # Whoever draws a cornea need not take the tag away.
     drawn = annotation(disc(96, 80, 40, 40, 20)[1])["objects"]
     path.write_text(json.dumps({**content, "objects": drawn}))
-    assert read_mask(path, (80, 96)).any()
+    assert mask_in(path, (80, 96)).any()
 
 
 def test_run_lengths_of_borders_and_of_everything() -> None:

@@ -21,7 +21,6 @@ from cornea_train.formats.base import (
     Problem,
     Reading,
     Shape,
-    draw,
 )
 from cornea_train.formats.files import BadAnnotationError, DataFolder, decode_image, read_json
 from cornea_train.formats.groups import folder_group
@@ -81,15 +80,6 @@ def read(folder: DataFolder, options: DataOptions) -> Reading:
             )
         problems += [Problem(name, "annotation without image") for name in sorted(unused)]
     return Reading(pairs, problems, _class_names(pairs))
-
-
-def read_mask(path: Path, size: tuple[int, int], *, respect_holes: bool = False) -> Mask:
-    """Return the (H, W) uint8 mask, 0 or 255, of all corneas annotated in a JSON file.
-
-    `size` is (height, width) of the image. Raises BadAnnotationError.
-    """
-    options = DataOptions(respect_holes=respect_holes)
-    return draw(read_content(path, options), size, options)
 
 
 def read_content(path: Path, options: DataOptions) -> Content:

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from cornea_train.formats.shapes import enclosed
-from cornea_train.formats.supervisely import read_mask
 
-from ..conftest import annotation, polygon
+from ..conftest import annotation, mask_in, polygon
 
 
 def ring(x: float, y: float, radius: float) -> np.ndarray:
@@ -27,7 +26,7 @@ def test_a_fine_outline_is_the_disc_itself(tmp_path: Path) -> None:
     size = (90, 120)
     path = tmp_path / "a.json"
     path.write_text(annotation([polygon(ring(50.3, 40.7, 34.4).tolist())], 120, 90))
-    drawn, true = read_mask(path, size) > 0, disc(50.3, 40.7, 34.4, size)
+    drawn, true = mask_in(path, size) > 0, disc(50.3, 40.7, 34.4, size)
     assert np.count_nonzero(drawn != true) <= 2
     assert drawn.sum() == pytest.approx(np.pi * 34.4**2, rel=2e-3)
 
@@ -35,7 +34,7 @@ def test_a_fine_outline_is_the_disc_itself(tmp_path: Path) -> None:
 def test_whole_numbers_are_pixels_of_the_outline(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text(annotation([polygon([[10, 5], [29, 5], [29, 14], [10, 14]])], 50, 40))
-    assert np.count_nonzero(read_mask(path, (40, 50))) == 20 * 10
+    assert np.count_nonzero(mask_in(path, (40, 50))) == 20 * 10
 
 
 def test_outlines_that_leave_the_picture_are_cut(tmp_path: Path) -> None:

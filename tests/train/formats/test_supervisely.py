@@ -14,11 +14,10 @@ from conftest import SHARED
 
 from cornea_stream.errors import SourceError
 from cornea_train.dataset import load_pair, open_cache
-from cornea_train.formats import find_pairs
+from cornea_train.formats import BadAnnotationError, DataOptions, find_pairs
 from cornea_train.formats.shapes import crosses_itself
-from cornea_train.formats.supervisely import BadAnnotationError, read_mask
 
-from ..conftest import annotation, circle, eye, polygon, write_pair
+from ..conftest import annotation, circle, eye, mask_in, polygon, write_pair
 from .annotated import reasons, write_image
 
 SIZE = (80, 96)
@@ -27,7 +26,7 @@ SIZE = (80, 96)
 def mask_of(tmp_path: Path, objects: list[dict[str, object]], **options: bool) -> np.ndarray:
     path = tmp_path / "a.json"
     path.write_text(annotation(objects))
-    return read_mask(path, SIZE, **options)
+    return mask_in(path, SIZE, DataOptions(**options))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("title", ["Cornea", "cornea", "CORNEA"])
@@ -99,7 +98,7 @@ def test_broken_annotations_say_why(tmp_path: Path, text: str, reason: str) -> N
     path = tmp_path / "a.json"
     path.write_text(text)
     with pytest.raises(BadAnnotationError, match=reason):
-        read_mask(path, SIZE)
+        mask_in(path, SIZE)
 
 
 def test_a_zlib_bomb_is_not_unpacked(tmp_path: Path) -> None:
@@ -115,7 +114,7 @@ def test_paths_in_annotations_are_not_followed(tmp_path: Path) -> None:
     content = json.loads(annotation([item]))
     content["imagePath"] = content["objects"][0]["bitmapPath"] = "/etc/passwd"
     (tmp_path / "a.json").write_text(json.dumps(content))
-    assert read_mask(tmp_path / "a.json", SIZE).any()
+    assert mask_in(tmp_path / "a.json", SIZE).any()
 
 
 def test_crossing() -> None:
