@@ -17,7 +17,7 @@ from conftest import moving_discs, write_video
 
 from cornea_stream.engines import network_cache, quantize
 from cornea_stream.engines.network_cache import CachedNetwork
-from cornea_stream.engines.openvino import OpenVINOEngine, converted
+from cornea_stream.engines.openvino import OpenVINOEngine, converted, shared_core
 from cornea_stream.engines.quantize import quantized_engine
 from cornea_stream.models.checkpoint import Checkpoint, load_checkpoint
 from cornea_stream.models.pspnet import IMAGENET_MEAN
@@ -71,6 +71,15 @@ def test_a_second_start_reads_what_the_first_made(
     assert [path.suffix for path in cache.iterdir()] == [".zip"]  # nothing half written stays
 
 
+def test_a_network_is_read_with_the_core_of_the_process(
+    cache: Path, weights: Checkpoint, conversions: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = logits(weights)
+    monkeypatch.delattr(openvino, "Core")
+    np.testing.assert_array_equal(logits(weights), first)
+    assert conversions == [weights.sha256]
+
+
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "other"])
 def test_a_damaged_file_is_made_again(
     cache: Path, weights: Checkpoint, conversions: list[str], damage: str
@@ -119,7 +128,7 @@ def test_the_last_used_are_kept(
     (first,) = cache.iterdir()
     for number in range(2):
         os.utime(first, (1, 1))
-        assert CachedNetwork(openvino, "openvino", weights).read()  # in use again
+        assert CachedNetwork(openvino, "openvino", weights).read(shared_core())  # in use again
         other = replace(weights, sha256=str(number))
         CachedNetwork(openvino, "openvino", other).keep(model, {})
         for path in cache.iterdir():
@@ -160,7 +169,7 @@ def test_with_a_warm_cache_nothing_slow_is_imported(
         assert done.returncode == 0, done.stderr[-1500:]
 
 
-def test_a_truncated_int8_network_is_made_again(
+def test_a_truncated_int8_network_or_one_of_another_nncf_is_made_again(
     tmp_path: Path, weights: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -179,3 +188,6 @@ def test_a_truncated_int8_network_is_made_again(
     kept.write_bytes(kept.read_bytes()[:-40])
     quantized_engine(weights, calibration=images)
     assert made == [6, 6]
+    monkeypatch.setattr("importlib.metadata.version", lambda _: "99.0")
+    quantized_engine(weights, calibration=images)
+    assert made == [6, 6, 6]

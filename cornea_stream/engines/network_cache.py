@@ -10,6 +10,7 @@ import os
 import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,6 +24,8 @@ from cornea_stream.storage import write_file
 
 MOST_NETWORKS = 8
 """Number of recently used entries to keep per kind."""
+_MAKERS = ("torch", "nncf")
+"""The packages besides OpenVINO that networks are made with."""
 _XML, _BIN, _FACTS = "network.xml", "network.bin", "facts.json"
 log = logging.getLogger(__name__)
 
@@ -43,6 +46,13 @@ def _source() -> bytes:
     return b"".join(path.read_bytes() for path in makers)
 
 
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
 class CachedNetwork:
     """The cache entry of one network, keyed by everything it depends on."""
 
@@ -52,7 +62,8 @@ class CachedNetwork:
         """`kind` names the folder; `images` are the calibration images."""
         self._openvino = openvino
         digest = hashlib.sha256(_source())
-        origin = (checkpoint.sha256, checkpoint.spec.to_dict(), openvino.get_version())
+        versions = (openvino.get_version(), *map(_version, _MAKERS))
+        origin = (checkpoint.sha256, checkpoint.spec.to_dict(), versions)
         digest.update(repr(origin).encode())
         for image in images:
             digest.update(np.ascontiguousarray(image).data)
@@ -62,14 +73,17 @@ class CachedNetwork:
             with suppress(RuntimeError):
                 self._path = cache_folder() / kind / f"{key}.zip"
 
-    def read(self) -> tuple[Any, dict[str, Any]] | None:
-        """Return the network and the facts stored with it, or None if it must be created."""
+    def read(self, core: Any) -> tuple[Any, dict[str, Any]] | None:
+        """Return the network and the facts stored with it, or None if it must be created.
+
+        `core` is OpenVINO's, of which a process may have one only.
+        """
         if self._path is None or not self._path.exists():
             return None
         try:
             with zipfile.ZipFile(self._path) as parts:  # it verifies checksums
                 facts = dict(json.loads(parts.read(_FACTS)))
-                model = self._openvino.Core().read_model(parts.read(_XML), parts.read(_BIN))
+                model = core.read_model(parts.read(_XML), parts.read(_BIN))
         except Exception as err:  # whatever is wrong, it can be created again
             log.info("a cached network is unusable and is made again: %s: %s", self._path, err)
             return None

@@ -131,7 +131,7 @@ def converted(checkpoint: Checkpoint) -> Any:
     """
     openvino = import_openvino()
     cached = CachedNetwork(openvino, "openvino", checkpoint)
-    if found := cached.read():
+    if found := cached.read(shared_core()):
         return found[0]
     from cornea_stream.engines.convert import convert  # imports torch, which takes seconds
 

@@ -12,7 +12,12 @@ import numpy as np
 
 from cornea_stream.engines.base import Engine
 from cornea_stream.engines.network_cache import CachedNetwork
-from cornea_stream.engines.openvino import OpenVINOEngine, converted, import_openvino
+from cornea_stream.engines.openvino import (
+    OpenVINOEngine,
+    converted,
+    import_openvino,
+    shared_core,
+)
 from cornea_stream.errors import OutputError, UsageError
 from cornea_stream.media.frame import Image
 from cornea_stream.models.checkpoint import Checkpoint
@@ -41,7 +46,7 @@ def quantized_engine(
     openvino = import_openvino()
     used, kept_back = _frames(checkpoint, calibration)
     cached = CachedNetwork(openvino, "int8", checkpoint, used)
-    found = cached.read()
+    found = cached.read(shared_core())
     if found:
         model, agreement = found[0], float(found[1]["agreement"])
     else:
