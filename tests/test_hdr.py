@@ -14,7 +14,7 @@ from conftest import Image, disc, read_video, write_video
 
 from cornea_stream.engines.preprocess import model_input
 from cornea_stream.inference.segmenter import Segmenter
-from cornea_stream.media.hdr import tone_mapped
+from cornea_stream.media.hdr import in_standard_range, tone_mapped
 from cornea_stream.runs.options import RunOptions
 from cornea_stream.runs.run import run_source
 from cornea_stream.sources import open_source
@@ -39,12 +39,20 @@ def signal(picture: Image, transfer: int) -> np.ndarray:
     return np.where(scene <= 1 / 12, low, a * np.log(np.maximum(12 * scene - b, 1e-9)) + c)
 
 
-def write_hdr(path: Path, pictures: list[Image], transfer: int, codec: str = "libx265") -> Path:
+def write_hdr(
+    path: Path,
+    pictures: list[Image],
+    transfer: int,
+    codec: str = "libx265",
+    *,
+    pix_fmt: str = "yuv420p10le",
+    **options: str,
+) -> Path:
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25)
         stream.height, stream.width = pictures[0].shape[:2]
-        stream.pix_fmt = "yuv420p10le"
-        stream.options = {"crf": "8"}
+        stream.pix_fmt = pix_fmt
+        stream.options = {"crf": "8", **options}
         if codec == "libx265":
             stream.options = {"crf": "8", "x265-params": "log-level=error"}
         context = stream.codec_context
@@ -53,7 +61,7 @@ def write_hdr(path: Path, pictures: list[Image], transfer: int, codec: str = "li
         for index, picture in enumerate(pictures):
             deep = np.rint(65535 * np.clip(signal(picture, transfer), 0, 1)).astype(np.uint16)
             frame = av.VideoFrame.from_ndarray(deep, format="rgb48le").reformat(
-                format="yuv420p10le", dst_colorspace=9, dst_color_range=1
+                format=pix_fmt, dst_colorspace=9, dst_color_range=1
             )
             frame.colorspace, frame.color_range = 9, 1
             frame.color_primaries, frame.color_trc = 9, transfer
@@ -89,6 +97,32 @@ def test_hdr_is_tone_mapped_everywhere(tmp_path: Path, segmenter: Segmenter, tra
         assert tuple(map(int, tags)) == (1, 1, 1)
         difference = one.to_ndarray(format="rgb24").astype(int) - other.to_ndarray(format="rgb24")
         assert np.abs(difference).mean() < 6
+
+
+@pytest.mark.parametrize("references", [{"bf": "0"}, {"bf": "3", "refs": "4"}])
+def test_frames_that_others_are_predicted_from_stay(
+    tmp_path: Path, references: dict[str, str]
+) -> None:
+    """Frames of 8 bits are tone-mapped while the decoder still refers to them."""
+    coarse = np.random.default_rng(0).integers(0, 256, (12, 20, 3)).astype(np.uint8)
+    wide = cv2.resize(coarse, (320, 192), interpolation=cv2.INTER_NEAREST)
+    pictures = [np.ascontiguousarray(wide[i : i + 120, 2 * i : 2 * i + 160]) for i in range(50)]
+    options = {"g": "50", "x264-params": "slices=4", **references}
+    path = write_hdr(tmp_path / "a.mp4", pictures, HLG, "libx264", pix_fmt="yuv420p", **options)
+    with av.open(str(path)) as container:
+        untouched = list(container.decode(video=0))
+    expected = [in_standard_range(video).to_ndarray(format="rgb24") for video in untouched]
+    for threading in ("SLICE", "FRAME", "AUTO"):
+        for count in (1, 2, 4):
+            with av.open(str(path)) as container:
+                stream = container.streams.video[0]
+                stream.thread_type, stream.codec_context.thread_count = threading, count
+                for video, mapped in zip(container.decode(video=0), expected, strict=True):
+                    found = in_standard_range(video).to_ndarray(format="rgb24")
+                    assert np.array_equal(found, mapped)
+    with open_source(path) as source:
+        for frame, mapped in zip(source, expected, strict=True):
+            assert np.array_equal(frame.rgb(), mapped)
 
 
 def test_hdr_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

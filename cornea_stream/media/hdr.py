@@ -37,12 +37,16 @@ def tone_mapping(name: str) -> str:
 
 
 def in_standard_range(video: av.VideoFrame) -> av.VideoFrame:
-    """Return a frame of PQ or HLG as 8-bit 4:2:0 BT.709, with its times and side data."""
+    """Return a frame of PQ or HLG as 8-bit 4:2:0 BT.709, with its times and side data.
+
+    It is the same frame if that is already 8-bit 4:2:0, with pixels of its own.
+    """
     mapped = rgb_in_standard_range(video)
     source = av.VideoFrame.from_ndarray(mapped, format="rgb24").reformat(
         format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
     )
     target = video.reformat(format="yuv420p")  # which copies what is not pixels
+    target.make_writable()  # the decoder may predict later frames from these pixels
     for old, new in zip(target.planes, source.planes, strict=True):
         view(old)[:] = view(new)
     target.colorspace, target.color_range = Colorspace.ITU709, ColorRange.MPEG
