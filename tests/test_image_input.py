@@ -17,6 +17,8 @@ from PIL import Image as Pillow
 
 from cornea_stream import Segmenter, Session
 from cornea_stream.errors import CorneaStreamError, SourceError, UsageError
+from cornea_stream.media.fields import Field
+from cornea_stream.media.frame import Frame
 
 RGB, _ = disc(160, 120, 70, 60, 30)
 RGB[..., 2] //= 2  # swapped channels would show
@@ -83,6 +85,17 @@ def test_bgr_is_turned(kind: str, segmenter: Segmenter, tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.overlay(color="bgr")[..., ::-1], found.overlay())
     np.testing.assert_array_equal(found.overlay(color="BGR"), found.overlay(color="bgr"))
     np.testing.assert_array_equal(found.overlay(color="RGB"), found.overlay())
+
+
+@pytest.mark.parametrize("first_field", [None, "top"])
+def test_pixels_are_the_callers(first_field: Field | None) -> None:
+    stored = RGB.copy()
+    stored[::2] = 255 - stored[::2]  # all rows are combed
+    frame = Frame(0, 0.0, av.VideoFrame.from_ndarray(stored, "rgb24"), first_field=first_field)
+    for get in (frame.rgb, frame.stored_rgb):
+        get()[:] = 0
+        np.testing.assert_array_equal(frame.video.to_ndarray(), stored)
+        assert get().any()
 
 
 @pytest.mark.parametrize("shape", [(120, 160), (120, 160, 1), (1, 120, 160)])

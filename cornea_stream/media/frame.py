@@ -115,8 +115,13 @@ class Frame:
         return upright(self.stored_rgb(), self.orientation)
 
     def stored_rgb(self) -> Image:
-        """Return the frame as stored, but deinterlaced, as (H, W, 3) uint8 RGB."""
+        """Return the frame as stored, but deinterlaced, as (H, W, 3) uint8 RGB.
+
+        The array is the caller's: changing it leaves the frame as it is.
+        """
         pixels = np.asarray(self.video.to_ndarray(format="rgb24"), np.uint8)
+        if self.video.format.name == "rgb24":  # PyAV returns the memory of the frame
+            pixels = pixels.copy()
         if self.first_field:
             deinterlace([pixels], self.first_field)
         return pixels
