@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import wave
 from pathlib import Path
 
 import av
@@ -47,6 +48,23 @@ def test_images_that_decoders_fill_in_are_reported(tmp_path: Path, name: str) ->
     assert_incomplete(path, expected=True)
     path.write_bytes(whole + bytes(40))  # what some programs add is no damage
     assert_incomplete(path, expected=False)
+
+
+def test_sound_is_no_image(tmp_path: Path) -> None:
+    """FFmpeg opens it whatever its name is, and finds no video stream."""
+    for name in ("1.png", "3.png"):
+        save(tmp_path / name, scene())
+    path = tmp_path / "2.png"
+    with wave.open(str(path), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(bytes(16000))
+    with pytest.raises(SourceError, match=r"^not a readable image: .*2\.png: it holds no image"):
+        open_source(path)
+    with open_source(tmp_path) as source:
+        assert [frame.index for frame in source] == [0, 2]
+        assert [text.split(":")[0] for text in source.warnings] == ["image skipped"]
 
 
 def assert_incomplete(path: Path, *, expected: bool) -> None:

@@ -42,6 +42,8 @@ PILLOW_ERRORS = (
     Image.DecompressionBombError,
 )  # fmt: skip
 """What Pillow raises for a file that it cannot read, among them its limit against bombs."""
+_FFMPEG_ERRORS = (av.error.FFmpegError, StopIteration, IndexError)
+"""What PyAV raises for a file that it cannot decode, or that holds no image at all."""
 
 
 def is_image(path: Path) -> bool:
@@ -123,7 +125,7 @@ class _FfmpegStill(Still):
         """Return the image."""
         try:
             video = self._decode({"err_detect": "explode"})
-        except av.error.FFmpegError:
+        except _FFMPEG_ERRORS:
             video = self._decode_damaged()
         self.damaged |= not is_whole(self.path.read_bytes())
         orientation, transfer = self._orientation(video), int(video.color_trc)
@@ -138,16 +140,17 @@ class _FfmpegStill(Still):
 
     def _decode(self, options: dict[str, str]) -> av.VideoFrame:
         with open_media(self.path, max_megapixels=self._max_megapixels) as container:
-            for stream in container.streams.video:
-                context = stream.codec_context
-                context.options = {**context.options, **options}
-            return next(container.decode(video=0))
+            stream = known(container.streams.video)[0]
+            context = stream.codec_context
+            context.options = {**context.options, **options}
+            return next(container.decode(stream))
 
     def _decode_damaged(self) -> av.VideoFrame:
         try:
             video = self._decode({})
-        except (av.error.FFmpegError, StopIteration, IndexError) as err:
-            cause = reason(err)
+        except _FFMPEG_ERRORS as err:
+            is_image = isinstance(err, av.error.FFmpegError)
+            cause = reason(err) if is_image else "it holds no image"
             if isinstance(err, av.error.ArgumentError):  # FFmpeg's error for its pixel limit
                 cause += f", perhaps larger than {self._max_megapixels:g} megapixels"
             raise SourceError(
