@@ -18,6 +18,7 @@ from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.runs.options import RunOptions
 from cornea_stream.runs.run import run_source
 from cornea_stream.sources import is_still, open_source
+from cornea_stream.sources.images import images_in
 
 ORIENTATIONS = range(1, 9)
 
@@ -255,6 +256,14 @@ def test_hidden_files_are_no_images(tmp_path: Path) -> None:
     with open_source(tmp_path) as source:
         assert [(f.index, f.size) for f in source] == [(0, (120, 160)), (1, (120, 160))]
         assert not source.warnings
+
+
+def test_digits_of_any_kind_are_sorted(tmp_path: Path) -> None:
+    """Digits of any script are numbers; raised and encircled ones are not."""
+    names = ["1.png", "1²2.png", "٣.png", "12.png", "②.png"]
+    for name in reversed(names):
+        save(tmp_path / name, scene(40, 30))
+    assert [path.name for path in images_in(tmp_path)] == names
 
 
 @pytest.mark.parametrize("strict", [False, True])
