@@ -199,6 +199,28 @@ def test_thumbnails_are_no_pages(tmp_path: Path) -> None:
     assert [one.shape for one in shown(tmp_path / "both.tif")] == [(120, 160, 3)] * 2
 
 
+def test_every_page_has_a_size_of_its_own(tmp_path: Path) -> None:
+    large, small = scene(), scene(32, 32)
+    for name, pages in (("a.tif", [large, small]), ("b.tif", [large])):
+        write_tiff(tmp_path / name, pages)
+        with pytest.raises(SourceError, match=rf"{name}: 160x120 is more than 0\.01 megapixels"):
+            open_source(tmp_path / name, max_megapixels=0.01)
+    path = write_tiff(tmp_path / "c.tif", [small, large, small])
+    with open_source(path, max_megapixels=0.01) as source:
+        assert [frame.index for frame in source] == [0, 2]
+        (text,) = source.warnings
+        assert "c.tif: 160x120 is more than 0.01 megapixels" in text
+
+
+def test_the_limit_of_pillow_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", 5000)
+    path = write_tiff(tmp_path / "a.tif", [scene()])
+    with pytest.raises(SourceError, match=r"^frame too large: .*a\.tif: .*Pillow.*PNG"):
+        open_source(path)
+
+
 @pytest.mark.parametrize("kind", ["signed", "planar"])
 def test_samples_that_pillow_misreads_are_refused(tmp_path: Path, kind: str) -> None:
     deep = scene().astype(np.uint16) * 257

@@ -174,7 +174,7 @@ class _PillowStill(Still):
     """One or several images that Pillow decodes, to 8-bit RGB or 16-bit gray."""
 
     def __init__(self, path: Path, max_megapixels: float) -> None:
-        self.path = path
+        self.path, self._max_megapixels = path, max_megapixels
         if path.suffix.lower() in _HEIF:
             _allow_heif(path)
         try:
@@ -184,18 +184,18 @@ class _PillowStill(Still):
             self.hdr = HDR_NAMES.get(self._transfer)
             self.count = len(self._pages)
             self.is_animation = self.count > 1 and path.suffix.lower() in _ANIMATIONS
+            self._seek(0)
         except PILLOW_ERRORS as err:
             raise self._error(err) from err
-        width, height = self._image.size
-        if width * height > 1e6 * max_megapixels:
+        except SourceError:
             self.close()
-            raise too_large(width, height, path, max_megapixels)
+            raise
 
     def read(self, page: int) -> av.VideoFrame:
         """Return a page or frame."""
         image = self._image
         try:
-            image.seek(self._pages[page])
+            self._seek(page)
             tiff.check_samples(image, self.path)
             image.load()
             orientation = _exif_orientation(image)  # Pillow has applied that of TIFF
@@ -221,7 +221,19 @@ class _PillowStill(Still):
         """Close the file."""
         self._image.close()
 
+    def _seek(self, page: int) -> None:
+        """Go to a page or frame, each of which has a size of its own."""
+        self._image.seek(self._pages[page])
+        width, height = self._image.size
+        if width * height > 1e6 * self._max_megapixels:
+            raise too_large(width, height, self.path, self._max_megapixels)
+
     def _error(self, err: Exception) -> SourceError:
+        if isinstance(err, Image.DecompressionBombError):
+            return SourceError(
+                f"frame too large: {self.path}: more megapixels than Pillow reads: convert it to "
+                "PNG, and if the size is real, raise max_megapixels"
+            )
         if isinstance(err, UnidentifiedImageError):
             return SourceError(
                 f"not a readable image: {self.path}: the file is of another type, has samples of "
