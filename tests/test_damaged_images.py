@@ -130,6 +130,42 @@ def test_a_damaged_frame_of_an_animation_moves_no_other(tmp_path: Path) -> None:
         list(source)
 
 
+def test_damage_outside_the_range_is_not_read(tmp_path: Path) -> None:
+    """Nor does it end a strict run."""
+    for name in ("1.png", "3.png"):
+        save(tmp_path / name, scene())
+    (tmp_path / "2.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(99))
+    (tmp_path / "4.tif").write_bytes(b"II*\0" + bytes(99))  # which Pillow refuses to open
+    selections: list[tuple[dict[str, float], list[int]]] = [
+        ({"end_s": 0.04}, [0]),
+        ({"start_s": 0.08, "end_s": 0.12}, [2]),
+    ]
+    for chosen, indexes in selections:
+        with open_source(tmp_path, strict=True, **chosen) as source:
+            assert [frame.index for frame in source] == indexes
+            assert (source.warnings, source.damaged_s) == ([], [])
+    with open_source(tmp_path, strict=True, every=2, end_s=0.12) as source:
+        assert [frame.index for frame in source] == [0, 2]
+    with (
+        pytest.raises(SourceError, match=r"4\.tif"),
+        open_source(tmp_path, start_s=0.08, strict=True) as source,
+    ):
+        list(source)
+
+
+def test_damage_outside_the_range_of_an_animation(tmp_path: Path) -> None:
+    path = tmp_path / "a.avif"
+    content, places = write_avif_frames(path)
+    for at in range(places[1], places[2]):
+        content[at] = 0xFF
+    path.write_bytes(content)
+    with open_source(path, end_s=0.1, strict=True) as source:
+        assert [frame.time_s for frame in source] == [0]
+    # The later ones are predicted from the damaged one.
+    with pytest.raises(SourceError, match=r"^(?!.*frame [12]:).*frame 3:"):
+        open_source(path, start_s=0.3)
+
+
 @pytest.mark.parametrize("harm", ["cut off", "overwritten"])
 def test_a_damaged_avif_is_refused(tmp_path: Path, harm: str) -> None:
     path = save(tmp_path / "a.avif", scene(), quality=90)

@@ -212,9 +212,7 @@ def test_every_page_has_a_size_of_its_own(tmp_path: Path) -> None:
         assert "c.tif: 160x120 is more than 0.01 megapixels" in text
 
 
-def test_the_limit_of_pillow_is_no_damage(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_limit_of_pillow_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", 5000)
     path = write_tiff(tmp_path / "a.tif", [scene()])
     with pytest.raises(SourceError, match=r"^frame too large: .*a\.tif: .*Pillow.*PNG"):
@@ -255,6 +253,7 @@ def test_animations_are_frames_at_their_times(
     for frame, picture in zip(frames, pictures, strict=True):
         assert far(frame.rgb(), picture) < 3
     with open_source(path, start_s=0.1, end_s=0.4) as source:
+        assert source.frame_estimate == 3  # at 10 per second
         assert [round(frame.time_s, 3) for frame in source] == [0.1, 0.3]
     result = run_source(path, tmp_path / "out", segmenter)
     overlay = read_video(Path(result.folder) / "overlay.mp4")

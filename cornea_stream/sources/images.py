@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,15 +20,16 @@ from cornea_stream.sources.stills import Still, count_images, is_image, open_sti
 
 RATE = Fraction(25)
 _FINE = Fraction(1, 90000)
+_SLOWEST = Fraction(1, 1001)
 
 
 class ImageSource(Source):
     """Upright images of one file, or of a folder in natural order (2 before 10).
 
     Pages and images follow each other at 25 per second; an animation keeps its own times.
-    Images that cannot be decoded are skipped and listed in `warnings`, incomplete ones are kept
-    and listed there. Raises SourceError if there is no image to read, and UsageError if there is
-    none in the wanted range.
+    Images of the wanted range that cannot be decoded are skipped and listed in `warnings`,
+    incomplete ones are kept and listed there. Raises SourceError if there is no image to read, and
+    UsageError if there is none in the wanted range.
     """
 
     def __init__(
@@ -44,8 +46,8 @@ class ImageSource(Source):
             raise SourceError(
                 f"no images in this folder: {path}: to process videos, pass the video files"
             )
-        count = sum(map(count_images, self._files))
-        self._count = sum(map(self._is_chosen, range(count)))
+        self._counts = [count_images(file) for file in self._files]
+        count = sum(self._counts)
         self._duration_s: float | None = float(count / RATE)
         self._end_s = float(count / RATE)
         self._time_base, self._rate = 1 / RATE, RATE
@@ -56,6 +58,7 @@ class ImageSource(Source):
         if first is None:
             raise self._no_image()
         self._frames: Iterator[Frame] = itertools.chain([first], frames)
+        self._estimate = sum(map(self._is_chosen, range(count)))
         self.info = MediaInfo(
             path=path,
             kind="images" if path.is_dir() or count > 1 else "image",
@@ -78,8 +81,8 @@ class ImageSource(Source):
 
     @property
     def frame_estimate(self) -> int:
-        """The number of selected images."""
-        return self._count
+        """The number of selected images; of an animation, as if its first frame set the rate."""
+        return self._estimate
 
     @property
     def warnings(self) -> list[str]:
@@ -96,41 +99,51 @@ class ImageSource(Source):
         self._frames = iter(())
 
     def _decode(self) -> Iterator[Frame]:
-        index = 0
-        for file in self._files:
-            try:
-                still = open_still(file, self._reading.max_megapixels)
-            except SourceError as err:
-                if file is self.path:
-                    raise  # without the only image there is nothing to skip to
-                self._skip(err, float(index / RATE))
-                index += 1
-                continue
-            with still:
-                self._spacing = self._spacing or still.spacing
-                if still.is_animation and len(self._files) == 1:
-                    yield from self._play(still)
-                    return
-                for page in range(still.count):
-                    if self._is_chosen(index):
-                        yield from self._read(still, page, index)
-                    index += 1
+        first = 0
+        for file, count in zip(self._files, self._counts, strict=True):
+            pages = [page for page in range(count) if self._is_chosen(first + page)]
+            if pages or len(self._files) == 1:  # an animation has times of its own
+                yield from self._read_file(file, first, pages)
+            first += count
+
+    def _read_file(self, file: Path, first: int, pages: Sequence[int]) -> Iterator[Frame]:
+        """Yield the chosen pages of a file whose first one has this place in the sequence."""
+        try:
+            still = open_still(file, self._reading.max_megapixels)
+        except SourceError as err:
+            if file is self.path:
+                raise  # without the only image there is nothing to skip to
+            self._skip(err, float((first + min(pages, default=0)) / RATE))
+            return
+        with still:
+            self._spacing = self._spacing or still.spacing
+            if still.is_animation and len(self._files) == 1:
+                yield from self._play(still)
+                return
+            for page in pages:
+                yield from self._read(still, page, first + page)
 
     def _play(self, still: Still) -> Iterator[Frame]:
         """Yield the chosen frames of an animation at its own times."""
         self._time_base, self._duration_s = _FINE, None
         start_s, end_s = self._reading.start_s or 0.0, self._reading.end_s
-        time_s, chosen = 0.0, 0
+        time_s, passed = 0.0, 0
         for page in range(still.count):
             ticks = round(time_s / _FINE)
-            at_s, frames = float(ticks * _FINE), list(self._read(still, page, page, ticks))
+            at_s = float(ticks * _FINE)
+            if end_s is not None and at_s >= end_s:
+                break
+            frames: list[Frame] = []
+            if at_s >= start_s and passed % self._reading.every == 0:
+                frames = list(self._read(still, page, page, ticks))
+            else:  # for how long it is shown
+                with suppress(SourceError):
+                    still.read(page)
             shown_s = still.duration_s or float(1 / RATE)
             if page == 0:
-                self._rate = Fraction(1 / shown_s).limit_denominator(1001)
-            if start_s <= at_s and (end_s is None or at_s < end_s):
-                if chosen % self._reading.every == 0:
-                    yield from frames
-                chosen += 1
+                self._rate = max(_SLOWEST, Fraction(1 / shown_s).limit_denominator(1001))
+            yield from frames
+            passed += at_s >= start_s
             time_s += shown_s
         self._end_s = time_s
 
@@ -174,11 +187,11 @@ class ImageSource(Source):
     def _is_chosen(self, index: int) -> bool:
         """Whether the image at this place in the sequence is one of those to read."""
         # Rounded, since 0.04 is a little more than one step of 1/25.
-        first = math.ceil(round((self._reading.start_s or 0.0) * float(RATE), 6))
+        first = math.ceil(round((self._reading.start_s or 0.0) * float(self._rate), 6))
         end_s = self._reading.end_s
         return (
             index >= first
-            and (end_s is None or float(index / RATE) < end_s)
+            and (end_s is None or float(index / self._rate) < end_s)
             and (index - first) % self._reading.every == 0
         )
 
