@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
+import av
 import pytest
 from conftest import moving_discs, read_video, write_video
 from waiting import PATIENCE_S, wait_until
@@ -217,6 +218,18 @@ def test_a_stream_is_run_alone() -> None:
         lone_address(["v.mp4", "rtsp://me:pw@127.0.0.1/x"])
     assert lone_address(["-"]) == find_address("-")
     assert lone_address(["a.mp4", "b.mp4"]) is None
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_metadata_of_streams_is_kept_if_asked_for(web: Web, tmp_path: Path, live: bool) -> None:
+    def name_the_surgeon(stream: av.VideoStream) -> None:
+        stream.container.metadata.update(title="Left eye", artist="Doctor Who")
+
+    file = write_video(tmp_path / "v.mkv", moving_discs(3), prepare=name_the_surgeon)
+    web.answers["/v.mkv"] = file.read_bytes()
+    for kept, expected in ((False, {"title"}), (True, {"title", "artist"})):
+        with open_source(f"{web.url}/v.mkv", live=live, keep_metadata=kept) as source:
+            assert {name for name, _ in source.info.metadata} == expected
 
 
 def test_a_size_limit_holds_for_streams(web: Web, tmp_path: Path) -> None:

@@ -191,7 +191,9 @@ class LiveSource(Source):
                     if (losses.shown(video.pts) or video.is_corrupt) and seen:
                         self._skip()
                     if self._info is None:
-                        self._info = _live(describe(self.address, container, stream, video))
+                        kept = self._reading.keep_metadata
+                        info = describe(self.address, container, stream, video, keep_metadata=kept)
+                        self._info = _live(info)
                     seen = True
                     yield video
 
