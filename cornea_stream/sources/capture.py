@@ -40,7 +40,7 @@ class CaptureSource(Source):
             and capture.get(cv2.CAP_PROP_FRAME_COUNT) <= 0
         )
         if self.is_live and self._reading.start_s is not None:
-            raise UsageError("a live source begins now: leave out start")
+            raise UsageError("a live source begins now: leave out start_s")
         rate = capture.get(cv2.CAP_PROP_FPS)
         self.info = MediaInfo(
             path=None,

@@ -58,7 +58,7 @@ class LiveSource(Source):
     ) -> None:
         self._reading = reading = reading or ReadOptions()
         if reading.start_s is not None:
-            raise UsageError(f"a live source begins now: {address}: leave out start")
+            raise UsageError(f"a live source begins now: {address}: leave out start_s")
         self.address = address
         self._reconnect_s = reconnect_s
         self._stop = stop or threading.Event()
