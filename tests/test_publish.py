@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -25,9 +27,11 @@ from cornea_stream.cli import main
 from cornea_stream.errors import OutputError
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.pipeline.linked_event import LinkedEvent
+from cornea_stream.pipeline.pipeline import Progress
 from cornea_stream.runs.options import RunOptions
 from cornea_stream.runs.run import run_source
 from cornea_stream.sinks.stream import stream
+from cornea_stream.sinks.stream.relay import Relay
 from cornea_stream.sinks.stream.target import parse_target
 from cornea_stream.sources import pacing
 
@@ -153,6 +157,33 @@ def test_the_network_gets_frames_at_once() -> None:
     receiver.bind(("127.0.0.1", 0))
     target = parse_target(f"udp://127.0.0.1:{receiver.getsockname()[1]}")
     check_that_frames_come_at_once(target, DatagramReader(receiver), behind=1)
+
+
+def test_sigterm_to_all_processes_leaves_the_stream_to_its_owner(
+    tmp_path: Path, segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `systemctl stop` does; the owner then ends the stream in order."""
+    path = write_video(tmp_path / "v.mp4", moving_discs(30) * 100)
+    receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    receiver.bind(("127.0.0.1", 0))
+    reader = DatagramReader(receiver)
+    stop = threading.Event()
+    relays: list[Relay] = []
+
+    def start(address: str, container: str, patience_s: float) -> Relay:
+        relays.append(Relay(address, container, patience_s))
+        return relays[-1]
+
+    def end(progress: Progress) -> None:
+        if reader.taken and not stop.is_set():
+            os.kill(relays[0]._process.pid, signal.SIGTERM)
+            stop.set()
+
+    monkeypatch.setattr(stream, "Relay", start)
+    options = publish(f"udp://127.0.0.1:{receiver.getsockname()[1]}")
+    result = run_source(path, tmp_path, segmenter, options, stop=stop, on_progress=end)
+    assert (result.status, result.warnings) == ("interrupted", [])
+    assert 0 < result.frames < 3000
 
 
 def test_only_what_is_paced_waits(

@@ -14,6 +14,7 @@ from dataclasses import replace
 from itertools import pairwise
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import TypeAlias
 
@@ -36,6 +37,8 @@ from cornea_stream.runs.result import RunResult
 
 _LOOK_FOR_STOP_S = 0.1
 _SAFE_PATH = "PYTHONSAFEPATH"
+_ENDINGS = (signal.SIGINT, signal.SIGTERM)
+"""Terminals and systems send these to all processes at once; the driver stops the workers."""
 _News: TypeAlias = Step | RunResult | str | CorneaStreamError | None
 """Progress, the result of a task, the loaded engine, a loading error, or None: it died."""
 
@@ -141,6 +144,8 @@ class _Worker:
         )
         with born_with(cores):
             self._process.start()
+        # At exit, multiprocessing sends SIGTERM, which workers ignore, and waits for their end.
+        Finalize(self, self._process.kill, exitpriority=0)
         theirs.close()
 
     @property
@@ -227,17 +232,17 @@ def _position(cpu: int) -> tuple[int, int, int]:
 
 @contextmanager
 def born_with(cores: frozenset[int]) -> Iterator[None]:
-    """Restrict processes started in this context to these cores, and hide Ctrl-C from them.
+    """Restrict processes started in this context to these cores; hide Ctrl-C and SIGTERM from them.
 
     Setting the cores within a process is too late, because libraries count them on import. From
     Python 3.11 on, the processes also do not import modules from the current folder.
     """
     path = os.environ.get(_SAFE_PATH)
     os.environ[_SAFE_PATH] = "1"
-    can_mask = hasattr(signal, "pthread_sigmask")  # not on Windows, where workers ignore Ctrl-C
+    can_mask = hasattr(signal, "pthread_sigmask")  # not on Windows, where `_serve` ignores them
     if can_mask:
         resource_tracker.ensure_running()  # starting it would reset the mask
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
     before = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
     try:
         if before is not None:
@@ -247,7 +252,7 @@ def born_with(cores: frozenset[int]) -> Iterator[None]:
         if before is not None:
             os.sched_setaffinity(0, before)
         if can_mask:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDINGS)
         if path is None:
             del os.environ[_SAFE_PATH]
         else:
@@ -259,7 +264,8 @@ def _serve(connection: Connection, setup: Setup, cores: int) -> None:
 
     In both cases, frames in flight are finished and the files closed so that they play.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for ending in _ENDINGS:
+        signal.signal(ending, signal.SIG_IGN)
     # torch reads it on import, in whichever engine needs it.
     os.environ.setdefault("OMP_NUM_THREADS", str(cores))
     tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()

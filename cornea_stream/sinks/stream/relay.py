@@ -28,7 +28,12 @@ _OPTIONS = {
 
 
 # Use the import path of the owner; by default Python would look in the current folder first.
-_BEGIN = f"import sys; sys.path[:] = sys.argv[1:]; from {__name__} import main; main()"
+# Systems send SIGTERM to all processes at once, but the owner ends the stream in order.
+_BEGIN = (
+    "import sys; sys.path[:] = sys.argv[1:]; "
+    "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+    f"from {__name__} import main; main()"
+)
 
 
 @dataclass(frozen=True, slots=True)
