@@ -212,6 +212,17 @@ def test_a_part_that_cannot_be_joined_fails_once(
     assert [(done is task, result.status) for done, result in outcomes] == [(True, "failed")]
 
 
+def test_outputs_that_came_after_the_plan_are_kept(tmp_path: Path, segmenter: Segmenter) -> None:
+    path = write_video(tmp_path / "v.mp4", eyes(), options=X264)
+    task = plan_source(path, tmp_path / "cut" / "v", EVERYTHING, segmenter.mask_settings)
+    run_source(path, tmp_path / "cut", segmenter, EVERYTHING)  # as another process would
+    before = {p: p.stat().st_mtime_ns for p in task.folder.rglob("*")}
+    executor = ChunkingExecutor(Here(Given(segmenter)), 0.5, smooth=False)
+    ((_, refused),) = executor.run([task], stop=threading.Event(), on_step=lambda step: None)
+    assert "outputs have changed since the run was planned" in (refused.error or "")
+    assert {p: p.stat().st_mtime_ns for p in task.folder.rglob("*")} == before
+
+
 def test_a_second_chunked_run_leaves_the_parts_of_the_first_alone(
     tmp_path: Path, segmenter: Segmenter
 ) -> None:

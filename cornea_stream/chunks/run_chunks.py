@@ -62,6 +62,7 @@ class ChunkedRun:
             self._info, self._expected = source.info, source.frame_estimate
         self._held.enter_context(hold_folder(task.folder))
         try:
+            self._plan.check_standing()
             if not options.resume:
                 discard_scratch(task.folder)
             self._deal(self._cut(reach))
