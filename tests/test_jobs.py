@@ -6,12 +6,14 @@ import csv
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +23,7 @@ from waiting import PATIENCE_S, wait_until
 
 from cornea_stream.batch.process_pool import Processes, core_shares, worker_devices
 from cornea_stream.batch.setup import Setup
-from cornea_stream.batch.task import SourceTask, Step, plan_source
+from cornea_stream.batch.task import SourceTask, Step, Task, plan_source
 from cornea_stream.errors import CheckpointError
 from cornea_stream.runs.options import RunOptions
 from cornea_stream.runs.result import RunResult
@@ -69,6 +71,15 @@ def make_tasks(folder: Path, lengths: list[int], setup: Setup) -> list[SourceTas
     return tasks
 
 
+def worker_at(task: Task) -> int | None:
+    """Return the worker process that has opened the source of a task."""
+    for child in multiprocessing.active_children():
+        open_files = Path(f"/proc/{child.pid}/fd").iterdir()
+        if any(os.path.realpath(file) == str(task.source) for file in open_files):
+            return child.pid
+    return None
+
+
 def test_a_worker_that_is_killed_costs_its_unit_only(tmp_path: Path, setup: Setup) -> None:
     """Both workers are killed, so that the short ones are done by those in their place."""
     tasks = make_tasks(tmp_path, [1000, 1000, 6, 6], setup)
@@ -76,11 +87,8 @@ def test_a_worker_that_is_killed_costs_its_unit_only(tmp_path: Path, setup: Setu
 
     def kill(step: Step) -> None:
         """Kill whichever worker is at work on a long one."""
-        if step.task in long and step.progress:
-            for child in multiprocessing.active_children():
-                open_files = Path(f"/proc/{child.pid}/fd").iterdir()
-                if any(os.path.realpath(file) == str(step.task.source) for file in open_files):
-                    os.kill(child.pid or 0, signal.SIGKILL)
+        if step.task in long and step.progress and (pid := worker_at(step.task)):
+            os.kill(pid, signal.SIGKILL)
 
     work = Processes(setup, ["cpu", "cpu"]).run(tasks, stop=threading.Event(), on_step=kill)
     results = dict(work)
@@ -92,6 +100,43 @@ def test_a_worker_that_is_killed_costs_its_unit_only(tmp_path: Path, setup: Setu
         assert (results[task].status, results[task].frames) == ("complete", 6)
         assert len(read_video(task.folder / "overlay.mp4")) == 6
     assert not multiprocessing.active_children()
+
+
+def test_a_replacement_that_cannot_load_leaves_the_rest_to_the_others(
+    tmp_path: Path, setup: Setup, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As on a machine with several GPUs, one of which has failed."""
+    weights = tmp_path / "weights.safetensors"
+    shutil.copy(setup.checkpoint or "", weights)
+    tasks = make_tasks(tmp_path, [1000, 3000, 6, 6], setup)
+    begun: set[SourceTask] = set()
+    first: set[int | None] = set()
+    dropped: list[str] = []
+
+    def on_step(step: Step) -> None:
+        if not step.progress:
+            return
+        begun.add(step.task)
+        pids = {child.pid for child in multiprocessing.active_children()}
+        if begun == set(tasks[:2]) and not first:  # both have loaded their model
+            weights.write_bytes(b"nonsense")
+            first.update(pids)
+            pid = worker_at(tasks[0])
+            assert pid is not None
+            os.kill(pid, signal.SIGKILL)
+        elif first and pids - first and not dropped:
+            wait_until(
+                lambda: {child.pid for child in multiprocessing.active_children()} <= first,
+                "the end of the replacement",
+            )
+            dropped.append("now")
+
+    work = Processes(replace(setup, checkpoint=weights), ["cpu", "cpu"])
+    results = dict(work.run(tasks, stop=threading.Event(), on_step=on_step))
+    assert dropped
+    assert [results[task].status for task in tasks] == ["failed", *["complete"] * 3]
+    assert "died (SIGKILL)" in (results[tasks[0]].error or "")
+    assert "weights.safetensors" in caplog.text
 
 
 def test_what_no_worker_can_load_is_raised_once(tmp_path: Path, setup: Setup) -> None:

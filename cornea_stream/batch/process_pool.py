@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import queue
@@ -41,6 +42,7 @@ _ENDINGS = (signal.SIGINT, signal.SIGTERM)
 """Terminals and systems send these to all processes at once; the driver stops the workers."""
 _News: TypeAlias = Step | RunResult | str | CorneaStreamError | None
 """Progress, the result of a task, the loaded engine, a loading error, or None: it died."""
+log = logging.getLogger(__name__)
 
 
 def worker_devices(device: str, jobs: int | None) -> list[str]:
@@ -83,9 +85,11 @@ class Processes:
     ) -> Results:
         """Yield each task with its result when it is done.
 
-        Raises the errors of building a segmenter, and CorneaStreamError if no worker could start.
+        A worker that cannot load its model is dropped. If none is left, raises its error, or
+        CorneaStreamError if all died.
         """
         waiting = deque(tasks)
+        cannot: CorneaStreamError | None = None
         setups = self._setups[: len(tasks)]
         workers = list(map(_Worker, setups, core_shares(len(setups))))
         try:
@@ -100,7 +104,8 @@ class Processes:
                         if worker.task:
                             on_step(replace(news, task=worker.task))
                     elif isinstance(news, CorneaStreamError):
-                        raise news
+                        cannot = news
+                        log.warning("a worker process cannot be used: %s", news)
                     elif isinstance(news, str):
                         self._description = f"{news}; {len(setups)} processes"
                     elif news is not None:
@@ -117,7 +122,7 @@ class Processes:
                     if worker.is_idle and waiting:
                         worker.give(waiting.popleft())
             if waiting:
-                raise CorneaStreamError(
+                raise cannot or CorneaStreamError(
                     "all workers died while loading the model: memory may have run out: use fewer "
                     "jobs"
                 )
