@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -22,7 +23,7 @@ from chunks_compared import (
     eyes,
     segments_of,
 )
-from conftest import write_video
+from conftest import disc, write_video
 
 from cornea_stream.chunks.cuts import plan_chunks
 from cornea_stream.inference.segmenter import Segmenter
@@ -40,6 +41,25 @@ def test_a_steady_rate(
     whole, cut = both(path, segmenter)
     assert segments_of(cut) == [20, 20, 20]
     assert_equal(whole, cut)
+
+
+def test_the_same_is_said_about_weights_and_overlay(tmp_path: Path, segmenter: Segmenter) -> None:
+    segmenter.checkpoint = replace(
+        segmenter.checkpoint, notes=("an auxiliary head is left out",), assumed=("input_size",)
+    )
+    nothing = [disc(160, 120, -9, -9, 0)[0]] * 60
+    path = write_video(tmp_path / "v.mp4", nothing, options=X264)
+    whole, cut = both(path, segmenter, RunOptions(metrics=True, opacity=0.0))
+    assert segments_of(cut) == [20, 20, 20]
+    first, *_, last = cut.warnings
+    assert first == "an auxiliary head is left out"
+    assert "the overlay shows no cornea: opacity is 0" in cut.warnings
+    assert "likely because the weights do not say what input" in last
+    assert_equal(whole, cut)
+    assert json.loads((Path(cut.folder) / "run.json").read_text()).keys() == {
+        *json.loads((Path(whole.folder) / "run.json").read_text()),
+        "segments",
+    }
 
 
 @pytest.mark.parametrize(("every", "smooth"), [(1, True), (3, True), (7, False)])

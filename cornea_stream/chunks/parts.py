@@ -41,7 +41,10 @@ def part_name(output: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A processed chunk: its folder, and its run.json with the `evidence` of the source."""
+    """A processed chunk: its folder and its run.json.
+
+    That also has the `evidence` of the source, and what is to be said about the `weights`.
+    """
 
     chunk: Chunk
     folder: Path
@@ -72,6 +75,21 @@ class Part:
     def warnings(self) -> list[str]:
         """The warnings of its sinks."""
         found: list[str] = self.record["warnings"]
+        return found
+
+    @property
+    def notes(self) -> list[str]:
+        """What was left out of the weights or chosen."""
+        return list(self._weights.get("notes", ()))
+
+    @property
+    def doubt(self) -> str | None:
+        """The likely reason if nothing was found, in words; None if unknown."""
+        return self._weights.get("doubt")
+
+    @property
+    def _weights(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.record.get("weights", {})  # parts of older versions have none
         return found
 
     def numbers(self, every: int) -> range:

@@ -131,7 +131,9 @@ class ChunkTask:
         content = manifest.describe(
             result, source.info, plan.fingerprint, plan.settings, segmenter, started
         )
-        return result, content | {"evidence": source.evidence}
+        weights = segmenter.checkpoint
+        about_weights = {"notes": weights.notes, "doubt": weights.doubt}
+        return result, content | {"evidence": source.evidence, "weights": about_weights}
 
 
 def check_unchanged(plan: RunPlan) -> None:

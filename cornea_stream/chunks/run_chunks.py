@@ -22,8 +22,7 @@ from cornea_stream.chunks.parts import WHOLE, Part, can_be_joined, renumbering
 from cornea_stream.chunks.run_chunk import ChunkTask, check_unchanged
 from cornea_stream.runs.plan import RunPlan
 from cornea_stream.runs.result import RunResult
-from cornea_stream.runs.run import show
-from cornea_stream.sinks.presence import warn_of_nothing
+from cornea_stream.runs.run import add_warnings, show
 from cornea_stream.sources.open import open_reading
 from cornea_stream.sources.video_track import conversions
 from cornea_stream.storage import (
@@ -209,12 +208,12 @@ class ChunkedRun:
             frames=sum(part.frames for part in parts),
             last_time_s=parts[-1].evidence["last_time_s"],
             outputs=self._plan.files,
-            warnings=[*self._notes, *conversions(self._info)],
             paths=first["paths"],
             frames_found=sum(part.frames_found for part in parts),
         )  # fmt: skip
-        result.warnings += warn_of_nothing(result.frames, result.frames_found)
         join(parts, moved, result, self._info, self._plan.options)
+        of_source = [*self._notes, *conversions(self._info)]
+        add_warnings(result, self._plan, of_source, parts[0].notes, parts[0].doubt)
         result.seconds = time.perf_counter() - self._clock
         content = describe_joined(
             self._plan, result, parts, self._info.time_base, self._started, self._length_s
@@ -235,7 +234,7 @@ def describe_joined(
     """Return run.json of a video whose parts were joined; `segments` lists the chunks."""
     first = parts[0].record
     return {
-        **{name: value for name, value in first.items() if name != "evidence"},
+        **{name: value for name, value in first.items() if name not in ("evidence", "weights")},
         "status": result.status,
         "frames": result.frames,
         "frames_found": result.frames_found,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timezone
 from os import PathLike
@@ -146,15 +146,10 @@ def run_plan(
         result.live = tally.report() if tally else None
         result.paths = describe_paths(source, segmenter)
         result.damaged_s = list(source.damaged_s)
-        result.warnings = [
-            *segmenter.checkpoint.notes,
-            *plan.notes,
-            *source.warnings,
-            *(paced.warnings if paced else ()),
-        ]
         take_results(result, sinks)
-        doubt = segmenter.checkpoint.doubt
-        result.warnings += warn_of_nothing(result.frames, result.frames_found, doubt)
+        of_source = [*source.warnings, *(paced.warnings if paced else ())]
+        weights = segmenter.checkpoint
+        add_warnings(result, plan, of_source, weights.notes, weights.doubt)
         if options.files:
             write_run(
                 plan.folder,
@@ -191,6 +186,26 @@ def take_results(result: RunResult, sinks: Sequence[SegmentationSink]) -> None:
         result.scale = found.scale or result.scale
         if found.frames_found is not None:
             result.frames_found = found.frames_found
+
+
+def add_warnings(
+    result: RunResult,
+    plan: RunPlan,
+    of_source: Iterable[str],
+    notes: Iterable[str],
+    doubt: str | None,
+) -> None:
+    """Add to the warnings of the sinks those of the weights (`notes`), the plan and the source.
+
+    If nothing was found, that is the last one; `doubt` is the likely reason.
+    """
+    result.warnings = [
+        *notes,
+        *plan.notes,
+        *of_source,
+        *result.warnings,
+        *warn_of_nothing(result.frames, result.frames_found, doubt),
+    ]
 
 
 def finish(plan: RunPlan) -> RunResult:
