@@ -62,7 +62,12 @@ def read_failures(folder: Path) -> list[Failure]:
         return []
     with path.open(encoding="utf-8", errors="replace", newline="") as file:
         return [
-            Failure(row["source"], row["status"], row["reason"] or row["status"])
+            Failure(
+                row["source"],
+                row["status"],
+                row["reason"] or row["status"],
+                Path(row["folder"]) if row["folder"] else None,
+            )
             for row in csv.DictReader(file)
             if row["status"] in ("failed", NOT_DONE)
         ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,26 +18,36 @@ from cornea_stream.media.class_name import CLASS_NAME, in_words
 from cornea_stream.report.files import INDEX, check_replaceable, write_page
 from cornea_stream.report.page import Report, write_report
 from cornea_stream.report.pictures import address
-from cornea_stream.report.runs import Run, find_runs, open_run
+from cornea_stream.report.runs import UNFINISHED, Run, find_runs, open_run
 from cornea_stream.report.wording import NOT_KNOWN, clock, number, percent
 
 
 @dataclass(frozen=True, slots=True)
-class IndexEntry:
-    """A row of the table: a run with its report, or the reason why there is none."""
-
-    run: Run
-    report: Report | None
-    error: CorneaStreamError | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Failure:
-    """A source without a run to show: its status and the reason."""
+    """A source without a complete run: its status, the reason, and the folder of its outputs."""
 
     source: str
     status: str
     reason: str
+    folder: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IndexEntry:
+    """A row of the table: a run with its report, or the reason why there is none.
+
+    `failure` says how an unfinished run ended, if that is known.
+    """
+
+    run: Run
+    report: Report | None
+    error: CorneaStreamError | None = None
+    failure: Failure | None = None
+
+    @property
+    def status(self) -> str:
+        """How the run ended."""
+        return self.failure.status if self.failure else self.run.status
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +64,7 @@ def write_index(
     """Write report.html for every run below `folder`, and index.html into `folder`.
 
     The table also lists `failures`, and runs without measurements or whose report cannot be
-    written, each with the reason.
+    written, each with the reason. A source that failed during its run is listed once.
     Raises SourceError if there is no run, and OutputError if index.html cannot be written, or
     exists, is not ours and `overwrite` is not set.
     """
@@ -66,12 +76,15 @@ def write_index(
     if not root.is_dir():
         raise SourceError(f"no such folder: {root}: give the folder of a run, or a folder of runs")
     check_replaceable(root / INDEX, overwrite)
-    entries = [_entry(open_run(found), overwrite) for found in find_runs(root)]
+    by_folder = {failure.folder.resolve(): failure for failure in failures if failure.folder}
+    entries = [_entry(open_run(found), by_folder, overwrite) for found in find_runs(root)]
     if not entries and not failures:
         raise SourceError(
             f"no run in this folder: {root}: give a folder with a run.json, or one that contains "
             "such folders"
         )
+    shown = [entry.failure for entry in entries]
+    failures = [failure for failure in failures if failure not in shown]
     structures = {entry.run.class_name for entry in entries}
     structure = structures.pop() if len(structures) == 1 else _MIXED if structures else CLASS_NAME
     context = {
@@ -103,11 +116,12 @@ _COLUMNS = (
 )
 
 
-def _entry(run: Run, overwrite: bool) -> IndexEntry:
+def _entry(run: Run, by_folder: Mapping[Path, Failure], overwrite: bool) -> IndexEntry:
+    failure = by_folder.get(run.folder.resolve()) if run.status == UNFINISHED else None
     try:
-        return IndexEntry(run, write_report(run.folder, overwrite=overwrite))
+        return IndexEntry(run, write_report(run.folder, overwrite=overwrite), failure=failure)
     except (SourceError, OutputError) as err:
-        return IndexEntry(run, None, err)
+        return IndexEntry(run, None, err, failure)
 
 
 def _row(root: Path, entry: IndexEntry) -> dict[str, object]:
@@ -124,10 +138,10 @@ def _row(root: Path, entry: IndexEntry) -> dict[str, object]:
 
     return {
         "folder": str(run.folder.relative_to(root)),
-        "name": run.name,
-        "status": run.status,
+        "name": _name(entry.failure) if entry.failure else run.name,
+        "status": entry.status,
         "url": address(root, report.path) if report else None,
-        "error": str(entry.error) if entry.error else None,
+        "error": entry.failure.reason if entry.failure else str(entry.error or "") or None,
         "cells": [
             cell(frames, number(frames)),
             cell(value("duration_s"), clock(summary.duration_s) if summary else NOT_KNOWN),
@@ -144,7 +158,7 @@ def _row(root: Path, entry: IndexEntry) -> dict[str, object]:
 def _failed_row(failure: Failure) -> dict[str, object]:
     return {
         "folder": failure.source,
-        "name": Path(failure.source).name or failure.source,
+        "name": _name(failure),
         "status": failure.status,
         "url": None,
         "error": failure.reason,
@@ -152,9 +166,13 @@ def _failed_row(failure: Failure) -> dict[str, object]:
     }
 
 
+def _name(failure: Failure) -> str:
+    return Path(failure.source).name or failure.source
+
+
 def _tally(entries: list[IndexEntry], failures: Sequence[Failure]) -> str:
     """Return the number of sources by status, in one line."""
-    states = [entry.run.status for entry in entries] + [failure.status for failure in failures]
+    states = [entry.status for entry in entries] + [failure.status for failure in failures]
     counts = [f"{states.count(state)} {state}" for state in dict.fromkeys(sorted(states))]
     missing = sum(entry.report is None for entry in entries)
     frames = sum(entry.report.summary.frames for entry in entries if entry.report)

@@ -11,9 +11,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from chunks_compared import Given
 from conftest import moving_discs, write_video
 
 from cornea_stream import write_report
+from cornea_stream.batch.run_batch import run_batch
+from cornea_stream.batch.summary_csv import Summary, read_failures
+from cornea_stream.batch.task import Here, Step, plan_source
 from cornea_stream.cli import main
 from cornea_stream.errors import OutputError, SourceError
 from cornea_stream.inference.segmenter import Segmenter
@@ -292,6 +296,32 @@ def test_the_index_shows_runs_and_failures(
     for words in ("3 sources", "1 failed", "2 complete", "1 without a report", "broken.mp4"):
         assert words in page
     assert "not a readable video or image" in page
+
+
+def test_a_source_that_failed_during_its_run_is_in_the_index_once(
+    tmp_path: Path, segmenter: Segmenter
+) -> None:
+    out = tmp_path / "out"
+    paths = [write_video(tmp_path / f"{name}.mp4", moving_discs(6)) for name in "ab"]
+    options = RunOptions(metrics=True)
+    tasks = [plan_source(p, out / p.stem, options, segmenter.mask_settings) for p in paths]
+
+    def fail(step: Step) -> None:
+        if step.task is tasks[0] and step.progress and step.progress.frames == 3:
+            raise OutputError("the disk is gone: mount it again")
+
+    run_batch(
+        tasks, Here(Given(segmenter)),
+        stop=threading.Event(), on_step=fail, on_result=lambda task, result: None,
+        summary=Summary(out, tasks),
+    )  # fmt: skip
+    index, _ = write_index(out, read_failures(out))
+    page = index.read_text()
+    assert page.count("<small>a</small>") == 1
+    assert "the disk is gone" in page
+    for words in ("2 sources", "1 complete", "1 failed"):
+        assert words in page
+    assert "unfinished" not in page[page.index("<body>") :].partition("<script>")[0]
 
 
 def test_the_index_leaves_unfinished_segments_out(video: Path, segmenter: Segmenter) -> None:
