@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+import struct
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 from waiting import PATIENCE_S
 
+from cornea_stream import page_server
 from cornea_stream.page_server import PageServer, Request, Response
 
 
@@ -81,3 +83,25 @@ def test_stopping_waits_for_the_answer_that_is_being_given() -> None:
     asking.join(PATIENCE_S)
     stopping.join(PATIENCE_S)
     assert not stopping.is_alive()
+
+
+def test_a_browser_that_has_reset_its_connection_is_no_error_at_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(page_server, "_LAST_ANSWERS_S", 0.1)
+    asked, go_on = threading.Event(), threading.Event()
+
+    def slow(request: Request) -> Response:
+        asked.set()
+        assert go_on.wait(PATIENCE_S)
+        return Response(b"late")
+
+    served = PageServer("127.0.0.1", 0, slow, what="a test")
+    parts = urlsplit(served.address)
+    line = socket.create_connection(("127.0.0.1", parts.port))
+    line.sendall(f"GET {parts.path}x HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+    assert asked.wait(PATIENCE_S)
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    line.close()  # which resets the connection
+    served.stop()
+    go_on.set()
