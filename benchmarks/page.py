@@ -114,12 +114,7 @@ def agreement(result: Mapping[str, Any]) -> str:
 
 
 def budget(result: Mapping[str, Any]) -> str:
-    """Return the tables of `stage_costs`, with what was tried on the stages."""
-    return "\n\n".join([stage_costs(result), (HERE / "tried.md").read_text().strip()])
-
-
-def stage_costs(result: Mapping[str, Any]) -> str:
-    """Return a table of stages for each frame size."""
+    """Return a table of stages for each frame size, with what was tried on them."""
     parts = []
     for size, found in result["sizes"].items():
         rows = [
@@ -136,7 +131,7 @@ def stage_costs(result: Mapping[str, Any]) -> str:
             f"them would give {found['fps_of_stages']}, the limits {found['fps_of_limits']}"
         )
         parts += [speed, table(headings, rows)]
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, (HERE / "tried.md").read_text().strip()])
 
 
 def memory(result: Mapping[str, Any]) -> str:
@@ -199,11 +194,6 @@ SECTIONS = {
     "peers": ("Comparison with other pipelines", "benchmarks.peers VIDEO", peers),
     "ease": ("Five jobs with common tools", "benchmarks.ease --yolo FILE", ease),
     "budget": ("What a frame costs", "benchmarks.budget VIDEO", budget),
-    "budget_torch": (
-        "What it costs with PyTorch alone",
-        "benchmarks.budget VIDEO --backend torch",
-        stage_costs,
-    ),
     "start": ("Start", "benchmarks.start", facts),
     "scaling": ("Scaling", "benchmarks.scaling VIDEO", scaling),
     "agreement": ("Agreement between engines", "benchmarks.agreement VIDEO", agreement),

@@ -54,7 +54,11 @@ def cases(cores: int) -> list[Case]:
     """Return every row of every table for a machine with so many cores."""
     by_length = [Case("length", f"{n} times the clip", repeats=n) for n in (1, 4, 16)]
     sizes = ((512, 324), COMMON_SIZE, (1920, 1080), (3840, 2160))
-    by_size = [Case("resolution", f"{w}x{h}", size=(w, h)) for w, h in sizes]
+    by_size = [
+        Case("resolution", f"{backend}, {w}x{h}", size=(w, h), arguments=("--backend", backend))
+        for backend in ("auto", "torch")
+        for w, h in sizes
+    ]
     by_batch = [
         Case("batch", f"{backend}, batch {n}", arguments=("--backend", backend, "--batch-size", n))
         for backend in ("torch", "auto")
