@@ -21,7 +21,7 @@ from cornea_stream.models.pspnet import (
     build_pspnet,
     prune_dead_layers,
 )
-from cornea_train.config import TrainConfig
+from cornea_train.config import Encoder, TrainConfig
 from cornea_train.pretrained import LITE, LITE_MEAN, LITE_STD, lite_encoder_name, load_lite
 
 IMAGE_SIZE = 512
@@ -49,10 +49,11 @@ class TrainNet(nn.Module):
 
 
 def settled(config: TrainConfig) -> tuple[TrainConfig, list[str]]:
-    """Return the settings with the size of the input, and what is odd about them, in words.
+    """Return the settings without those left to the recipe, and what is odd about them, in words.
 
     Raises CheckpointError for unusable `init`, UsageError for a size that does not fit it.
     """
+    config = config.completed()
     if config.init is None:
         size = config.input_size if config.image_size else (IMAGE_SIZE, IMAGE_SIZE)
         return _without_wrong_mix(replace(config, image_size=size), [])
@@ -94,11 +95,12 @@ def build_network(config: TrainConfig) -> tuple[TrainNet, ModelSpec]:
         name = as_class_name(class_name_of(config))
         spec = replace(checkpoint.spec, image_size=size, class_name=name)
         return TrainNet(_with_dropout(checkpoint.build(), config.dropout), spec), spec
-    lite = config.encoder_weights in LITE
+    encoder = config.encoder
+    lite = encoder.weights in LITE
     mean, std = (LITE_MEAN, LITE_STD) if lite else (IMAGENET_MEAN, IMAGENET_STD)
     name = as_class_name(class_name_of(config))
-    spec = ModelSpec(config.encoder_name, config.encoder_depth, 512, size, mean, std, name)
-    pspnet = prune_dead_layers(_initialized(config))
+    spec = ModelSpec(encoder.name, encoder.depth, 512, size, mean, std, name)
+    pspnet = prune_dead_layers(_initialized(encoder))
     freeze_unused(pspnet, max(size))
     return TrainNet(_with_dropout(pspnet, config.dropout), spec), spec
 
@@ -120,24 +122,20 @@ def _with_dropout(pspnet: nn.Module, share: float) -> nn.Module:
     return pspnet
 
 
-def _initialized(config: TrainConfig) -> nn.Module:
-    weights = config.encoder_weights
+def _initialized(encoder: Encoder) -> nn.Module:
+    weights = encoder.weights
     if weights in LITE:
-        return _on_lite(config)
+        return _on_lite(encoder)
     named = weights if weights != "none" and not Path(weights).exists() else None
     if named is not None and ("/" in named or named.endswith((".pth", ".pt", ".safetensors"))):
         raise CheckpointError(f"encoder weights not found: {named}: check encoder_weights")
     try:
-        model = build_pspnet(
-            config.encoder_name, encoder_depth=config.encoder_depth, encoder_weights=named
-        )
+        model = build_pspnet(encoder.name, encoder_depth=encoder.depth, encoder_weights=named)
     except (ValueError, NotImplementedError) as err:
-        raise UsageError(
-            f"encoder cannot be built: {config.encoder_name}: {err}: try resnet101"
-        ) from err
+        raise UsageError(f"encoder cannot be built: {encoder.name}: {err}: try resnet101") from err
     except Exception as err:  # the client of the hub raises errors from several libraries
         raise CheckpointError(
-            f"encoder weights cannot be fetched: {named} for {config.encoder_name} "
+            f"encoder weights cannot be fetched: {named} for {encoder.name} "
             f"({type(err).__name__}): connect to the internet once, or use "
             "encoder_weights=none or the path of a file"
         ) from err
@@ -146,15 +144,15 @@ def _initialized(config: TrainConfig) -> nn.Module:
     return model
 
 
-def _on_lite(config: TrainConfig) -> nn.Module:
-    expected = lite_encoder_name(config.encoder_weights)
-    if config.encoder_name != expected:
+def _on_lite(encoder: Encoder) -> nn.Module:
+    expected = lite_encoder_name(encoder.weights)
+    if encoder.name != expected:
         raise UsageError(
-            f"encoder weights {config.encoder_weights} fit another encoder: {config.encoder_name}: "
+            f"encoder weights {encoder.weights} fit another encoder: {encoder.name}: "
             f"use encoder_name={expected}"
         )
-    model = build_pspnet(expected, encoder_depth=config.encoder_depth)
-    load_lite(model.encoder, config.encoder_weights)
+    model = build_pspnet(expected, encoder_depth=encoder.depth)
+    load_lite(model.encoder, encoder.weights)
     return model
 
 

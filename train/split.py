@@ -40,7 +40,7 @@ def make_split(pairs: Sequence[Pair], config: TrainConfig) -> Split:
     groups = [pair.case if by_case else pair.name for pair in pairs]
     names = [str(name) for name in rng.permutation(sorted(set(groups)))]
     if config.folds is not None:
-        chosen = set(names[config.fold :: config.folds])
+        chosen = set(names[config.fold or 0 :: config.folds])
     else:
         chosen = set(names[: max(1, round(VALIDATION_SHARE * len(names)))])
     split = Split(
@@ -61,7 +61,7 @@ def splits_by_case(pairs: Sequence[Pair], config: TrainConfig) -> bool:
     """Whether whole surgeries are held out rather than single frames."""
     if config.split == "auto":
         return len({pair.case for pair in pairs}) >= MANY_CASES
-    return config.split == "case"
+    return config.split in (None, "case")
 
 
 def write_split(path: Path, split: Split, pairs: Sequence[Pair]) -> None:

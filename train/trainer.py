@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from cornea_stream.engines.precision import DTYPES, choose_precision
 from cornea_stream.errors import UsageError
-from cornea_train.config import FIXED, TrainConfig
+from cornea_train.config import TrainConfig
 from cornea_train.dataset import Cache, open_cache
 from cornea_train.distributed import World, join_world
 from cornea_train.loaders import Batch, Loaders
@@ -120,13 +120,12 @@ class Trainer:
 
     def outline(self) -> dict[str, Any]:
         """Return what is left of `state` of a complete run."""
-        settings = {name: getattr(self.config, name) for name in FIXED}
-        return {"settings": settings, "history": self.history}
+        return {"settings": self.config.fixed, "history": self.history}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from `state`. Raises UsageError if the settings differ from that run."""
-        for name, value in state["settings"].items():
-            given = getattr(self.config, name)
+        for name, given in self.config.fixed.items():
+            value = state["settings"].get(name, given)
             if given != value:
                 raise UsageError(
                     f"cannot resume with {name} {given}: the run had {value}: use that, or start "

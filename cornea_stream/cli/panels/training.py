@@ -47,7 +47,10 @@ class Samples:
         ),
     ] = None
     folds: Annotated[int | None, typer.Option(help="Number of cross-validation folds.")] = None
-    fold: Annotated[int, typer.Option(help="Fold to validate on, counted from 0.")] = 0
+    fold: Annotated[
+        int | None,
+        typer.Option(help="Fold to validate on, counted from 0.", show_default="0"),
+    ] = None
     augment: Annotated[
         str | None,
         typer.Option(help="Augmentation: none or mild.", show_default="none; with --init mild"),
@@ -75,14 +78,28 @@ class Network:
 
     PANEL: ClassVar[str] = panels.NETWORK
 
-    encoder_name: Annotated[str, typer.Option(help="Encoder of segmentation-models-pytorch.")] = (
-        "resnet101"
-    )
+    encoder_name: Annotated[
+        str | None,
+        typer.Option(
+            help="Encoder of segmentation-models-pytorch.",
+            show_default="resnet101; with --init that of its weights",
+        ),
+    ] = None
     encoder_weights: Annotated[
-        str,
-        typer.Option(help="imagenet, lite0, lite1, lite2, none, or a file.", metavar="NAME|PATH"),
-    ] = "imagenet"
-    encoder_depth: Annotated[int, typer.Option(help="Encoder depth: 3 (published) to 5.")] = 3
+        str | None,
+        typer.Option(
+            help="imagenet, lite0, lite1, lite2, none, or a file.",
+            metavar="NAME|PATH",
+            show_default="imagenet; with --init its weights",
+        ),
+    ] = None
+    encoder_depth: Annotated[
+        int | None,
+        typer.Option(
+            help="Encoder depth: 3 (published) to 5.",
+            show_default="3; with --init that of its weights",
+        ),
+    ] = None
     image_size: Annotated[
         str | None,
         typer.Option(

@@ -95,6 +95,15 @@ def test_a_stopped_run_resumes_to_the_bit(tuning: TrainConfig, stopped_at: int) 
     assert all(torch.equal(value, resumed[name]) for name, value in weights.items())
 
 
+def test_a_run_that_recorded_an_encoder_it_did_not_use_resumes(tuning: TrainConfig) -> None:
+    done = train(replace(tuning, epochs=1))
+    path = tuning.output_dir / "training_state.pth"
+    state = torch.load(path, weights_only=False)
+    state["settings"] |= {"encoder_name": "resnet50", "encoder_depth": 5}
+    torch.save(state, path)
+    assert train(replace(tuning, epochs=1, resume=True)) == done
+
+
 def test_inputs_that_are_no_squares_are_tuned(tuning: TrainConfig, tmp_path: Path) -> None:
     spec = replace(TINY_SPEC, image_size=(64, 104))
     model = build_pspnet("resnet18", psp_out_channels=spec.psp_out_channels)

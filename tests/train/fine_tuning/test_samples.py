@@ -80,10 +80,14 @@ def test_shipped_weights_can_be_named(tuning: TrainConfig, name: str) -> None:
 def test_the_recipe_is_as_published_without_init(data_dir: Path, start: Path) -> None:
     recipe = TrainConfig.of(data_dir=data_dir)
     assert recipe == TrainConfig(data_dir)
-    assert (recipe.epochs, recipe.lr, recipe.augment, recipe.split) == (150, 5e-5, "none", "case")
-    assert settled(recipe)[0].image_size == (512, 512)
+    assert (recipe.epochs, recipe.lr, recipe.augment) == (150, 5e-5, "none")
+    recorded, _ = settled(recipe)
+    assert (recorded.image_size, recorded.split, recorded.fold) == ((512, 512), "case", 0)
+    encoder = (recorded.encoder_name, recorded.encoder_weights, recorded.encoder_depth)
+    assert encoder == ("resnet101", "imagenet", 3)
     tuned = TrainConfig.of(data_dir=data_dir, init=start, epochs=7)
-    assert (tuned.epochs, tuned.lr) == (7, FINE_TUNING["lr"])
+    assert (tuned.epochs, tuned.lr, tuned.split) == (7, FINE_TUNING["lr"], "auto")
+    TrainConfig.of(data_dir=data_dir, init=start, split_file=start).check()
 
 
 def test_generated_frames_are_half_of_the_samples(tuning: TrainConfig, tmp_path: Path) -> None:
@@ -160,7 +164,10 @@ def test_few_surgeries_are_split_by_frame(tuning: TrainConfig, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("settings", "message"),
     [({"log": ("paper",)}, "unknown log: 'paper'"), ({"mix_generated": 1.0}, "mix_generated must"),
-     ({"patience": -1}, "patience must be 0"), ({"least_frames": 0.5}, "least_frames")],
+     ({"patience": -1}, "patience must be 0"), ({"least_frames": 0.5}, "least_frames"),
+     ({"encoder_name": "resnet101"}, r"encoder_name is for training without .*start\.safetensors"),
+     ({"encoder_weights": "imagenet"}, "encoder_weights is for training without init"),
+     ({"encoder_depth": 3}, "encoder_depth is for training without init")],
 )  # fmt: skip
 def test_settings_that_make_no_sense(
     tuning: TrainConfig, settings: dict[str, Any], message: str
