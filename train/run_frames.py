@@ -17,6 +17,7 @@ from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.media.frame import Frame, Image
 from cornea_stream.media.orientation import upright
 from cornea_stream.models.shipped import shipped_weights
+from cornea_stream.models.stated_input import stated_in
 from cornea_stream.report.records import Records, load_records
 from cornea_stream.report.runs import Run, find_runs, is_run, open_run
 from cornea_stream.report.statistics import least_certain
@@ -126,7 +127,8 @@ class RunFrames:
         return Segmenter(
             self._checked_weights(),
             threshold=float(settings.get("threshold", 0.5)),
-            raw=bool(settings.get("raw", False)),
+            raw=bool(settings.get("raw_mask", False)),
+            **stated_in(settings.get("stated_input")),
         )
 
     @property

@@ -41,6 +41,15 @@ def apply_stated(
         raise UsageError(f"{err}: correct input_size or input_normalization") from err
 
 
+def stated_in(text: str | None) -> dict[str, Any]:
+    """Return what `Checkpoint.stated` says, as arguments of `load_checkpoint`."""
+    parts = re.split(r"(?:^|, )(input_size|input_normalization|class_index)=", text or "")
+    stated: dict[str, Any] = dict(zip(parts[1::2], parts[2::2], strict=True))
+    if "input_size" in stated:  # a pair was written as Python does
+        stated["input_size"] = stated["input_size"].strip("([])").replace(", ", "x")
+    return stated
+
+
 def parse_size(value: int | str | tuple[int, int], name: str = "input_size") -> tuple[int, int]:
     """Return (height, width) of 256, "256", (256, 448) or "256x448". Raises UsageError."""
     given: Any = value.lower().split("x") if isinstance(value, str) else value

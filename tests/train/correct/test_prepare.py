@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+import torch
 from conftest import read_video, write_video
+from foreign import network
 
 from cornea_stream.errors import CheckpointError, SourceError
 from cornea_stream.inference.segmenter import Segmenter
@@ -97,6 +100,24 @@ def test_runs_without_masks_are_segmented_again(
         for frame in project.frames:
             image = cv2.imread(str(project.image(frame)))
             assert np.array_equal(image, frames[round(25 * frame.time_s)])
+
+
+@pytest.mark.parametrize("size", ["64x96", (64, 96)])
+def test_runs_are_segmented_again_with_their_settings(tmp_path: Path, size: Any) -> None:
+    torch.save(network(classes=3).state_dict(), tmp_path / "w.pth")
+    path = write_video(tmp_path / "eye.mp4", [picture(index) for index in range(3)])
+    made = Segmenter(
+        tmp_path / "w.pth", threshold=0.3, raw=True, input_size=size,
+        input_normalization="1, 2,3/40,50,60", class_index="2:sigmoid",
+    )  # fmt: skip
+    options = RunOptions(overlay=False, metrics=True)
+    run = run_frames.RunFrames(Path(run_source(path, tmp_path / "out", made, options).folder))
+    again = run.segmenter
+    assert (again.raw, again.threshold) == (True, 0.3)
+    assert again.checkpoint.spec == made.checkpoint.spec
+    for choice, (frame, mask) in zip(chosen := run.choose(3, 0), run.frames(chosen), strict=True):
+        assert choice.time_s == pytest.approx(frame.time_s, abs=0.001)
+        assert np.array_equal(mask, made(frame).mask)
 
 
 def test_weights_that_are_gone(tmp_path: Path, tiny_checkpoint: Path, segmenter: Segmenter) -> None:
