@@ -6,15 +6,20 @@ import ast
 import doctest
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
 from cornea_stream import errors
-from cornea_stream.cli import messages
+from cornea_stream.cli import app, messages
 from cornea_stream.cli.messages import as_options
+from cornea_stream.runs.options import RunOptions
+from cornea_stream.sources.read_options import ReadOptions
+from cornea_train.config import TrainConfig
 
 ROOT = Path(__file__).parents[1]
 KINDS = {
@@ -140,9 +145,29 @@ def test_the_messages_in_the_troubleshooting_table_are_real() -> None:
     assert unknown == []
 
 
+def test_every_parameter_becomes_an_option_of_a_command() -> None:
+    commands: dict[str, Any] = vars(get_command(app))["commands"]
+    options = {
+        option
+        for command in commands.values()
+        for param in command.params
+        for option in param.opts
+        if option.startswith("--")
+    }
+    parameters = {
+        field.name for kind in (RunOptions, TrainConfig, ReadOptions) for field in fields(kind)
+    }
+    # In words only: a target of a stream, the sinks of a preview, the files and PNGs of a run.
+    assert {
+        name for name in parameters if as_options(f"{name} must be 1").split()[0] not in options
+    } == {"files", "frame_masks", "frame_overlays", "streams"}
+
+
 def test_parameters_become_options_and_paths_stay() -> None:
     failed, tried = doctest.testmod(messages)
     assert (failed, tried) == (0, 4)
+    assert as_options("min_lr is above lr").startswith("--min-lr is above")
+    assert as_options("fold is for folds: give folds=5") == "--fold is for folds: give --folds 5"
     assert as_options("calibration is for int8 only").startswith("--calibration-data is for")
     assert as_options("try every=2, precision=int8") == "try --stride 2, --precision int8"
     assert (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 _RENAMED = {
     "calibration": "calibration-data",
@@ -15,22 +16,7 @@ _RENAMED = {
     "start_s": "start",
     "white_to_white_mm": "white-to-white",
 }
-_SAME = (
-    "backend", "batch_size", "class_index", "class_name", "codec", "color", "contour", "crf",
-    "decoder", "device", "empty_is_background", "encoder_weights", "group_by", "image_size",
-    "input_normalization", "input_size", "jobs", "jsonl", "keep_metadata", "label", "live", "log",
-    "mask", "mask_value", "max_bad", "max_megapixels", "metrics", "mix_generated", "mm_per_px",
-    "name_by", "opacity", "overlay", "overwrite", "parquet", "polygons", "precision", "preset",
-    "report", "resume", "smooth", "strict", "thickness", "threshold", "video_track",
-)  # fmt: skip
-_NAME = "|".join((*_RENAMED, *_SAME))
-# A parameter with a value, at the beginning of a message, or with a name that is no word; not a
-# part of a path.
-_NO_WORD = "|".join(name for name in (*_RENAMED, *_SAME) if "_" in name)
-_MENTIONED = re.compile(
-    rf"(?<![^\s(])({_NAME})=(\w[\w.#]*)|^({_NAME})(?= (?:must|is for) )"
-    rf"|(?<![^\s(])({_NO_WORD})(?![^\s,:;)])"
-)
+"""Options by the name of the parameter, if the two differ."""
 
 
 def as_options(message: str) -> str:
@@ -45,7 +31,36 @@ def as_options(message: str) -> str:
     >>> as_options("weights of x: a/input_size.pth: leave out input_size, class_index")
     'weights of x: a/input_size.pth: leave out --input-size, --class-index'
     """
-    return _MENTIONED.sub(_as_option, message)
+    return _mentioned().sub(_as_option, message)
+
+
+@cache
+def _mentioned() -> re.Pattern[str]:
+    """Match a parameter with a value, at the beginning of a message, or if it is no word.
+
+    Parts of a path do not count.
+    """
+    names = sorted({*_RENAMED, *_parameters()})
+    name, no_word = "|".join(names), "|".join(name for name in names if "_" in name)
+    return re.compile(
+        rf"(?<![^\s(])({name})=(\w[\w.#]*)|^({name})(?= (?:must|is for) )"
+        rf"|(?<![^\s(])({no_word})(?![^\s,:;)])"
+    )
+
+
+def _parameters() -> set[str]:
+    """Return the parameters of all commands that are options of the same name."""
+    from typer.main import get_command
+
+    from cornea_stream.cli import app
+
+    commands = get_command(app).commands.values()  # type: ignore[attr-defined]
+    return {
+        param.name
+        for command in commands
+        for param in command.params
+        if f"--{param.name.replace('_', '-')}" in param.opts
+    }
 
 
 def _as_option(match: re.Match[str]) -> str:

@@ -29,6 +29,7 @@ def report(
     import json
 
     from cornea_stream.batch.summary_csv import read_failures
+    from cornea_stream.cli.messages import as_options
     from cornea_stream.errors import EXIT_PARTIAL, CorneaStreamError
     from cornea_stream.report import is_run, write_index, write_report
 
@@ -46,6 +47,6 @@ def report(
     elif not quiet:
         typer.echo(page)
     for err in errors:
-        typer.secho(f"Error: {err}", fg=typer.colors.RED, err=True)
+        typer.secho(f"Error: {as_options(str(err))}", fg=typer.colors.RED, err=True)
     if errors:
         raise typer.Exit(EXIT_PARTIAL if reports else errors[0].exit_code)

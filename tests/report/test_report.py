@@ -285,6 +285,8 @@ def test_the_index_shows_runs_and_failures(
     assert call("run", write_video(tmp_path / "bare.mp4", moving_discs(3)), *arguments)[0] == 0
     code, told, err = call("report", out)
     assert code == 3  # the two runs have no table
+    assert "--metrics" in err
+    assert "=True" not in err
     assert told.strip() == str(out / "index.html")
     assert call("run", tmp_path / "in", *arguments, "--report", "--overwrite")[0] == 6
     code, _, err = call("report", out)
