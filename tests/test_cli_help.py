@@ -196,6 +196,11 @@ def test_a_dry_run_says_all_and_writes_nothing(
     assert 85 <= frames <= 95
     assert {path.name for path in tmp_path.iterdir()} == {"v.mp4", "w.mp4"}
     assert "leave out --dry-run to start" in out
+    all_made = ("--summary", "--report", "--jsonl", "lines/v.jsonl")
+    code, out, err = call("run", "v.mp4", *options, *all_made)
+    assert (code, err) == (0, "")
+    for name in ("output/v/summary.png", "output/v/report.html", "lines/v.jsonl"):
+        assert f"  {name}\n" in out
     code, out, _ = call("run", "v.mp4", "none.mp4", *options)
     assert (code, "leave out --dry-run" in out) == (6, False)
     (tmp_path / "output" / "v").mkdir(parents=True)

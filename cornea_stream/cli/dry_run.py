@@ -17,7 +17,9 @@ from cornea_stream.batch.setup import Setup
 from cornea_stream.batch.task import SourceTask
 from cornea_stream.cli.messages import as_options
 from cornea_stream.diagnostics.estimate import Estimate, estimate
+from cornea_stream.runs.options import RunOptions
 from cornea_stream.runs.plan import RunPlan
+from cornea_stream.sinks.lines import STDOUT
 
 
 def print_plan(tasks: Sequence[SourceTask], setup: Setup, *, as_json: bool) -> int:
@@ -47,7 +49,8 @@ def _as_dict(task: SourceTask) -> dict[str, Any]:
     return {
         "source": str(task.source),
         "folder": str(task.folder),
-        "outputs": plan.files if plan else [],
+        "outputs": [*plan.files, *plan.pages] if plan else [],
+        "jsonl": _lines(task.options),
         "complete": bool(plan and plan.finished),
         "error": task.failed and task.failed.error,
     }
@@ -59,9 +62,17 @@ def _in_words(task: SourceTask) -> str:
     assert task.plan is not None
     if task.plan.finished:
         return f"{task.source}: complete, would be skipped"
-    outputs = [str(task.folder / name) for name in task.plan.files]
+    outputs = [str(task.folder / name) for name in (*task.plan.files, *task.plan.pages)]
     outputs += [str(target) for target in task.options.streams]
+    if lines := _lines(task.options):
+        outputs.append(lines)
     return "\n  ".join([f"{task.source}:", *outputs])
+
+
+def _lines(options: RunOptions) -> str | None:
+    """Return the file that gets lines of JSON; standard output is none."""
+    path = options.jsonl
+    return None if path is None or path == STDOUT or isinstance(path, int) else str(path)
 
 
 def _estimate_in_words(found: Estimate, plans: Sequence[RunPlan]) -> str:

@@ -10,8 +10,8 @@ from cornea_stream.errors import OutputError, SourceError, UsageError
 from cornea_stream.inference.segmenter import MaskSettings
 from cornea_stream.media.address import Address
 from cornea_stream.media.class_name import CLASS_NAME
-from cornea_stream.report import check_report
-from cornea_stream.report.summary_figure import check_sheet
+from cornea_stream.report import REPORT, check_report
+from cornea_stream.report.summary_figure import SHEET, check_sheet
 from cornea_stream.runs import manifest
 from cornea_stream.runs.options import RunOptions
 from cornea_stream.runs.outputs import Output, choose_outputs
@@ -50,6 +50,12 @@ class RunPlan:
     def files(self) -> list[str]:
         """Names of the files and folders that the run will write, run.json last."""
         return _files(self.outputs, self.options)
+
+    @property
+    def pages(self) -> list[str]:
+        """Names of what is made of the finished run: its figure and its page."""
+        wanted = {SHEET: self.options.summary, REPORT: self.options.report}
+        return [name for name, is_wanted in wanted.items() if is_wanted and self.options.files]
 
     @property
     def paced(self) -> bool:
