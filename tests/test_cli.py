@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import pytest
 from conftest import moving_discs, read_video, write_video
+from typer.main import get_command
 from typer.testing import CliRunner
 from waiting import PATIENCE_S, wait_until
 
@@ -146,6 +147,11 @@ def test_some_sources_fail_and_the_rest_is_done(
     assert "broken.mp4" in err
     assert (tmp_path / "out" / "eye" / "overlay.mp4").exists()
     assert "complete" in out
+
+
+def test_every_command_has_verbose() -> None:
+    for name, command in vars(get_command(app))["commands"].items():
+        assert "--verbose" in {option for param in command.params for option in param.opts}, name
 
 
 @pytest.mark.parametrize("more", [(), ("--verbose",)])

@@ -24,6 +24,7 @@ def info(
         bool, typer.Option("--scan", help="Read a source through: all frames, times and damage.")
     ] = False,
     quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
     json_: opt.Json = False,
 ) -> None:
     """Describe this installation (for bug reports), a source as a run reads it, or a checkpoint."""
