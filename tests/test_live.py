@@ -264,7 +264,7 @@ def test_rtmp_with_b_frames_keeps_order(tmp_path: Path, segmenter: Segmenter) ->
     sender = subprocess.Popen([*command, "-listen", "1", url])
     try:
         wait_for_port(port)
-        run = run_live(url, tmp_path / "out", segmenter, live=False, reconnect_s=0.0)
+        run = run_live(url, tmp_path / "out", segmenter, live=False)
         result = run.finish()
     finally:
         sender.kill()

@@ -168,7 +168,6 @@ def test_resume_keeps_what_other_ways_of_reading_would_not_change(
     for same in (
         replace(options, strict=True),
         replace(options, max_megapixels=2),
-        replace(options, reconnect_s=5),
     ):
         assert run(path, segmenter, same)[0].status == "skipped"
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cornea_stream.cli import options as opt
-from cornea_stream.cli.correct import serve
+from cornea_stream.cli.correct import FRAMES, Spread, Uncertain, serve
 
 
 def annotate(
@@ -19,10 +19,8 @@ def annotate(
     output_dir: Annotated[
         Path, typer.Option("--output-dir", "-o", help="New folder for images and annotations.")
     ] = Path("annotations"),
-    spread: Annotated[int, typer.Option(help="Number of evenly spread frames per run.")] = 20,
-    uncertain: Annotated[
-        int, typer.Option(help="Maximum number of least certain frames per run.")
-    ] = 20,
+    spread: Spread = FRAMES,
+    uncertain: Uncertain = FRAMES,
     polygons: Annotated[
         bool, typer.Option("--polygons", help="Editable outlines instead of exact bitmaps.")
     ] = False,

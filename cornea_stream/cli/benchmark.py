@@ -52,11 +52,15 @@ def benchmark(
     import tempfile
 
     from cornea_stream.diagnostics.benchmark import plot, run_benchmark
-    from cornea_stream.errors import OutputError
+    from cornea_stream.errors import OutputError, UsageError, require
     from cornea_stream.synthetic.demo import write_clip
 
-    if chart is not None and chart.exists() and not overwrite:
-        raise OutputError(f"output exists: {chart}: pass --overwrite or choose another --chart")
+    if chart is None and overwrite:
+        raise UsageError("--overwrite is for the chart: add --chart, or leave it out")
+    if chart is not None:
+        require("matplotlib", "plots", "the chart")
+        if chart.exists() and not overwrite:
+            raise OutputError(f"output exists: {chart}: pass --overwrite or choose another --chart")
 
     def announce(step: str) -> None:
         if not quiet:

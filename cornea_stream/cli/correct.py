@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cornea_stream.cli import options as opt
+from cornea_stream.errors import UsageError
 from cornea_stream.media.class_name import CLASS_NAME
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 Spread = Annotated[int, typer.Option(help="Number of evenly spread frames per run.")]
 Uncertain = Annotated[int, typer.Option(help="Maximum number of least certain frames per run.")]
+FRAMES = 20
+"""The usual number of frames of each kind per run."""
 Port = Annotated[int, typer.Option(help="Port of the page.", metavar="N", show_default="any")]
 
 
@@ -32,8 +35,8 @@ def correct(
     output_dir: Annotated[
         Path, typer.Option("--output-dir", "-o", help="Folder for the corrected frames.")
     ] = Path("corrected"),
-    spread: Spread = 20,
-    uncertain: Uncertain = 20,
+    spread: Spread = FRAMES,
+    uncertain: Uncertain = FRAMES,
     port: Port = 0,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
@@ -44,6 +47,13 @@ def correct(
     written where `train --data-dir` reads them. Call it again to go on, or to add frames. Ends
     with Finish on the page or with Ctrl-C.
     """
+    given = [
+        name
+        for name, value in {"spread": spread, "uncertain": uncertain}.items()
+        if value != FRAMES
+    ]
+    if given and not runs:
+        raise UsageError(f"--{given[0]} is for runs: name their folders, or leave it out")
     serve(runs or [], output_dir, spread=spread, uncertain=uncertain, port=port, quiet=quiet)
 
 

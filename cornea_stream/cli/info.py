@@ -29,8 +29,11 @@ def info(
 ) -> None:
     """Describe this installation (for bug reports), a source as a run reads it, or a checkpoint."""
     from cornea_stream.diagnostics.installation import describe_installation
+    from cornea_stream.errors import UsageError
     from cornea_stream.runs.environment import describe_path
 
+    if scan and path is None:
+        raise UsageError("--scan is for a source: add its path, or leave it out")
     facts = describe_installation() if path is None else describe_path(path, scan=scan)
     if json_:
         typer.echo(json.dumps(facts, indent=2, default=str))

@@ -66,6 +66,7 @@ def run(
     from cornea_stream.cli.destination import choose_destination
     from cornea_stream.cli.dry_run import print_plan
     from cornea_stream.cli.rendering import run_and_report
+    from cornea_stream.runs.idle_options import check_idle_for
     from cornea_stream.runs.options import RunOptions
 
     destination = choose_destination(outputs, streams)
@@ -86,6 +87,7 @@ def run(
             f"a stream, preview or --jsonl takes one source, not {len(places)}: start one run for "
             "each"
         )
+    check_idle_for(options, [source for source, _ in places])
     settings = setup.mask_settings()
     if many.ray is not None:
         places = [(_absolute(source), place.absolute()) for source, place in places]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cornea_stream.errors import UsageError
+from cornea_stream.media.address import Address
 from cornea_stream.media.overlay import OverlayStyle
 from cornea_stream.sinks.encoder import DEFAULT_CODEC
+from cornea_stream.sources.stills import holds_images, is_still
 
 if TYPE_CHECKING:
     from cornea_stream.runs.options import RunOptions
@@ -22,6 +26,28 @@ def check_idle_options(options: RunOptions) -> None:
         _refuse(_naming(options), "the PNGs of every frame: write them with frames=True")
     if not options.files:
         _refuse(_filed(options), "files: write them too")
+
+
+def check_idle_for(options: RunOptions, sources: Sequence[Path | Address]) -> None:
+    """Raise UsageError for an option that no source of a command has a use for."""
+    for_videos, encoding = _for_videos(options), _encoding(options)
+    if for_videos and all(map(_is_images, sources)):
+        _refuse(for_videos, f"videos: {_named(sources)}: choose a video")
+    # A stream carries a video of one frame, too.
+    if encoding and not options.streams and all(map(_is_still, sources)):
+        _refuse(encoding, f"videos: {_named(sources)}: choose a video")
+
+
+def _is_images(source: Path | Address) -> bool:
+    return isinstance(source, Path) and (source.is_dir() or holds_images(source))
+
+
+def _is_still(source: Path | Address) -> bool:
+    return isinstance(source, Path) and is_still(source)
+
+
+def _named(sources: Sequence[Path | Address]) -> str:
+    return str(sources[0]) if len(sources) == 1 else f"none among {len(sources)} sources"
 
 
 def _refuse(given: list[str], purpose: str) -> None:
@@ -57,6 +83,11 @@ def _encoding(options: RunOptions) -> list[str]:
         "crf": options.crf is not None,
         "preset": options.preset is not None,
     }
+    return [name for name, is_given in given.items() if is_given]
+
+
+def _for_videos(options: RunOptions) -> list[str]:
+    given = {"video_track": options.video_track is not None, "decoder": options.decoder == "nvdec"}
     return [name for name, is_given in given.items() if is_given]
 
 

@@ -20,6 +20,7 @@ from cornea_stream.sinks import EncoderSettings
 from cornea_stream.sinks.lines import STDOUT, holds_lines
 from cornea_stream.sources import is_still
 from cornea_stream.sources.fingerprint import fingerprint
+from cornea_stream.sources.live import RECONNECT_S
 from cornea_stream.sources.open import open_reading
 from cornea_stream.storage import RUN_JSON, is_interrupted, is_ours
 
@@ -207,10 +208,22 @@ def _check_replaceable(
 
 def _is_live(source: Path | Address, options: RunOptions) -> bool:
     """Whether frames can be dropped. Raises UsageError for options that need another source."""
+    reconnects = options.reconnect_s != RECONNECT_S
     if isinstance(source, Path):
         if options.live:
             raise UsageError(f"not a live source: {source}: leave live=True out")
+        if reconnects:
+            raise UsageError(f"reconnect_s is for live sources: {source}: leave it out")
         return False
     if options.resume:
         raise UsageError(f"a stream cannot be resumed: {source}: choose another output folder")
-    return source.endless if options.live is None else options.live
+    if options.decoder == "nvdec":
+        raise UsageError(f"decoder is for video files: {source}: leave decoder=nvdec out")
+    live = source.endless if options.live is None else options.live
+    if live and options.realtime:
+        raise UsageError(f"realtime is for recordings: {source}: leave realtime=True out")
+    if reconnects and not live:
+        raise UsageError(
+            f"reconnect_s is for live sources: {source}: add live=True, or leave it out"
+        )
+    return live
