@@ -104,7 +104,8 @@ class RunFrames:
     def frames(self, chosen: Sequence[Chosen]) -> Iterator[tuple[Frame, Image]]:
         """Yield the chosen frames, sorted by time, with their upright masks.
 
-        Masks that the run did not keep are computed again.
+        Masks that the run did not keep are computed again, each from its own frame even if the run
+        averaged it with its neighbors.
         """
         self.check_source()
         times_s = [choice.time_s for choice in chosen]
