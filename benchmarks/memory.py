@@ -3,11 +3,13 @@
     python -m benchmarks.memory [--frames 300 3000] [--output benchmarks/results/memory.json]
 
 Each run is a process of its own; the peak is its largest resident set as the kernel counts it.
+That count begins with what the parent holds, so clips are written in another process.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -63,7 +65,11 @@ def main() -> None:
             name = f"{size[0]}x{size[1]}"
             clips = [Path(folder) / f"{name}-{count}.mp4" for count in options.frames]
             for clip, count in zip(clips, options.frames, strict=True):
-                write_clip(clip, size, count)
+                writer = multiprocessing.get_context("spawn").Process(
+                    target=write_clip, args=(clip, size, count)
+                )
+                writer.start()
+                writer.join()
             for engine in ENGINES:
                 short, long = (peak_mib(clip, Path(folder) / "out", engine) for clip in clips)
                 rows.append({"engine": engine, "size": name, "peak_mib": [short, long]})
