@@ -7,12 +7,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from fractions import Fraction
 from types import SimpleNamespace
 
 import av
-import cv2
 import pytest
 from conftest import moving_discs
 
@@ -240,37 +238,3 @@ def test_ctrl_c_while_an_output_is_written_aborts_it_after_the_write() -> None:
         [sys.executable, "-c", INTERRUPTED_WRITE], capture_output=True, text=True, timeout=120
     )
     assert (done.returncode, done.stdout.split()) == (0, ["written", "aborted"]), done.stderr
-
-
-@pytest.mark.parametrize("fail_at", [None, 1])
-def test_opencv_has_one_thread_meanwhile_and_its_own_number_after(
-    segmenter: Segmenter, fail_at: int | None
-) -> None:
-    """Two pipelines overlap: the one that begins first also ends first, with an error or not."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(3)
-    both_run, first_ended = threading.Event(), threading.Event()
-    seen: list[int] = []
-
-    def first() -> None:
-        def wait(_: Progress) -> None:
-            both_run.wait(10)
-
-        with suppress(BoomError):
-            run_pipeline(frames(3), segmenter.stages, [ListSink(fail_at)], on_progress=wait)
-        first_ended.set()
-
-    def note(_: Progress) -> None:
-        both_run.set()
-        first_ended.wait(10)
-        seen.append(cv2.getNumThreads())
-
-    try:
-        thread = threading.Thread(target=first)
-        thread.start()
-        run_pipeline(frames(3), segmenter.stages, [ListSink()], on_progress=note)
-        thread.join()
-        assert seen == [1, 1, 1]
-        assert cv2.getNumThreads() == 3
-    finally:
-        cv2.setNumThreads(before)

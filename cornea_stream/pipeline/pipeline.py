@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from cornea_stream.media.frame import Frame
 from cornea_stream.pipeline.live_statistics import LiveReport, LiveTally
-from cornea_stream.pipeline.opencv_threads import one_opencv_thread
 from cornea_stream.pipeline.queues import Ahead, Behind, Channel, Feed, Mailbox, Sink
 
 if TYPE_CHECKING:
@@ -53,7 +52,6 @@ class Stages(Protocol):
         ...
 
 
-@one_opencv_thread()
 def run_pipeline(
     source: Iterable[Frame],
     segmenter: Stages,
@@ -69,7 +67,6 @@ def run_pipeline(
     Every stage runs in its own thread. Setting `stop` ends reading; frames in flight are finished
     and the sinks closed. An exception in any thread sets `stop`, which ends a source that waits
     with it, stops all threads, aborts the sinks and is raised here. No thread outlives the call.
-    Meanwhile, OpenCV starts no threads.
     With `live`, only the newest frame is kept while inference is busy; `live` counts received and
     dropped frames and measures the latency.
     """
