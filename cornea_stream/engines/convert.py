@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from typing import Any
 
@@ -10,6 +11,10 @@ import torch
 from cornea_stream.models.checkpoint import Checkpoint
 from cornea_stream.models.cornea_net import CorneaNet
 from cornea_stream.models.fuse import fuse
+
+# The converter loads NNCF's part for PyTorch if NNCF is there. It looks for a compiler of CUDA, and
+# torch says on the terminal if there is one but no GPU.
+logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
 
 
 def convert(openvino: Any, checkpoint: Checkpoint) -> Any:
