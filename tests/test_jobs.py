@@ -9,9 +9,7 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import threading
-import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +17,11 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import moving_discs, read_video, write_video
+from jobs_command import command
 from waiting import PATIENCE_S, wait_until
 
-from cornea_stream.batch.process_pool import Processes, core_shares, worker_devices
+from cornea_stream.batch.cores import core_shares
+from cornea_stream.batch.process_pool import Processes, worker_devices
 from cornea_stream.batch.setup import Setup
 from cornea_stream.batch.task import SourceTask, Step, Task, plan_source
 from cornea_stream.errors import CheckpointError
@@ -176,13 +176,6 @@ def test_stopping_ends_the_units_in_hand_in_order(tmp_path: Path, setup: Setup) 
     assert not (tasks[2].folder).exists()
 
 
-def command(folder: Path, checkpoint: Path, *more: str) -> list[str]:
-    return [
-        *(sys.executable, "-m", "cornea_stream", "run", str(folder / "rec"), "--jobs", "2"),
-        *("-o", str(folder / "out"), "--checkpoint", str(checkpoint), "--backend", "torch", *more),
-    ]
-
-
 def complete(folder: Path) -> dict[Path, float]:
     """Return the run.json files of complete runs, with the times at which they were written."""
     return {
@@ -243,118 +236,3 @@ def test_thirty_videos_three_broken_interrupted_and_resumed(
         assert f"rec/{name}.mp4" in done.stderr
     assert "Traceback" not in done.stderr
     assert f"complete │ {27 - len(before)} " in done.stdout
-
-
-def wait_for_the_end_of(group: int) -> None:
-    """Wait until no process of the group is left."""
-
-    def ended() -> bool:
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
-            return True
-        return False
-
-    wait_until(ended, "the end of all workers")
-
-
-def test_sigterm_to_all_processes_leaves_videos_that_play(
-    tmp_path: Path, tiny_checkpoint: Path
-) -> None:
-    """As `systemctl stop` does."""
-    (tmp_path / "rec").mkdir()
-    for name in ("a", "b"):
-        write_video(tmp_path / "rec" / f"{name}.mp4", moving_discs(30) * 100,
-                    options={"preset": "ultrafast"})  # fmt: skip
-    process = subprocess.Popen(
-        command(tmp_path, tiny_checkpoint, "--frames"), stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
-    )  # fmt: skip
-    frames = [tmp_path / "out" / name / "frames" / "000005_mask.png" for name in "ab"]
-    wait_until(lambda: all(file.exists() for file in frames), "work in both processes")
-    os.killpg(process.pid, signal.SIGTERM)
-    _, err = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 130, err
-    for name in "ab":
-        told = json.loads((tmp_path / "out" / name / "run.json").read_text())
-        assert told["status"] == "interrupted"
-        assert len(read_video(tmp_path / "out" / name / "overlay.mp4")) == told["frames"] < 3000
-
-
-LEAVES_ITS_WORKERS = """
-import sys, threading
-from pathlib import Path
-from cornea_stream.batch.process_pool import Processes
-from cornea_stream.batch.setup import Setup
-from cornea_stream.batch.task import plan_source
-from cornea_stream.runs.options import RunOptions
-
-if __name__ == "__main__":
-    folder, setup = Path(sys.argv[1]), Setup(Path(sys.argv[2]), device="cpu", backend="torch")
-    masks = setup.mask_settings()
-    tasks = [
-        plan_source(folder / f"{name}.mp4", folder / name, RunOptions(), masks) for name in "ab"
-    ]
-    work = Processes(setup, ["cpu", "cpu"]).run(
-        tasks, stop=threading.Event(), on_step=lambda step: None
-    )
-    print(next(work)[1].status)
-"""
-
-
-def test_a_program_that_abandons_its_workers_ends(tmp_path: Path, tiny_checkpoint: Path) -> None:
-    for name in ("a", "b"):
-        write_video(tmp_path / f"{name}.mp4", moving_discs(6), options={"preset": "ultrafast"})
-    script = tmp_path / "script.py"
-    script.write_text(LEAVES_ITS_WORKERS)
-    done = subprocess.run(
-        [sys.executable, str(script), str(tmp_path), str(tiny_checkpoint)],
-        capture_output=True, text=True, timeout=PATIENCE_S, check=False,
-    )  # fmt: skip
-    assert (done.returncode, done.stdout) == (0, "complete\n"), done.stderr
-
-
-@pytest.mark.slow
-def test_ctrl_c_twice_ends_all_workers_at_once(tmp_path: Path, tiny_checkpoint: Path) -> None:
-    (tmp_path / "rec").mkdir()
-    for name in ("a", "b"):
-        write_video(tmp_path / "rec" / f"{name}.mp4", moving_discs(30) * 100,
-                    options={"preset": "ultrafast"})  # fmt: skip
-    process = subprocess.Popen(
-        command(tmp_path, tiny_checkpoint, "--frames"), stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
-    )  # fmt: skip
-    frames = [tmp_path / "out" / name / "frames" / "000005_mask.png" for name in "ab"]
-    wait_until(lambda: all(file.exists() for file in frames), "work in both processes")
-    for _ in range(40):
-        if process.poll() is not None:
-            break
-        os.killpg(process.pid, signal.SIGINT)
-        time.sleep(0.005)
-    _, err = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 130, err
-    assert "Traceback" not in err
-    wait_for_the_end_of(process.pid)
-    assert (tmp_path / "out" / "summary.csv").exists()
-
-
-@pytest.mark.slow
-def test_workers_end_in_order_when_the_driver_is_killed(
-    tmp_path: Path, tiny_checkpoint: Path
-) -> None:
-    (tmp_path / "rec").mkdir()
-    for name in ("a", "b"):
-        write_video(tmp_path / "rec" / f"{name}.mp4", moving_discs(30) * 100,
-                    options={"preset": "ultrafast"})  # fmt: skip
-    process = subprocess.Popen(
-        command(tmp_path, tiny_checkpoint, "--frames", "--quiet"), start_new_session=True
-    )
-    frames = [tmp_path / "out" / name / "frames" / "000005_mask.png" for name in "ab"]
-    wait_until(lambda: all(file.exists() for file in frames), "work in both processes")
-    process.kill()
-    process.wait()
-    wait_for_the_end_of(process.pid)
-    for name in "ab":
-        told = json.loads((tmp_path / "out" / name / "run.json").read_text())
-        assert told["status"] == "interrupted"
-        assert len(read_video(tmp_path / "out" / name / "overlay.mp4")) == told["frames"] < 3000

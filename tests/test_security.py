@@ -23,7 +23,8 @@ import torch
 from conftest import moving_discs, write_video
 from safetensors.torch import save_file
 
-from cornea_stream.batch.process_pool import born_with, core_shares
+from cornea_stream.batch.cores import core_shares
+from cornea_stream.batch.process_pool import born_with
 from cornea_stream.errors import CheckpointError, SourceError
 from cornea_stream.models.checkpoint import load_checkpoint
 from cornea_stream.sinks.stream.relay import Relay

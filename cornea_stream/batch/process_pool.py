@@ -12,13 +12,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from itertools import pairwise
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.util import Finalize
-from pathlib import Path
 from typing import TypeAlias
 
+from cornea_stream.batch.cores import core_shares
 from cornea_stream.batch.setup import Setup
 from cornea_stream.batch.task import (
     Executor,
@@ -211,28 +210,6 @@ class _Worker:
 def _with_news(workers: Sequence[_Worker]) -> list[_Worker]:
     ready = wait([worker.connection for worker in workers], _LOOK_FOR_STOP_S)
     return [worker for worker in workers if worker.connection in ready]
-
-
-def core_shares(count: int) -> list[frozenset[int]]:
-    """Divide the cores among `count` workers: disjoint, adjacent, at least one each."""
-    if hasattr(os, "sched_getaffinity"):
-        cores = sorted(os.sched_getaffinity(0), key=_position)
-    else:
-        cores = list(range(os.cpu_count() or 1))
-    if count >= len(cores):
-        return [frozenset({cores[i % len(cores)]}) for i in range(count)]
-    bounds = [len(cores) * i // count for i in range(count + 1)]
-    return [frozenset(cores[a:b]) for a, b in pairwise(bounds)]
-
-
-def _position(cpu: int) -> tuple[int, int, int]:
-    """Return (socket, core, thread), so that threads of one core go to the same worker."""
-    folder = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology")
-    try:
-        socket = int((folder / "physical_package_id").read_text())
-        return socket, int((folder / "core_id").read_text()), cpu
-    except (OSError, ValueError):
-        return 0, cpu, cpu
 
 
 @contextmanager

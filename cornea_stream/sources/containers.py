@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 import av
 from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
-from av.video.stream import VideoStream
 
 from cornea_stream.errors import SourceError, check_number
 from cornea_stream.media.address import Address
@@ -109,18 +108,13 @@ def known(streams: Iterable[_Stream]) -> list[_Stream]:
     return [stream for stream in streams if getattr(stream, "codec_context", None) is not None]
 
 
-def check_size(stream: VideoStream, path: Path | Address, max_megapixels: float) -> None:
-    """Raise SourceError if the frame size in the header exceeds the limit."""
-    if stream.width * stream.height > 1e6 * max_megapixels:
-        raise too_large(stream.width, stream.height, path, max_megapixels)
-
-
-def too_large(width: int, height: int, path: Path | Address, max_megapixels: float) -> SourceError:
-    """Return the error for frames above the limit."""
-    return SourceError(
-        f"frame too large: {path}: {width}x{height} is more than {max_megapixels:g} megapixels: "
-        "if the size is real, raise max_megapixels"
-    )
+def check_size(width: int, height: int, path: Path | Address, max_megapixels: float) -> None:
+    """Raise SourceError if frames of this size exceed the limit."""
+    if width * height > 1e6 * max_megapixels:
+        raise SourceError(
+            f"frame too large: {path}: {width}x{height} is more than {max_megapixels:g} "
+            "megapixels: if the size is real, raise max_megapixels"
+        )
 
 
 def reason(err: BaseException) -> str:

@@ -22,7 +22,7 @@ from cornea_stream.media.hdr import rgb_in_standard_range, tone_mapped
 from cornea_stream.media.orientation import EXIF, UPRIGHT, Orientation, display_matrix, upright
 from cornea_stream.media.planes import turned_upright
 from cornea_stream.sources import dicom, tiff
-from cornea_stream.sources.containers import known, open_media, reason, too_large
+from cornea_stream.sources.containers import check_size, known, open_media, reason
 from cornea_stream.sources.still_structure import is_whole
 
 _HEIF = frozenset({".heic", ".heif", ".hif"})
@@ -224,9 +224,7 @@ class _PillowStill(Still):
     def _seek(self, page: int) -> None:
         """Go to a page or frame, each of which has a size of its own."""
         self._image.seek(self._pages[page])
-        width, height = self._image.size
-        if width * height > 1e6 * self._max_megapixels:
-            raise too_large(width, height, self.path, self._max_megapixels)
+        check_size(*self._image.size, self.path, self._max_megapixels)
 
     def _error(self, err: Exception) -> SourceError:
         if isinstance(err, Image.DecompressionBombError):
@@ -248,8 +246,7 @@ class _DicomStill(Still):
     def __init__(self, path: Path, max_megapixels: float) -> None:
         self.path, self._header = path, dicom.read_header(path)
         header = self._header
-        if header.width * header.height > 1e6 * max_megapixels:
-            raise too_large(header.width, header.height, path, max_megapixels)
+        check_size(header.width, header.height, path, max_megapixels)
         self.count, self.spacing = header.count, header.spacing
         self.is_animation = header.count > 1
         self._images = dicom.read_images(path)

@@ -63,7 +63,7 @@ def open_pictures(
         container = open_media(path, max_megapixels=max_megapixels, hwaccel=hwaccel)
     try:
         stream = pick_stream(container, path, track)
-        check_size(stream, path, max_megapixels)
+        check_size(stream.width, stream.height, path, max_megapixels)
     except BaseException:
         container.close()
         raise

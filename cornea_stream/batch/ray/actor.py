@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import torch
 
-from cornea_stream.batch.process_pool import core_shares
+from cornea_stream.batch.cores import core_shares
 from cornea_stream.batch.setup import Setup
 from cornea_stream.batch.task import Step, Task, describe_engine, run_task, seldom
 from cornea_stream.errors import CheckpointError, CorneaStreamError
