@@ -125,6 +125,9 @@ class BrightnessEngine:
     def prepare(self, frame: Frame) -> Image:
         return model_input(frame, TINY_SPEC.image_size)
 
+    def picture(self, frame: Frame, prepared: Image) -> Image:
+        return prepared
+
     def submit(self, inputs: Sequence[Image]) -> BrightnessEngine.Answer:
         return BrightnessEngine.Answer(np.stack(inputs))
 

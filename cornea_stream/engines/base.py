@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cornea_stream.media.frame import Frame
+from cornea_stream.media.frame import Frame, Image
 
 Input = TypeVar("Input")
 """The prepared input of an engine for one frame; usually a small RGB image."""
@@ -40,6 +40,13 @@ class Engine(Protocol[Input]):
 
     def prepare(self, frame: Frame) -> Input:
         """Return the input of `submit` for a frame; can run in another thread than `submit`."""
+        ...
+
+    def picture(self, frame: Frame, prepared: Input) -> Image:
+        """Return the upright frame as the network sees it, (h, w, 3) uint8 RGB of its input size.
+
+        `prepared` is what `prepare` returned for the frame.
+        """
         ...
 
     def submit(self, inputs: Sequence[Input]) -> Pending:

@@ -7,7 +7,7 @@ from itertools import cycle
 from typing import Generic
 
 from cornea_stream.engines.base import Engine, Input, Pending
-from cornea_stream.media.frame import Frame
+from cornea_stream.media.frame import Frame, Image
 
 
 class SeveralEngines(Generic[Input]):
@@ -27,6 +27,10 @@ class SeveralEngines(Generic[Input]):
     def prepare(self, frame: Frame) -> Input:
         """Return the input of all engines for a frame."""
         return self._engines[0].prepare(frame)
+
+    def picture(self, frame: Frame, prepared: Input) -> Image:
+        """Return the frame as the networks see it."""
+        return self._engines[0].picture(frame, prepared)
 
     def submit(self, inputs: Sequence[Input]) -> Pending:
         """Start a batch of 1 to `batch_size` prepared inputs on the next engine."""

@@ -76,6 +76,10 @@ class OpenVINOEngine:
         """Return the (H, W, 3) uint8 RGB input of a frame."""
         return model_input(frame, self._image_size)
 
+    def picture(self, frame: Frame, prepared: Image) -> Image:
+        """Return what `prepare` returned, which is the picture itself."""
+        return prepared
+
     def submit(self, inputs: Sequence[Image]) -> _Answer:
         """Start a batch of 1 to `batch_size` images; can be called by several streams."""
         try:

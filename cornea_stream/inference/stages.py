@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 from cornea_stream.engines import Engine, Pending
 from cornea_stream.inference.segmentation import Segmentation
-from cornea_stream.media.frame import Frame, Logits
+from cornea_stream.media.class_name import CLASS_NAME
+from cornea_stream.media.frame import Frame, Image, Logits
 from cornea_stream.pipeline.queues import Ahead, Feed
 from cornea_stream.postprocess.mask import cornea_mask, raw_mask, upsample_logits
 from cornea_stream.postprocess.smoothing import smoothed
@@ -27,9 +28,10 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """A frame with the logits of the network, before the final upsampling."""
+    """A frame with its engine input and the logits of the network, before the final upsampling."""
 
     frame: Frame
+    model_input: Any
     logits: Logits
 
 
@@ -68,15 +70,24 @@ class SegmenterStages:
         """Return the mask of a prediction, at the size of its upright frame."""
         frame = prediction.frame
         logits = upsample_logits(prediction.logits, self.input_size)
-        make = raw_mask if self.raw else cornea_mask
-        mask, confidence = make(logits, frame.size, self.threshold)
+        if self.raw:
+            mask, confidence = raw_mask(logits, frame.size, self.threshold)
+        else:
+            picture = self._picture(prediction)
+            mask, confidence = cornea_mask(logits, frame.size, self.threshold, picture)
         return Segmentation(
             frame, mask, confidence, self.class_name, prediction.logits, self.input_size
         )
 
+    def _picture(self, prediction: Prediction) -> Image | None:
+        """Return where the limbus can be seen, None for weights of other structures."""
+        if self.class_name != CLASS_NAME:
+            return None
+        return self.engine.picture(prediction.frame, prediction.model_input)
+
     def _smoothed(self, predictions: Iterator[Prediction]) -> Iterator[Prediction]:
         if self.smooth:
-            return smoothed(predictions, lambda p: p.logits, lambda p, x: Prediction(p.frame, x))
+            return smoothed(predictions, lambda p: p.logits, lambda p, x: replace(p, logits=x))
         return predictions
 
     def _predict_promptly(self, frames: Feed[Frame]) -> Iterator[Prediction]:
@@ -115,4 +126,4 @@ class SegmenterStages:
 
 def _collect(batch: list[Prepared], pending: Pending) -> Iterator[Prediction]:
     for item, logits in zip(batch, pending.result(), strict=True):
-        yield Prediction(item.frame, logits)
+        yield Prediction(item.frame, item.model_input, logits)

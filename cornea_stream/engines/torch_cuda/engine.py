@@ -93,6 +93,12 @@ class TorchCUDAEngine:
             return model_input(frame, self._image_size)
         return planes
 
+    def picture(self, frame: Frame, prepared: CUDAInput) -> Image:
+        """Return the frame as the network sees it, made on the CPU if the device made its own."""
+        if isinstance(prepared, np.ndarray):
+            return prepared
+        return model_input(frame, self._image_size)
+
     def submit(self, inputs: Sequence[CUDAInput]) -> Pending:
         """Start a batch of 1 to `batch_size` prepared inputs; different layouts go separately.
 
