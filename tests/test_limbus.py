@@ -21,8 +21,8 @@ def elliptic_radius(x: float, y: float, a: float, b: float) -> np.ndarray:
     return np.hypot((columns - x) / a, (rows - y) / b)
 
 
-def picture_of_an_eye(*, soft: float = 0.02) -> tuple[Image, Image]:
-    """Return a dark iris with a darker pupil on a bright sclera, and its true mask.
+def picture_of_an_eye(*, soft: float = 0.02, contrast: int = 90) -> tuple[Image, Image]:
+    """Return a dark iris with a darker pupil on a sclera that is brighter, and its true mask.
 
     Across the limbus the brightness rises from 10 to 90 % within `soft`, in radii.
     """
@@ -30,7 +30,7 @@ def picture_of_an_eye(*, soft: float = 0.02) -> tuple[Image, Image]:
     sclera = 1 / (1 + np.exp(-np.clip((radius - 1) / (soft / 4.4), -50, 50)))
     iris = 1 / (1 + np.exp(-np.clip((radius - 0.5) / 0.01, -50, 50)))
     noise = np.random.default_rng(0).normal(0, 2, SIZE)
-    gray = np.clip(30 + 40 * iris + 90 * sclera + noise, 0, 255)
+    gray = np.clip(30 + 40 * iris + contrast * sclera + noise, 0, 255)
     picture = np.repeat(gray[..., None], 3, axis=2).astype(np.uint8)
     return picture, np.where(radius <= 1, 255, 0).astype(np.uint8)
 
@@ -76,6 +76,25 @@ def test_instrument_across_the_limbus_does_not_draw_the_outline(value: int) -> N
     cv2.line(picture, (230, 130), (300, 20), (value,) * 3, 24)
     after, _ = cornea_mask(logits_of(1.05, (2, -1)), SIZE, 0.5, picture)
     assert iou(after, true) > 0.97
+
+
+def test_bright_swab_along_the_limbus_draws_no_more_than_the_limbus_itself() -> None:
+    picture, true = picture_of_an_eye(contrast=25)
+    x, y = CENTER
+    rows, columns = np.mgrid[: SIZE[0], : SIZE[1]]
+    radius = elliptic_radius(x, y, *AXES)
+    beside = np.abs(np.arctan2(rows - y, columns - x)) < np.radians(50)
+    picture[beside & (radius > 1.08) & (radius < 1.5)] = 255
+    after, _ = cornea_mask(logits_of(1.0, (2, 0)), SIZE, 0.5, picture)
+    assert iou(after, true) > 0.965
+
+
+def test_bright_ring_inside_the_limbus_is_not_taken_for_it() -> None:
+    picture, true = picture_of_an_eye()
+    radius = elliptic_radius(*CENTER, *AXES)
+    picture[(radius > 0.8) & (radius < 0.92)] = 160
+    after, _ = cornea_mask(logits_of(0.95, (1, 0)), SIZE, 0.5, picture)
+    assert iou(after, true) > 0.98
 
 
 def test_outline_stays_where_nothing_can_be_seen() -> None:

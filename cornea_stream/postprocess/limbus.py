@@ -18,12 +18,10 @@ from cornea_stream.media.frame import Image
 
 Floats = NDArray[np.float64]
 
-MAX_SHIFT = 0.15
-"""No part of an outline moves further, in radii: what lies there is another edge."""
 MIN_SUPPORT = 0.3
 """Mean steepness along the new outline, of 1 for a clear edge all around, below which it stays."""
 _WIDTHS = (0.04, 0.03, 0.025, 0.02, 0.02)
-"""How far the outline is drawn from at each step, in radii (standard deviations)."""
+"""From how far the outline is drawn at each step, in radii (standard deviations)."""
 _STEP = 0.02
 _OFFSETS = (np.arange(-8, 9) * _STEP).astype(np.float32)
 """Distances from the outline at which the picture is looked at, in radii."""
@@ -39,35 +37,28 @@ _STRIDE = 2
 """Every so many directions are looked at."""
 
 
-def on_limbus(
-    picture: Image, center: Floats, directions: Floats, radii: Floats, border: Floats
-) -> Floats:
+def on_limbus(picture: Image, center: Floats, directions: Floats, radii: Floats) -> Floats:
     """Return (N,) distances of the limbus from `center` (x, y), or `radii` if it cannot be seen.
 
     `picture` is (h, w, 3) uint8 RGB and `directions` (N, 2) unit vectors all around, evenly spaced.
-    `radii` (N,) are the distances of the outline in pixels, `border` those of the picture's border.
-    Size, place and the two axes change, so that an ellipse remains nearly one.
+    `radii` (N,) are the distances of the outline in pixels. Size, place and the two axes change, so
+    that an ellipse remains nearly one.
     """
     part = slice(None, None, _STRIDE)
-    rise = _rise(picture, center, directions[part], radii[part], border[part])
+    rise = _rise(picture, center, directions[part], radii[part])
     bends = _bends(len(radii))
     seen, change = bends[part], np.zeros(bends.shape[1])
     for width in _WIDTHS:
         distance = (_OFFSETS - (seen @ change)[:, None].astype(np.float32)) / np.float32(width)
-        pull = rise * np.exp(-0.5 * distance * distance)
+        near = np.exp(-0.5 * distance * distance)
+        pull = rise * near
         weighted = seen.T * pull.sum(axis=1)
         change = np.linalg.solve(weighted @ seen + _STIFFNESS, seen.T @ (pull @ _OFFSETS))
-    shift = bends @ change
-    if np.abs(shift).max() > MAX_SHIFT:
-        return radii
-    nearest = np.rint((shift[part] - _OFFSETS[0]) / _STEP).astype(np.intp)
-    support = np.take_along_axis(rise, nearest[:, None], axis=1).mean()
-    return radii * (1 + shift) if support >= MIN_SUPPORT else radii
+    support = pull.sum() / near.sum()
+    return radii * (1 + bends @ change) if support >= MIN_SUPPORT else radii
 
 
-def _rise(
-    picture: Image, center: Floats, directions: Floats, radii: Floats, border: Floats
-) -> NDArray[np.float32]:
+def _rise(picture: Image, center: Floats, directions: Floats, radii: Floats) -> NDArray[np.float32]:
     """Return how much brighter it becomes at each of `_OFFSETS`, (N, 17), of 1 for a clear edge.
 
     An edge as clear as most of this limbus counts 1, and those of instruments no more than that.
@@ -85,7 +76,6 @@ def _rise(
     )
     values = cv2.remap(smooth, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     rise = np.maximum(values[:, 2:] - values[:, :-2], 0)
-    rise[reach[:, 1:-1] > border[:, None] - 1] = 0
     most = int(_MOST * len(rise))
     clear = np.partition(rise.max(axis=1), most)[most] + _FAINT
     return np.asarray(np.minimum(rise / clear, 1), np.float32)

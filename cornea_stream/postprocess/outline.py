@@ -39,7 +39,7 @@ def trace(
         points = np.concatenate([points, _corners(region)])
     else:
         if picture is not None:
-            ellipse = on_limbus(picture, center, directions, ellipse, border)
+            ellipse = on_limbus(picture, center, directions, ellipse)
         points = center + np.minimum(ellipse, border + 1)[:, None] * directions
     return np.asarray(cv2.convexHull(points.astype(np.float32))[:, 0], np.float64)
 
