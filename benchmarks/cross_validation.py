@@ -4,7 +4,8 @@
 
 A base is trained on generated frames alone, so that no real surgery is in it; each fold goes on
 from it with the real frames of the other surgeries. Every surgery is thus scored by weights that
-never saw it: by the base, and by its fold. Finished weights in the work folder are used again.
+never saw it: by the base, and by its fold. Both are also scored on the outlines of the network, as
+they are before they are moved onto the limbus. Finished weights in the work folder are used again.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from pathlib import Path
 
 from benchmarks.ablation import fitted
 from benchmarks.report import save
-from benchmarks.weights import by_surgery, over_surgeries
+from benchmarks.weights import by_surgery, mask_before_the_limbus, mask_of, over_surgeries
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_train.dataset import find_pairs
 from cornea_train.recipes.scores import Score
+
+MASKS = {"masks": mask_of, "masks before the limbus": mask_before_the_limbus}
 
 
 def main() -> None:
@@ -36,7 +39,7 @@ def main() -> None:
     options.work.mkdir(parents=True, exist_ok=True)
     cases = sorted({pair.case for pair in find_pairs(options.real)[0]})
     base = fitted(options.work / "base.safetensors", "--images", str(options.images))
-    folds: dict[str, list[Score]] = {}
+    folds: dict[str, dict[str, list[Score]]] = {name: {} for name in MASKS}
     for number in range(options.folds):
         held_out = cases[number :: options.folds]
         weights = fitted(
@@ -46,14 +49,21 @@ def main() -> None:
             "--images", str(options.fold_images), "--seed", str(100 + number),
             "--held-out", *held_out,
         )  # fmt: skip
-        scores = by_surgery(options.real, Segmenter(weights))
-        folds |= {case: scores[case] for case in held_out}
+        for name, mask in MASKS.items():
+            scores = by_surgery(options.real, Segmenter(weights), mask)
+            folds[name] |= {case: scores[case] for case in held_out}
     result = {
-        "what": "surgeries that the weights never saw, masks as users get them",
+        "what": "surgeries that the weights never saw, by which outline is scored",
         "images": {"base": options.images, "fold": options.fold_images},
         "real share of a fold": float(options.real_share),
-        "generated frames alone": over_surgeries(by_surgery(options.real, Segmenter(base))),
-        f"{options.folds} folds": over_surgeries(dict(sorted(folds.items()))),
+    } | {
+        name: {
+            "generated frames alone": over_surgeries(
+                by_surgery(options.real, Segmenter(base), mask)
+            ),
+            f"{options.folds} folds": over_surgeries(dict(sorted(folds[name].items()))),
+        }
+        for name, mask in MASKS.items()
     }
     save(options.output, result)
 

@@ -10,7 +10,7 @@ eye. `model_weights/examples.png` shows one of every kind: truth white, found gr
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.report import save
+from cornea_stream.inference.segmentation import Segmentation
 from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.media.frame import Image
+from cornea_stream.postprocess.mask import cornea_mask, upsample_logits
 from cornea_stream.synthetic import KINDS, generate_empty, generate_frame
 from cornea_train.dataset import find_pairs, load_pair
 from cornea_train.evaluate import stability
@@ -31,12 +34,26 @@ SIZES = ((480, 640), (432, 768))
 """Heights and widths of generated frames, in turn."""
 
 
-def by_surgery(folder: Path, segmenter: Segmenter) -> dict[str, list[Score]]:
+def mask_of(found: Segmentation) -> Image:
+    """Return the mask that users get."""
+    return found.mask
+
+
+def mask_before_the_limbus(found: Segmentation) -> Image:
+    """Return the mask before its outline is moved onto the limbus that the picture shows."""
+    assert found.logits is not None
+    assert found.input_size is not None
+    return cornea_mask(upsample_logits(found.logits, found.input_size), found.frame.size)[0]
+
+
+def by_surgery(
+    folder: Path, segmenter: Segmenter, mask: Callable[[Segmentation], Image] = mask_of
+) -> dict[str, list[Score]]:
     """Return the scores of all annotated frames below a folder, by surgery."""
     scores: dict[str, list[Score]] = {}
     for pair in find_pairs(folder)[0]:
-        image, mask = load_pair(pair)
-        scores.setdefault(pair.case, []).append(score(segmenter(image).mask, mask))
+        image, true = load_pair(pair)
+        scores.setdefault(pair.case, []).append(score(mask(segmenter(image)), true))
     return dict(sorted(scores.items()))
 
 

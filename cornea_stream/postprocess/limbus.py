@@ -31,9 +31,9 @@ _MOST = 0.6
 """Share of the directions in which an edge is at most as clear as one that counts fully."""
 _FAINT = 4.0
 """Rise of brightness over two steps, of 255, that noise makes."""
-_STIFFNESS = 0.75 * np.diag([1.0, 2.0, 2.0, 4.0, 4.0])
+_STIFFNESS = 0.5 * np.diag([1.0, 2.0, 2.0, 4.0, 4.0])
 """Resistance to a change of size, place and shape, as so many directions with a clear edge."""
-_STRIDE = 2
+_STRIDE = 3
 """Every so many directions are looked at."""
 
 
