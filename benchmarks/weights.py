@@ -68,6 +68,12 @@ def over_surgeries(scores: dict[str, list[Score]]) -> dict[str, Any]:
     }
 
 
+def changes(before: list[Score], after: list[Score]) -> dict[str, int]:
+    """Return how many frames gained and lost much by a step."""
+    gains = np.array([b.iou - a.iou for a, b in zip(before, after, strict=True)])
+    return {"gained_0.03": int((gains > 0.03).sum()), "lost_0.03": int((gains < -0.03).sum())}
+
+
 def hard_frames(kind: str, count: int) -> Iterator[Sample]:
     """Yield `count` generated frames that are sure to have the trait `kind`."""
     first = VALIDATION_SEED + 100_000 * (KINDS.index(kind) + 1)
@@ -92,7 +98,11 @@ def main() -> None:
         return [score(segmenter(image).mask, mask) for image, mask in samples]
 
     seeds = range(VALIDATION_SEED, VALIDATION_SEED + options.count)
-    usual = scored(generate_frame(seed, *SIZES[seed % 2]) for seed in seeds)
+    usual, before = [], []
+    for image, mask in (generate_frame(seed, *SIZES[seed % 2]) for seed in seeds):
+        found = segmenter(image)
+        usual.append(score(found.mask, mask))
+        before.append(score(mask_before_the_limbus(found), mask))
     empty = [
         float((segmenter(generate_empty(seed, *SIZES[seed % 2])).mask > 0).mean())
         for seed in seeds[: options.count // 2]
@@ -102,6 +112,7 @@ def main() -> None:
         "checkpoint": segmenter.checkpoint.sha256,
         "engine": segmenter.engine.describe(),
         "generated": summarize(usual),
+        "generated_before_the_limbus": summarize(before) | changes(before, usual),
         "kinds": {kind: summarize(scored(hard_frames(kind, options.of_kind))) for kind in KINDS},
         "no_eye": {"mean_false_area": round(float(np.mean(empty)), 5), "frames": len(empty)},
     }

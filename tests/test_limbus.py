@@ -31,8 +31,7 @@ def picture_of_an_eye(*, soft: float = 0.02, contrast: int = 90) -> tuple[Image,
     iris = 1 / (1 + np.exp(-np.clip((radius - 0.5) / 0.01, -50, 50)))
     noise = np.random.default_rng(0).normal(0, 2, SIZE)
     gray = np.clip(30 + 40 * iris + contrast * sclera + noise, 0, 255)
-    picture = np.repeat(gray[..., None], 3, axis=2).astype(np.uint8)
-    return picture, np.where(radius <= 1, 255, 0).astype(np.uint8)
+    return gray.astype(np.uint8), np.where(radius <= 1, 255, 0).astype(np.uint8)
 
 
 def logits_of(scale: float, shift: tuple[float, float], stretch: float = 1.0) -> Logits:
@@ -73,7 +72,7 @@ def test_mask_of_a_large_frame_lies_on_the_limbus_too() -> None:
 @pytest.mark.parametrize("value", [0, 128, 255])
 def test_instrument_across_the_limbus_does_not_draw_the_outline(value: int) -> None:
     picture, true = picture_of_an_eye()
-    cv2.line(picture, (230, 130), (300, 20), (value,) * 3, 24)
+    cv2.line(picture, (230, 130), (300, 20), value, 24)
     after, _ = cornea_mask(logits_of(1.05, (2, -1)), SIZE, 0.5, picture)
     assert iou(after, true) > 0.97
 
@@ -101,9 +100,9 @@ def test_outline_stays_where_nothing_can_be_seen() -> None:
     logits = logits_of(1.05, (3, 0))
     unchanged, _ = cornea_mask(logits, SIZE)
     for level in (0, 128, 255):
-        flat = np.full((*SIZE, 3), level, np.uint8)
+        flat = np.full(SIZE, level, np.uint8)
         np.testing.assert_array_equal(cornea_mask(logits, SIZE, 0.5, flat)[0], unchanged)
-    noise = np.random.default_rng(1).integers(120, 124, (*SIZE, 3)).astype(np.uint8)
+    noise = np.random.default_rng(1).integers(120, 124, SIZE).astype(np.uint8)
     np.testing.assert_array_equal(cornea_mask(logits, SIZE, 0.5, noise)[0], unchanged)
 
 
@@ -133,7 +132,7 @@ def stages(class_name: str, *, raw: bool = False) -> SegmenterStages:
 def test_other_structures_and_raw_masks_stay_as_the_network_sees_them(
     class_name: str, raw: bool
 ) -> None:
-    picture, _ = picture_of_an_eye()
+    picture = cv2.merge([picture_of_an_eye()[0]] * 3)
     frame = as_frame(0, picture, 0.0)
     logits = logits_of(1.06, (0, 0))
     found = stages(class_name, raw=raw).finish(Prediction(frame, picture, logits)).mask

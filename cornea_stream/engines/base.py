@@ -42,8 +42,8 @@ class Engine(Protocol[Input]):
         """Return the input of `submit` for a frame; can run in another thread than `submit`."""
         ...
 
-    def picture(self, frame: Frame, prepared: Input) -> Image:
-        """Return the upright frame as the network sees it, (h, w, 3) uint8 RGB of its input size.
+    def brightness(self, prepared: Input) -> Image:
+        """Return the (h, w) uint8 brightness of the upright frame at the network's input size.
 
         `prepared` is what `prepare` returned for the frame.
         """

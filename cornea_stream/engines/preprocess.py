@@ -10,7 +10,7 @@ from av.video.reformatter import VideoReformatter
 
 from cornea_stream.media.frame import Frame, Image
 from cornea_stream.media.orientation import upright
-from cornea_stream.media.planes import packed_rgb
+from cornea_stream.media.planes import Planes, packed_rgb
 
 
 class _Converter(threading.local):
@@ -21,6 +21,8 @@ class _Converter(threading.local):
 
 
 _converter = _Converter()
+_FULL_RANGE = np.clip((np.arange(256) - 16) * 255 / 219, 0, 255).astype(np.uint8)
+"""Luma from 16 to 235 (BT.601, BT.709) as brightness from 0 to 255."""
 
 
 def model_input(frame: Frame, image_size: tuple[int, int]) -> Image:
@@ -32,6 +34,21 @@ def model_input(frame: Frame, image_size: tuple[int, int]) -> Image:
     orientation = frame.orientation
     height, width = image_size[::-1] if orientation.sideways else image_size
     small = cv2.resize(_stored_rgb(frame), (width, height), interpolation=cv2.INTER_LINEAR)
+    return upright(np.asarray(small, np.uint8), orientation)
+
+
+def gray(image: Image) -> Image:
+    """Return the (h, w) uint8 brightness of an (h, w, 3) RGB image."""
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
+
+
+def small_luma(planes: Planes, image_size: tuple[int, int]) -> Image:
+    """Return the upright (h, w) uint8 luma of planes, from 0 to 255, at `image_size`."""
+    orientation = planes.layout.orientation
+    height, width = image_size[::-1] if orientation.sideways else image_size
+    small = cv2.resize(planes.pixels[0], (width, height), interpolation=cv2.INTER_LINEAR)
+    if not planes.layout.full_range:
+        small = cv2.LUT(small, _FULL_RANGE)
     return upright(np.asarray(small, np.uint8), orientation)
 
 

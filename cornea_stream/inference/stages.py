@@ -73,17 +73,17 @@ class SegmenterStages:
         if self.raw:
             mask, confidence = raw_mask(logits, frame.size, self.threshold)
         else:
-            picture = self._picture(prediction)
-            mask, confidence = cornea_mask(logits, frame.size, self.threshold, picture)
+            brightness = self._brightness(prediction)
+            mask, confidence = cornea_mask(logits, frame.size, self.threshold, brightness)
         return Segmentation(
             frame, mask, confidence, self.class_name, prediction.logits, self.input_size
         )
 
-    def _picture(self, prediction: Prediction) -> Image | None:
+    def _brightness(self, prediction: Prediction) -> Image | None:
         """Return where the limbus can be seen, None for weights of other structures."""
         if self.class_name != CLASS_NAME:
             return None
-        return self.engine.picture(prediction.frame, prediction.model_input)
+        return self.engine.brightness(prediction.model_input)
 
     def _smoothed(self, predictions: Iterator[Prediction]) -> Iterator[Prediction]:
         if self.smooth:

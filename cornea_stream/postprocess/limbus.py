@@ -37,15 +37,15 @@ _STRIDE = 3
 """Every so many directions are looked at."""
 
 
-def on_limbus(picture: Image, center: Floats, directions: Floats, radii: Floats) -> Floats:
+def on_limbus(brightness: Image, center: Floats, directions: Floats, radii: Floats) -> Floats:
     """Return (N,) distances of the limbus from `center` (x, y), or `radii` if it cannot be seen.
 
-    `picture` is (h, w, 3) uint8 RGB and `directions` (N, 2) unit vectors all around, evenly spaced.
+    `brightness` is (h, w) uint8 and `directions` (N, 2) unit vectors all around, evenly spaced.
     `radii` (N,) are the distances of the outline in pixels. Size, place and the two axes change, so
     that an ellipse remains nearly one.
     """
     part = slice(None, None, _STRIDE)
-    rise = _rise(picture, center, directions[part], radii[part])
+    rise = _rise(brightness, center, directions[part], radii[part])
     bends = _bends(len(radii))
     seen, change = bends[part], np.zeros(bends.shape[1])
     for width in _WIDTHS:
@@ -58,7 +58,9 @@ def on_limbus(picture: Image, center: Floats, directions: Floats, radii: Floats)
     return radii * (1 + bends @ change) if support >= MIN_SUPPORT else radii
 
 
-def _rise(picture: Image, center: Floats, directions: Floats, radii: Floats) -> NDArray[np.float32]:
+def _rise(
+    brightness: Image, center: Floats, directions: Floats, radii: Floats
+) -> NDArray[np.float32]:
     """Return how much brighter it becomes at each of `_OFFSETS`, (N, 17), of 1 for a clear edge.
 
     An edge as clear as most of this limbus counts 1, and those of instruments no more than that.
@@ -68,8 +70,8 @@ def _rise(picture: Image, center: Floats, directions: Floats, radii: Floats) -> 
     blur = max(0.5, _BLUR * float(radii.mean()))
     around = reach[:, -1].max() + 3 * blur + 1
     low, high = np.maximum(center - around, 0).astype(int), (center + around + 1).astype(int)
-    part = cv2.cvtColor(picture[low[1] : high[1], low[0] : high[0]], cv2.COLOR_RGB2GRAY)
-    smooth = cv2.GaussianBlur(part.astype(np.float32), (0, 0), blur)
+    part = brightness[low[1] : high[1], low[0] : high[0]].astype(np.float32)
+    smooth = cv2.GaussianBlur(part, (0, 0), blur)
     columns, rows = (
         (start + along[:, None] * reach).astype(np.float32)
         for start, along in zip(center - low, directions.T, strict=True)

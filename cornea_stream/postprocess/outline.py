@@ -20,15 +20,15 @@ Points = NDArray[np.float64]
 
 
 def trace(
-    field: Logits, region: Image, center: NDArray[np.float64], picture: Image | None = None
+    field: Logits, region: Image, center: NDArray[np.float64], brightness: Image | None = None
 ) -> Points:
     """Return the convex outline of a cornea, in pixels of the (h, w) network input.
 
     `field` is positive inside; `region` is the part of it that counts, 255 inside, in one piece,
     and `center` the mean (x, y) of its pixels.
     Where most of the outline lies near one ellipse, the ellipse takes its place: an instrument over
-    the limbus leaves a notch or a bulge, and a cornea has neither. In the `picture`, the
-    (h, w, 3) RGB input of the network, the ellipse is moved onto the limbus.
+    the limbus leaves a notch or a bulge, and a cornea has neither. With
+    `brightness`, (h, w) uint8 of the network's input, the ellipse is moved onto the limbus.
     """
     directions = _directions()
     radii, border = _radii(field, region, center, directions), _border(center, region.shape)
@@ -38,8 +38,8 @@ def trace(
         points = center + np.where(in_view, radii, border + 1)[:, None] * directions
         points = np.concatenate([points, _corners(region)])
     else:
-        if picture is not None:
-            ellipse = on_limbus(picture, center, directions, ellipse)
+        if brightness is not None:
+            ellipse = on_limbus(brightness, center, directions, ellipse)
         points = center + np.minimum(ellipse, border + 1)[:, None] * directions
     return np.asarray(cv2.convexHull(points.astype(np.float32))[:, 0], np.float64)
 

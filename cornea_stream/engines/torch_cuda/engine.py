@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cornea_stream.engines.base import Pending
 from cornea_stream.engines.precision import DTYPES, choose_precision
-from cornea_stream.engines.preprocess import model_input
+from cornea_stream.engines.preprocess import gray, model_input, small_luma
 from cornea_stream.engines.torch_cuda.batch_size import best_batch_size
 from cornea_stream.engines.torch_cuda.device_input import device_input
 from cornea_stream.engines.torch_cuda.graph import GraphedNetwork, cuda_recorder
@@ -93,11 +93,11 @@ class TorchCUDAEngine:
             return model_input(frame, self._image_size)
         return planes
 
-    def picture(self, frame: Frame, prepared: CUDAInput) -> Image:
-        """Return the frame as the network sees it, made on the CPU if the device made its own."""
-        if isinstance(prepared, np.ndarray):
-            return prepared
-        return model_input(frame, self._image_size)
+    def brightness(self, prepared: CUDAInput) -> Image:
+        """Return the (h, w) uint8 brightness of an input: of planes, the luma at input size."""
+        if isinstance(prepared, Planes):
+            return small_luma(prepared, self._image_size)
+        return gray(prepared)
 
     def submit(self, inputs: Sequence[CUDAInput]) -> Pending:
         """Start a batch of 1 to `batch_size` prepared inputs; different layouts go separately.
