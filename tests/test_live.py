@@ -33,7 +33,9 @@ from waiting import PATIENCE_S, wait_for_port, wait_until
 
 from cornea_stream.errors import SourceError, UsageError
 from cornea_stream.inference.segmenter import Segmenter
+from cornea_stream.media.address import find_address
 from cornea_stream.runs.options import RunOptions
+from cornea_stream.runs.plan import plan_run
 from cornea_stream.runs.result import RunResult
 from cornea_stream.runs.run import run_source
 from cornea_stream.sources import network, open_source
@@ -291,5 +293,9 @@ def test_what_cannot_be_reached_or_makes_no_sense(tmp_path: Path, segmenter: Seg
     video = write_video(tmp_path / "v.mp4", [numbered(i) for i in range(3)])
     with pytest.raises(UsageError, match="not a live source"):
         run_source(video, tmp_path / "out", segmenter, RunOptions(live=True))
+    address = find_address("rtsp://127.0.0.1/x")
+    assert address is not None
+    with pytest.raises(UsageError, match=r"begins now.*leave out start_s$"):
+        plan_run(address, tmp_path, RunOptions(start_s=3), segmenter.mask_settings)
     with pytest.raises(UsageError, match="cannot be resumed"):
         run_source("rtsp://127.0.0.1/x", tmp_path / "out", segmenter, RunOptions(resume=True))

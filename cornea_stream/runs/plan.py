@@ -220,6 +220,8 @@ def _is_live(source: Path | Address, options: RunOptions) -> bool:
     if options.decoder == "nvdec":
         raise UsageError(f"decoder is for video files: {source}: leave decoder=nvdec out")
     live = source.endless if options.live is None else options.live
+    if live and options.reading.start_s is not None:
+        raise UsageError(f"a live source begins now: {source}: leave out start_s")
     if live and options.realtime:
         raise UsageError(f"realtime is for recordings: {source}: leave realtime=True out")
     if reconnects and not live:
