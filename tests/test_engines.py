@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -19,6 +20,7 @@ from cornea_stream.engines import Engine, build_engine, device, quantize
 from cornea_stream.engines.device import choose_devices, cpu_has_bf16
 from cornea_stream.engines.multi_device import SeveralEngines
 from cornea_stream.engines.torch_cpu import TorchCPUEngine
+from cornea_stream.engines.torch_cuda.engine import TorchCUDAEngine
 from cornea_stream.errors import UsageError
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.media.frame import Frame
@@ -49,6 +51,28 @@ def reference(weights: Checkpoint, images: np.ndarray) -> np.ndarray:
     )
     with torch.inference_mode():
         return model(normalized.permute(0, 3, 1, 2))[:, 0].numpy()
+
+
+@pytest.mark.parametrize("backend", ["torch", "openvino", "several", "cuda"])
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "rgb24"])
+def test_brightness_is_that_of_the_upright_frame_at_input_size(
+    weights: Checkpoint, images: np.ndarray, backend: str, pix_fmt: str
+) -> None:
+    if backend == "cuda":
+        engine: Engine[Any] = TorchCUDAEngine(weights, device=torch.device("cpu"), batch_size=1)
+    elif backend == "several":
+        engine = SeveralEngines([TorchCPUEngine(weights), TorchCPUEngine(weights)])
+    else:
+        engine = build_engine(weights, device="cpu", backend=backend)
+    colorless = np.repeat(images[0].mean(axis=2, keepdims=True), 3, axis=2).astype(np.uint8)
+    shown = cv2.resize(colorless, (640, 360))
+    video = av.VideoFrame.from_ndarray(shown, format="rgb24").reformat(format=pix_fmt)
+    video.colorspace = 1
+    found = engine.brightness(engine.prepare(Frame(0, 0.0, video)))
+    expected = cv2.resize(shown, weights.spec.image_size[::-1])[..., 0]
+    assert found.dtype == np.uint8
+    assert found.shape == weights.spec.image_size
+    assert np.abs(found.astype(int) - expected).mean() < 2
 
 
 def logits_of(engine: Engine[Any], images: np.ndarray, batch: int = 1) -> np.ndarray:

@@ -36,10 +36,10 @@ def test_input_is_the_upright_rgb_resized(tmp_path: Path, pix_fmt: str, rotation
 def test_luma_of_planes_is_the_brightness_of_the_input(
     tmp_path: Path, rotation: int, full_range: bool
 ) -> None:
-    picture = disc(320, 200, 110, 70, 60)[0]
-    gray_picture = np.repeat(picture.mean(axis=2, keepdims=True), 3, axis=2).astype(np.uint8)
+    colored = disc(322, 200, 110, 70, 60)[0]  # rows of 322 pixels are stored in 336 bytes
+    colorless = np.repeat(colored.mean(axis=2, keepdims=True), 3, axis=2).astype(np.uint8)
     path = write_video(
-        tmp_path / "v.mp4", [gray_picture], pix_fmt="yuvj420p" if full_range else "yuv420p",
+        tmp_path / "v.mp4", [colorless], pix_fmt="yuvj420p" if full_range else "yuv420p",
         prepare=lambda s: s.set_display_rotation(rotation),
     )  # fmt: skip
     with open_source(path) as source:

@@ -29,7 +29,8 @@ class Segmentation:
     """The cornea of one frame, or the structure that the weights are for.
 
     `mask` is (H, W) uint8 of the size of the upright frame, 255 on the cornea and 0 elsewhere.
-    `confidence` is the mean probability inside the mask, 0–1; it is 0 without a cornea.
+    `confidence` is the mean probability, 0–1, inside the region that the network found; it is 0
+    without a cornea.
     `class_name` is the name of the structure. `logits` are (h, w) float32 as the network returns
     them, for an input of `input_size` (height, width).
 
@@ -58,7 +59,8 @@ class Segmentation:
     def probability(self) -> NDArray[np.float32]:
         """(H, W) float32, the probability from 0 to 1 that a pixel is cornea.
 
-        This is what the network sees; the mask is smoother, and covers what instruments hide.
+        This is what the network sees; the mask is smoother, covers what instruments hide, and its
+        edge lies on the limbus that the frame shows.
         Raises UsageError if the result was made without logits.
         """
         if self.logits is None or self.input_size is None:

@@ -80,7 +80,7 @@ class SegmenterStages:
         )
 
     def _brightness(self, prediction: Prediction) -> Image | None:
-        """Return where the limbus can be seen, None for weights of other structures."""
+        """Return the brightness that shows the limbus, None for weights of other structures."""
         if self.class_name != CLASS_NAME:
             return None
         return self.engine.brightness(prediction.model_input)

@@ -39,7 +39,7 @@ def trace(
         points = np.concatenate([points, _corners(region)])
     else:
         if brightness is not None:
-            ellipse = on_limbus(brightness, center, directions, ellipse)
+            ellipse = on_limbus(brightness, center, directions, ellipse, in_view)
         points = center + np.minimum(ellipse, border + 1)[:, None] * directions
     return np.asarray(cv2.convexHull(points.astype(np.float32))[:, 0], np.float64)
 
