@@ -115,6 +115,11 @@ def agreement(result: Mapping[str, Any]) -> str:
 
 def budget(result: Mapping[str, Any]) -> str:
     """Return a table of stages for each frame size, with what was tried on them."""
+    return "\n\n".join([stages(result), (HERE / "tried.md").read_text().strip()])
+
+
+def stages(result: Mapping[str, Any]) -> str:
+    """Return a table of stages for each frame size."""
     parts = []
     for size, found in result["sizes"].items():
         rows = [
@@ -131,7 +136,7 @@ def budget(result: Mapping[str, Any]) -> str:
             f"them would give {found['fps_of_stages']}, the limits {found['fps_of_limits']}"
         )
         parts += [speed, table(headings, rows)]
-    return "\n\n".join([*parts, (HERE / "tried.md").read_text().strip()])
+    return "\n\n".join(parts)
 
 
 def memory(result: Mapping[str, Any]) -> str:
@@ -194,6 +199,7 @@ SECTIONS = {
     "peers": ("Comparison with other pipelines", "benchmarks.peers VIDEO", peers),
     "ease": ("Five jobs with common tools", "benchmarks.ease --yolo FILE", ease),
     "budget": ("What a frame costs", "benchmarks.budget VIDEO", budget),
+    "budget_slower": ("The same on a machine half as fast", "benchmarks.budget VIDEO", stages),
     "start": ("Start", "benchmarks.start", facts),
     "scaling": ("Scaling", "benchmarks.scaling VIDEO", scaling),
     "agreement": ("Agreement between engines", "benchmarks.agreement VIDEO", agreement),
