@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
+from cornea_stream.media.color import yuv_to_rgb
 from cornea_stream.media.frame import Frame, Image
 from cornea_stream.media.orientation import upright
 from cornea_stream.media.planes import Planes, packed_rgb
@@ -21,8 +22,8 @@ class _Converter(threading.local):
 
 
 _converter = _Converter()
-_FULL_RANGE = np.rint(np.clip((np.arange(256) - 16) * 255 / 219, 0, 255)).astype(np.uint8)
-"""Luma from 16 to 235 (BT.601, BT.709) as brightness from 0 to 255."""
+_GRAY = (0.299, 0.587, 0.114)
+"""Shares of red, green and blue in `cv2.COLOR_RGB2GRAY` (BT.601)."""
 
 
 def model_input(frame: Frame, image_size: tuple[int, int]) -> Image:
@@ -42,18 +43,27 @@ def gray(image: Image) -> Image:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
-def small_luma(planes: Planes, image_size: tuple[int, int]) -> Image:
-    """Return the upright (h, w) uint8 luma of planes, from 0 to 255, at `image_size`.
+def small_gray(planes: Planes, image_size: tuple[int, int]) -> Image:
+    """Return the upright (h, w) uint8 brightness of planes at `image_size`, as `gray` weights it.
 
-    Its colors are weighted as the video's matrix says, those of `gray` as BT.601 does: masks agree
-    at an IoU of 0.999 on average.
+    It is made of the resized planes, so it differs by rounding from that of the resized RGB.
     """
-    orientation = planes.layout.orientation
-    height, width = image_size[::-1] if orientation.sideways else image_size
-    small = cv2.resize(planes.pixels[0], (width, height), interpolation=cv2.INTER_LINEAR)
-    if not planes.layout.full_range:
-        small = cv2.LUT(small, _FULL_RANGE)
-    return upright(np.asarray(small, np.uint8), orientation)
+    layout = planes.layout
+    height, width = image_size[::-1] if layout.orientation.sideways else image_size
+    luma, *chroma = planes.pixels
+    if layout.interleaved:
+        pairs = chroma[0].reshape(*chroma[0].shape[:1], -1, 2)
+        chroma = [pairs[..., 0], pairs[..., 1]]
+    y, cb, cr = (
+        cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32)
+        for plane in (luma, *map(np.ascontiguousarray, chroma))
+    )
+    factors = yuv_to_rgb(layout.colorspace, full_range=layout.full_range)
+    red, green, blue = _GRAY
+    of_cb = green * factors.green_cb + blue * factors.blue_cb
+    of_cr = red * factors.red_cr + green * factors.green_cr
+    bright = (y - factors.black) * factors.luma + of_cb * (cb - 128) + of_cr * (cr - 128)
+    return upright(np.rint(np.clip(bright, 0, 255)).astype(np.uint8), layout.orientation)
 
 
 def _stored_rgb(frame: Frame) -> Image:

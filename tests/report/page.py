@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -74,6 +75,10 @@ def green(image: Image) -> Any:
     return (green_ > red + 60) & (green_ > blue + 60)
 
 
+PAINT_S = 20
+"""What is decoded is not painted at once, least of all by a busy machine without a GPU."""
+
+
 def bright(image: Image) -> Any:
     return image[40:80].min(axis=2) > 150
 
@@ -87,7 +92,8 @@ def middle(mask: Any) -> float:
 def assert_disc_at(page: Any, color: Callable[[Image], Any], x: float) -> None:
     """Assert that the disc is painted with its middle in column `x`."""
     found = float("nan")
-    for _ in range(40):  # what is decoded is not painted at once
+    deadline = time.monotonic() + PAINT_S
+    while time.monotonic() < deadline:
         found = middle(color(screen(page)))
         if abs(found - x) <= 2.5:
             return
