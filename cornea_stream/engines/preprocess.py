@@ -52,7 +52,7 @@ def small_gray(planes: Planes, image_size: tuple[int, int]) -> Image:
     height, width = image_size[::-1] if layout.orientation.sideways else image_size
     luma, *chroma = planes.pixels
     if layout.interleaved:
-        pairs = chroma[0].reshape(*chroma[0].shape[:1], -1, 2)
+        pairs = chroma[0].reshape(len(chroma[0]), -1, 2)
         chroma = [pairs[..., 0], pairs[..., 1]]
     y, cb, cr = (
         cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32)

@@ -43,7 +43,7 @@ COLUMNS = (
         "direction of the major axis, clockwise from the x axis, 0 to 180",
         2,
     ),
-    Column("confidence", "float", "1", "mean probability inside the mask", 4),
+    Column("confidence", "float", "1", "mean probability in the region the network found", 4),
     Column("agreement_prev", "float", "1", "IoU with the mask of the previous row", 4),
 )
 MM_COLUMNS = (
