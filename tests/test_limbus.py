@@ -107,7 +107,7 @@ def test_outline_stays_where_nothing_can_be_seen() -> None:
 
 
 @pytest.mark.parametrize("place", [0.92, 1.06, 1.1])
-@pytest.mark.parametrize("degrees", [90, 120, 140, 180])
+@pytest.mark.parametrize("degrees", [60, 90, 120])
 def test_edge_over_part_of_the_circle_does_not_draw_a_limbus_that_cannot_be_seen(
     place: float, degrees: float
 ) -> None:

@@ -20,8 +20,9 @@ Floats = NDArray[np.float64]
 
 MAX_SHIFT = 0.1
 """If any part of the outline would move further, in radii, it stays: that is another edge."""
-MIN_SUPPORT = 0.4
-"""Mean steepness along the new outline below which the old one stays; 1 if clear all around."""
+SHIFT_OF_SUPPORT = 0.17
+"""Nor does it move further than this share of the mean steepness along the new outline, which is
+1 if the limbus is clear all around: the further it would move, the clearer the limbus has to be."""
 _WINDOWS = (0.04, 0.03, 0.025, 0.02, 0.02)
 """Standard deviations of the search window, step by step, in radii."""
 _STEP = 0.02
@@ -63,9 +64,8 @@ def on_limbus(
         weighted = seen.T * weights.sum(axis=1)
         change = np.linalg.solve(weighted @ seen + _STIFFNESS, seen.T @ (weights @ _OFFSETS))
     shift, support = modes @ change, weights.sum() / near.sum()
-    if support < MIN_SUPPORT or np.abs(shift).max() > MAX_SHIFT:
-        return radii
-    return radii * (1 + shift)
+    allowed = min(MAX_SHIFT, SHIFT_OF_SUPPORT * support)
+    return radii * (1 + shift) if np.abs(shift).max() <= allowed else radii
 
 
 def _rise(
