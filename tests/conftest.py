@@ -18,7 +18,7 @@ from browser import Tab, launch, open_tab
 from numpy.typing import NDArray
 
 from cornea_stream.engines.device import cpu_has_bf16
-from cornea_stream.engines.preprocess import gray, model_input
+from cornea_stream.engines.preprocess import model_input
 from cornea_stream.inference import segmenter as segmenter_module
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.media.frame import Frame
@@ -125,8 +125,8 @@ class BrightnessEngine:
     def prepare(self, frame: Frame) -> Image:
         return model_input(frame, TINY_SPEC.image_size)
 
-    def brightness(self, prepared: Image) -> Image:
-        return gray(prepared)
+    def image(self, prepared: Image) -> Image:
+        return prepared
 
     def submit(self, inputs: Sequence[Image]) -> BrightnessEngine.Answer:
         return BrightnessEngine.Answer(np.stack(inputs))

@@ -126,7 +126,7 @@ def test_masks_agree_with_exact_ones_on_generated_clips(tmp_path: Path, precisio
         for a, b in zip(ours.stream(path), exact.stream(path), strict=True):
             assert a.present == b.present
             scores.append(iou(a.mask, b.mask))
-    # The brightness in which the limbus is sought is rounded in another order.
+    # The picture in which the limbus is sought is rounded in another order.
     assert np.mean(scores) >= (0.9995 if precision == "fp32" and not MOST_DIFFERENCE else 0.995)
 
 

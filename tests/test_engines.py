@@ -55,7 +55,7 @@ def reference(weights: Checkpoint, images: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("backend", ["torch", "openvino", "several", "cuda"])
 @pytest.mark.parametrize("pix_fmt", ["yuv420p", "rgb24"])
-def test_brightness_is_that_of_the_upright_frame_at_input_size(
+def test_image_is_the_upright_frame_at_input_size(
     weights: Checkpoint, images: np.ndarray, backend: str, pix_fmt: str
 ) -> None:
     if backend == "cuda":
@@ -64,14 +64,14 @@ def test_brightness_is_that_of_the_upright_frame_at_input_size(
         engine = SeveralEngines([TorchCPUEngine(weights), TorchCPUEngine(weights)])
     else:
         engine = build_engine(weights, device="cpu", backend=backend)
-    colorless = np.repeat(images[0].mean(axis=2, keepdims=True), 3, axis=2).astype(np.uint8)
-    shown = cv2.resize(colorless, (640, 360))
+    shown = cv2.resize(images[0], (640, 360))
+    shown[:, :300] = (200, 60, 50)
     video = av.VideoFrame.from_ndarray(shown, format="rgb24").reformat(format=pix_fmt)
-    video.colorspace = 1
-    found = engine.brightness(engine.prepare(Frame(0, 0.0, video)))
-    expected = cv2.resize(shown, weights.spec.image_size[::-1])[..., 0]
+    video.colorspace = 5  # by which the planes are made
+    found = engine.image(engine.prepare(Frame(0, 0.0, video)))
+    expected = cv2.resize(shown, weights.spec.image_size[::-1])
     assert found.dtype == np.uint8
-    assert found.shape == weights.spec.image_size
+    assert found.shape == (*weights.spec.image_size, 3)
     assert np.abs(found.astype(int) - expected).mean() < 2
 
 

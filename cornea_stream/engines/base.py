@@ -42,8 +42,8 @@ class Engine(Protocol[Input]):
         """Return the input of `submit` for a frame; can run in another thread than `submit`."""
         ...
 
-    def brightness(self, prepared: Input) -> Image:
-        """Return the (h, w) uint8 brightness of the upright frame at the network's input size.
+    def image(self, prepared: Input) -> Image:
+        """Return the (h, w, 3) uint8 RGB of the upright frame at the network's input size.
 
         `prepared` is what `prepare` returned for the frame.
         """

@@ -28,9 +28,9 @@ class SeveralEngines(Generic[Input]):
         """Return the input of all engines for a frame."""
         return self._engines[0].prepare(frame)
 
-    def brightness(self, prepared: Input) -> Image:
-        """Return the (h, w) uint8 brightness of an input."""
-        return self._engines[0].brightness(prepared)
+    def image(self, prepared: Input) -> Image:
+        """Return the (h, w, 3) uint8 RGB of an input."""
+        return self._engines[0].image(prepared)
 
     def submit(self, inputs: Sequence[Input]) -> Pending:
         """Start a batch of 1 to `batch_size` prepared inputs on the next engine."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cornea_stream.engines.device import cpu_has_bf16
 from cornea_stream.engines.network_cache import CachedNetwork
-from cornea_stream.engines.preprocess import gray, model_input
+from cornea_stream.engines.preprocess import model_input
 from cornea_stream.errors import OutputError, UsageError
 from cornea_stream.media.frame import Frame, Image
 from cornea_stream.models.checkpoint import Checkpoint
@@ -76,9 +76,9 @@ class OpenVINOEngine:
         """Return the (H, W, 3) uint8 RGB input of a frame."""
         return model_input(frame, self._image_size)
 
-    def brightness(self, prepared: Image) -> Image:
-        """Return the (h, w) uint8 brightness of an input."""
-        return gray(prepared)
+    def image(self, prepared: Image) -> Image:
+        """Return an input, which is the (h, w, 3) uint8 RGB of the frame."""
+        return prepared
 
     def submit(self, inputs: Sequence[Image]) -> _Answer:
         """Start a batch of 1 to `batch_size` images; can be called by several streams."""

@@ -22,8 +22,6 @@ class _Converter(threading.local):
 
 
 _converter = _Converter()
-_GRAY = (0.299, 0.587, 0.114)
-"""Shares of red, green and blue in `cv2.COLOR_RGB2GRAY` (BT.601)."""
 
 
 def model_input(frame: Frame, image_size: tuple[int, int]) -> Image:
@@ -38,15 +36,10 @@ def model_input(frame: Frame, image_size: tuple[int, int]) -> Image:
     return upright(np.asarray(small, np.uint8), orientation)
 
 
-def gray(image: Image) -> Image:
-    """Return the (h, w) uint8 brightness of an (h, w, 3) RGB image."""
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
+def small_rgb(planes: Planes, image_size: tuple[int, int]) -> Image:
+    """Return the upright (h, w, 3) uint8 RGB of planes at `image_size`.
 
-
-def small_gray(planes: Planes, image_size: tuple[int, int]) -> Image:
-    """Return the upright (h, w) uint8 brightness of planes at `image_size`, as `gray` weights it.
-
-    It is made of the resized planes, so it differs by rounding from that of the resized RGB.
+    It is made of the resized planes, so it differs by rounding from the resized RGB.
     """
     layout = planes.layout
     height, width = image_size[::-1] if layout.orientation.sideways else image_size
@@ -59,11 +52,10 @@ def small_gray(planes: Planes, image_size: tuple[int, int]) -> Image:
         for plane in (luma, *map(np.ascontiguousarray, chroma))
     )
     factors = yuv_to_rgb(layout.colorspace, full_range=layout.full_range)
-    red, green, blue = _GRAY
-    of_cb = green * factors.green_cb + blue * factors.blue_cb
-    of_cr = red * factors.red_cr + green * factors.green_cr
-    bright = (y - factors.black) * factors.luma + of_cb * (cb - 128) + of_cr * (cr - 128)
-    return upright(np.rint(np.clip(bright, 0, 255)).astype(np.uint8), layout.orientation)
+    bright, cb, cr = (y - factors.black) * factors.luma, cb - 128, cr - 128
+    green = bright + factors.green_cb * cb + factors.green_cr * cr
+    colors = np.stack([bright + factors.red_cr * cr, green, bright + factors.blue_cb * cb], axis=-1)
+    return upright(np.rint(np.clip(colors, 0, 255)).astype(np.uint8), layout.orientation)
 
 
 def _stored_rgb(frame: Frame) -> Image:

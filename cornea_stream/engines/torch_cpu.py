@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from cornea_stream.engines.precision import DTYPES, choose_precision
-from cornea_stream.engines.preprocess import gray, model_input
+from cornea_stream.engines.preprocess import model_input
 from cornea_stream.media.frame import Frame, Image
 from cornea_stream.models.checkpoint import Checkpoint
 from cornea_stream.models.cornea_net import CorneaNet
@@ -52,9 +52,9 @@ class TorchCPUEngine:
         """Return the (H, W, 3) uint8 RGB input of a frame."""
         return model_input(frame, self._image_size)
 
-    def brightness(self, prepared: Image) -> Image:
-        """Return the (h, w) uint8 brightness of an input."""
-        return gray(prepared)
+    def image(self, prepared: Image) -> Image:
+        """Return an input, which is the (h, w, 3) uint8 RGB of the frame."""
+        return prepared
 
     def submit(self, inputs: Sequence[Image]) -> _Answer:
         """Start a batch of 1 to `batch_size` images."""

@@ -73,17 +73,17 @@ class SegmenterStages:
         if self.raw:
             mask, confidence = raw_mask(logits, frame.size, self.threshold)
         else:
-            brightness = self._brightness(prediction)
-            mask, confidence = cornea_mask(logits, frame.size, self.threshold, brightness)
+            image = self._image(prediction)
+            mask, confidence = cornea_mask(logits, frame.size, self.threshold, image)
         return Segmentation(
             frame, mask, confidence, self.class_name, prediction.logits, self.input_size
         )
 
-    def _brightness(self, prediction: Prediction) -> Image | None:
-        """Return the brightness that shows the limbus, None for weights of other structures."""
+    def _image(self, prediction: Prediction) -> Image | None:
+        """Return the image that shows the limbus, None for weights of other structures."""
         if self.class_name != CLASS_NAME:
             return None
-        return self.engine.brightness(prediction.model_input)
+        return self.engine.image(prediction.model_input)
 
     def _smoothed(self, predictions: Iterator[Prediction]) -> Iterator[Prediction]:
         if self.smooth:

@@ -54,14 +54,14 @@ def cornea_mask(
     logits: Logits,
     frame_size: tuple[int, int],
     threshold: float = 0.5,
-    brightness: Image | None = None,
+    image: Image | None = None,
 ) -> tuple[Image, float]:
     """Return one smooth cornea at `frame_size` (height, width) and its confidence.
 
     `logits`: (h, w) of the network's input size. Keeps the largest component, fills its holes,
     cuts spurs and closes notches: a cornea is convex, and it runs on beneath instruments, on the
     ellipse that the rest of its outline lies on. The edge is smooth at any size, and lies on the
-    limbus if `brightness` is given, (h, w) uint8 of the network's input. An outline that
+    limbus if `image` is given, (h, w, 3) uint8 RGB of the network's input. An outline that
     is plainly no cornea (too small, too ragged against the ellipse of its moments, too uncertain)
     gives an empty mask and confidence 0.
     """
@@ -74,7 +74,7 @@ def cornea_mask(
         or not _roundish(region, moments := _moments(region))
     ):
         return np.zeros(frame_size, np.uint8), 0.0
-    outline = trace(logits - np.float32(level), region, moments.center, brightness)
+    outline = trace(logits - np.float32(level), region, moments.center, image)
     return fill(outline, (region.shape[0], region.shape[1]), frame_size), confidence
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +9,10 @@ from numpy.typing import NDArray
 from cornea_stream.media.frame import Image, Logits
 from cornea_stream.postprocess.ellipse import robust_ellipse
 from cornea_stream.postprocess.limbus import on_limbus
+from cornea_stream.postprocess.unroll import directions_of
 
 DIRECTIONS = 180
+"""A multiple of those in which the limbus is read."""
 _SUBPIXEL_BITS = 8
 
 Points = NDArray[np.float64]
@@ -20,7 +20,7 @@ Points = NDArray[np.float64]
 
 
 def trace(
-    field: Logits, region: Image, center: NDArray[np.float64], brightness: Image | None = None
+    field: Logits, region: Image, center: NDArray[np.float64], image: Image | None = None
 ) -> Points:
     """Return the convex outline of a cornea, in pixels of the (h, w) network input.
 
@@ -28,9 +28,9 @@ def trace(
     and `center` the mean (x, y) of its pixels.
     Where most of the outline lies near one ellipse, the ellipse takes its place: an instrument over
     the limbus leaves a notch or a bulge, and a cornea has neither. With
-    `brightness`, (h, w) uint8 of the network's input, the ellipse is moved onto the limbus.
+    `image`, (h, w, 3) uint8 RGB of the network's input, the ellipse is moved onto the limbus.
     """
-    directions = _directions()
+    directions = directions_of(DIRECTIONS)
     radii, border = _radii(field, region, center, directions), _border(center, region.shape)
     in_view = radii < border - 1
     ellipse = robust_ellipse(directions, radii, in_view) if in_view.mean() > 0.5 else None
@@ -38,8 +38,8 @@ def trace(
         points = center + np.where(in_view, radii, border + 1)[:, None] * directions
         points = np.concatenate([points, _corners(region)])
     else:
-        if brightness is not None:
-            ellipse = on_limbus(brightness, center, directions, ellipse, in_view)
+        if image is not None:
+            ellipse = on_limbus(image, center, directions, ellipse, border)
         points = center + np.minimum(ellipse, border + 1)[:, None] * directions
     return np.asarray(cv2.convexHull(points.astype(np.float32))[:, 0], np.float64)
 
@@ -54,12 +54,6 @@ def fill(outline: Points, given: tuple[int, int], wanted: tuple[int, int]) -> Im
     mask = np.zeros(wanted, np.uint8)
     fixed = np.rint(points * 2**_SUBPIXEL_BITS).astype(np.int32)
     return np.asarray(cv2.fillConvexPoly(mask, fixed, 255, cv2.LINE_8, _SUBPIXEL_BITS), np.uint8)
-
-
-@lru_cache(maxsize=1)
-def _directions() -> Points:
-    angles = np.arange(DIRECTIONS) * 2 * np.pi / DIRECTIONS
-    return np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
 
 def _radii(
@@ -91,7 +85,7 @@ def _radii(
 
 def _border(center: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Return the distance from the center to the picture's border in each direction."""
-    directions = _directions()
+    directions = directions_of(DIRECTIONS)
     edges = np.where(directions > 0, np.array([shape[1] - 0.5, shape[0] - 0.5]), -0.5)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(np.nanmin(np.abs((edges - center) / directions), axis=1))

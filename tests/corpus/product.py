@@ -12,7 +12,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from cornea_stream.engines.preprocess import gray, model_input
+from cornea_stream.engines.preprocess import model_input
 from cornea_stream.errors import CorneaStreamError
 from cornea_stream.inference import segmenter as segmenter_module
 from cornea_stream.inference.segmenter import Segmenter
@@ -44,8 +44,8 @@ class Eyes:
         self.reading.coarse.append(coarse(image))
         return model_input(frame, _SPEC.image_size)
 
-    def brightness(self, prepared: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return gray(prepared)
+    def image(self, prepared: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return prepared
 
     def submit(self, inputs: Sequence[NDArray[np.uint8]]) -> Eyes.Answer:
         return Eyes.Answer(len(inputs))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cornea_stream.engines.base import Pending
 from cornea_stream.engines.precision import DTYPES, choose_precision
-from cornea_stream.engines.preprocess import gray, model_input, small_gray
+from cornea_stream.engines.preprocess import model_input, small_rgb
 from cornea_stream.engines.torch_cuda.batch_size import best_batch_size
 from cornea_stream.engines.torch_cuda.device_input import device_input
 from cornea_stream.engines.torch_cuda.graph import GraphedNetwork, cuda_recorder
@@ -93,11 +93,9 @@ class TorchCUDAEngine:
             return model_input(frame, self._image_size)
         return planes
 
-    def brightness(self, prepared: CUDAInput) -> Image:
-        """Return the (h, w) uint8 brightness of an input, on the CPU."""
-        if isinstance(prepared, Planes):
-            return small_gray(prepared, self._image_size)
-        return gray(prepared)
+    def image(self, prepared: CUDAInput) -> Image:
+        """Return the (h, w, 3) uint8 RGB of an input, on the CPU."""
+        return small_rgb(prepared, self._image_size) if isinstance(prepared, Planes) else prepared
 
     def submit(self, inputs: Sequence[CUDAInput]) -> Pending:
         """Start a batch of 1 to `batch_size` prepared inputs; different layouts go separately.
