@@ -11,7 +11,7 @@ folder are used again. The runs are short: read the large differences only.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +43,13 @@ REFERENCE = "resnet101"
 """The shipped weights that every variant is compared with."""
 
 
-def fitted(out: Path, *arguments: str) -> Path:
+def fitted(
+    out: Path, *arguments: str, train: Callable[[list[str]], None] = default_weights.main
+) -> Path:
     """Return the weights at `out`, trained first if they are absent."""
     if not out.exists():
         partial = out.with_suffix(".part.safetensors")
-        default_weights.main(["--out", str(partial), *arguments])
+        train(["--out", str(partial), *arguments])
         partial.rename(out)
     return out
 

@@ -2,22 +2,31 @@
 
     python -m benchmarks.cross_validation --real DIR --work DIR [--folds 5] [--images 40000]
 
-A base is trained on generated frames alone, so that no real surgery is in it; each fold goes on
-from it with the real frames of the other surgeries. Every surgery is thus scored by weights that
-never saw it: by the base, and by its fold. Both are also scored on the outlines of the network, as
-they are before they are moved onto the limbus. Finished weights in the work folder are used again.
+A base is trained on generated frames alone, so that no real surgery is in it, and so is a network
+that reads the limbus; each fold goes on from them with the real frames of the other surgeries.
+Every surgery is thus scored by weights that never saw it: by the base, and by its fold. Both are
+also scored on the outlines of the network, as they are before they are moved onto the limbus.
+Finished weights in the work folder are used again.
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from benchmarks.ablation import fitted
 from benchmarks.report import save
-from benchmarks.weights import by_surgery, mask_before_the_limbus, mask_of, over_surgeries
+from benchmarks.weights import (
+    by_surgery,
+    limbus_read_with,
+    mask_before_the_limbus,
+    mask_of,
+    over_surgeries,
+)
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_train.dataset import find_pairs
+from cornea_train.recipes import limbus
 from cornea_train.recipes.scores import Score
 
 MASKS = {"masks": mask_of, "masks before the limbus": mask_before_the_limbus}
@@ -39,6 +48,7 @@ def main() -> None:
     options.work.mkdir(parents=True, exist_ok=True)
     cases = sorted({pair.case for pair in find_pairs(options.real)[0]})
     base = fitted(options.work / "base.safetensors", "--images", str(options.images))
+    reader = fitted(options.work / "limbus.safetensors", train=limbus.main)
     folds: dict[str, dict[str, list[Score]]] = {name: {} for name in MASKS}
     for number in range(options.folds):
         held_out = cases[number :: options.folds]
@@ -49,22 +59,28 @@ def main() -> None:
             "--images", str(options.fold_images), "--seed", str(100 + number),
             "--held-out", *held_out,
         )  # fmt: skip
-        for name, mask in MASKS.items():
-            scores = by_surgery(options.real, Segmenter(weights), mask)
-            folds[name] |= {case: scores[case] for case in held_out}
-    result = {
+        reading = fitted(
+            options.work / f"limbus{number}.safetensors",
+            "--real", str(options.real), "--start", str(reader), "--lr", "1e-3",
+            "--frames", "3000", "--steps", "1500", "--seed", str(300 + number),
+            "--held-out", *held_out, train=limbus.main,
+        )  # fmt: skip
+        with limbus_read_with(reading):
+            for name, mask in MASKS.items():
+                scores = by_surgery(options.real, Segmenter(weights), mask)
+                folds[name] |= {case: scores[case] for case in held_out}
+    result: dict[str, Any] = {
         "what": "surgeries that the weights never saw, by which outline is scored",
         "images": {"base": options.images, "fold": options.fold_images},
         "real share of a fold": float(options.real_share),
-    } | {
-        name: {
-            "generated frames alone": over_surgeries(
-                by_surgery(options.real, Segmenter(base), mask)
-            ),
-            f"{options.folds} folds": over_surgeries(dict(sorted(folds[name].items()))),
-        }
-        for name, mask in MASKS.items()
     }
+    with limbus_read_with(reader):
+        for name, mask in MASKS.items():
+            alone = by_surgery(options.real, Segmenter(base), mask)
+            result[name] = {
+                "generated frames alone": over_surgeries(alone),
+                f"{options.folds} folds": over_surgeries(dict(sorted(folds[name].items()))),
+            }
     save(options.output, result)
 
 

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -21,6 +23,7 @@ from benchmarks.report import save
 from cornea_stream.inference.segmentation import Segmentation
 from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.media.frame import Image
+from cornea_stream.postprocess import limbus_network
 from cornea_stream.postprocess.mask import cornea_mask, upsample_logits
 from cornea_stream.synthetic import KINDS, generate_empty, generate_frame
 from cornea_train.dataset import find_pairs, load_pair
@@ -44,6 +47,14 @@ def mask_before_the_limbus(found: Segmentation) -> Image:
     assert found.logits is not None
     assert found.input_size is not None
     return cornea_mask(upsample_logits(found.logits, found.input_size), found.frame.size)[0]
+
+
+@contextmanager
+def limbus_read_with(weights: Path) -> Iterator[None]:
+    """Let masks be made with other weights of the network that reads the limbus."""
+    network = limbus_network.LimbusNetwork(weights)
+    with mock.patch.object(limbus_network, "packaged", return_value=network):
+        yield
 
 
 def by_surgery(
@@ -81,10 +92,11 @@ def hard_frames(kind: str, count: int) -> Iterator[Sample]:
 
 
 def main() -> None:
-    """Measure, print and write the result."""
+    """Take the options, and measure."""
     parser = argparse.ArgumentParser(description="Results of weights.")
     parser.add_argument("--checkpoint")
     parser.add_argument("--real", type=Path)
+    parser.add_argument("--limbus", type=Path, help="other weights of the network that reads it")
     parser.add_argument("--cases", nargs="*", help="surgeries to score; default: all")
     parser.add_argument("--video", type=Path)
     parser.add_argument("--count", type=int, default=500, help="generated frames of any kind")
@@ -92,6 +104,12 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/weights.json"))
     parser.add_argument("--sheet", type=Path)
     options = parser.parse_args()
+    with limbus_read_with(options.limbus) if options.limbus else nullcontext():
+        measure(options)
+
+
+def measure(options: argparse.Namespace) -> None:
+    """Measure, print and write the result."""
     segmenter = Segmenter(options.checkpoint)
 
     def scored(samples: Iterator[Sample]) -> list[Score]:

@@ -92,7 +92,7 @@ def test_limbus_is_read_where_it_is(
     radii = np.full(DIRECTIONS, RADIUS * (1 + off))
     offset, sure = read_limbus(image, CENTER, AROUND, radii)
     expected = 1 / (1 + off) - 1
-    assert np.abs(np.median(offset) - expected) < 0.012
+    assert np.abs(np.median(offset) - expected) < 0.016
     assert sure.mean() > 0.5
 
 
@@ -101,7 +101,7 @@ def test_nothing_is_sure_where_nothing_can_be_seen() -> None:
     noise = np.random.default_rng(0).normal(120, 2, (256, 416, 3)).astype(np.uint8)
     for image in (noise, np.zeros_like(noise), np.full_like(noise, 255)):
         _, sure = read_limbus(image, CENTER, AROUND, radii)
-        assert sure.mean() < 0.2
+        assert sure.mean() < 0.25
 
 
 def test_limbus_out_of_the_picture_is_not_sure() -> None:

@@ -20,7 +20,7 @@ MAX_SHIFT = 0.1
 SHIFT_OF_SUPPORT = 0.17
 """Nor does it move further than this share of the mean steepness along the new outline, which is
 1 if the limbus is clear all around: the further it would move, the clearer the limbus has to be."""
-_WINDOWS = (0.04, 0.03, 0.025, 0.02, 0.02)
+_WINDOWS = (0.02, 0.02, 0.015, 0.015)
 """Standard deviations of the search window, step by step, in radii."""
 _STEP = 0.02
 _OFFSETS = (np.arange(-8, 9) * _STEP).astype(np.float32)

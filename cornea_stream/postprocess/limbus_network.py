@@ -2,8 +2,8 @@
 
 Its input are the colors around the outline, unrolled; its output is the probability of each place
 to be within the cornea. Each direction sees its neighbors, so that what covers a part of the limbus
-is seen as such. It was trained on generated frames alone (`cornea_train.recipes.limbus`). NumPy is
-enough for it, so every engine has the same.
+is seen as such. `cornea_train.recipes.limbus` trains it. NumPy is enough to run it, so every engine
+has the same.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def read_limbus(
     limbus is not in view.
     """
     colors, inside = around_outline(image, center, directions, radii)
-    probability = _packaged()(network_input(colors, inside))
+    probability = packaged()(network_input(colors, inside))
     offset = OFFSETS[0] - STEP / 2 + STEP * probability.sum(axis=1)
     width = STEP * (1 - np.abs(2 * probability - 1)).sum(axis=1)
     sure = np.clip((_VAGUE - width) / (_VAGUE - _SHARP), 0, 1)
@@ -118,5 +118,6 @@ def network_input(colors: Values, inside: NDArray[np.bool_]) -> Values:
 
 
 @cache
-def _packaged() -> LimbusNetwork:
+def packaged() -> LimbusNetwork:
+    """Return the network that comes with the package."""
     return LimbusNetwork(Path(__file__).with_name("limbus.safetensors"))

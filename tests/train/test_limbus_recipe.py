@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -114,14 +113,35 @@ def test_training_finds_the_limbus_of_what_it_saw(
     assert after < 0.6 * before
 
 
-def test_command_gives_the_same_weights_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_command_gives_the_same_weights_again(tmp_path: Path) -> None:
     arguments = ["--frames", "3", "--steps", "4", "--batch", "4", "--workers", "0"]
     for name in ("a", "b"):
         out = tmp_path / f"{name}.safetensors"
-        monkeypatch.setattr(sys, "argv", ["limbus", "--out", str(out), *arguments])
-        limbus.main()
+        limbus.main(["--out", str(out), *arguments])
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
     strip = np.zeros((DIRECTIONS, 4 * len(OFFSETS)), np.float32)
     assert LimbusNetwork(tmp_path / "a.safetensors")(strip).shape == (DIRECTIONS, len(OFFSETS))
+
+
+def test_real_frames_of_other_surgeries_are_mixed_in(tmp_path: Path) -> None:
+    rows, columns = np.mgrid[:96, :128]
+    mask = np.where(np.hypot(columns - 64, rows - 48) < 30, 255, 0).astype(np.uint8)
+    image = np.where(mask[..., None] > 0, (250, 0, 250), (0, 250, 0)).astype(np.uint8)
+    usual, mixed = (
+        limbus.collect(12, seed=1, workers=0, real=real, real_share=0.92)
+        for real in ([], [(image, mask)])
+    )
+
+    def green(strips: Around) -> float:
+        colors = strips.colors.astype(int)
+        return float((colors[..., 1] > colors[..., 0] + 60).mean())
+
+    assert green(usual) < 0.05
+    assert green(mixed) > 0.15
+
+
+def test_training_can_go_on_from_weights(tmp_path: Path, some: Around) -> None:
+    limbus.save(limbus.train(some, 30, 8, 3e-3, 0), tmp_path / "a.safetensors")
+    again = limbus.train(some, 1, 1, 0.0, 1, tmp_path / "a.safetensors")
+    limbus.save(again, tmp_path / "b.safetensors")
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()

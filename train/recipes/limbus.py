@@ -1,10 +1,12 @@
-"""Train the network that reads the limbus around an outline, on generated frames alone.
+"""Train the network that reads the limbus around an outline.
 
-    python -m cornea_train.recipes.limbus --out cornea_stream/postprocess/limbus.safetensors
+    python -m cornea_train.recipes.limbus --out WEIGHTS [--start WEIGHTS --real DIR]
 
-Around each frame's true outline some are drawn that are off as a network's are: in size, place and
-axes. The image around them is unrolled as `cornea_stream.postprocess.limbus_network` does, and
-the network learns which places are within the cornea. The same options give the same weights.
+It learns from generated frames, and with `--real` from annotated ones in the folder layout of
+Cataract-1K too, but for the surgeries of `--held-out`. Around each frame's true outline some are
+drawn that are off as a network's are: in size, place and axes. The image around them is unrolled as
+`cornea_stream.postprocess.limbus_network` does, and the network learns which places are within the
+cornea. The same options give the same weights.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
@@ -36,7 +38,7 @@ from cornea_stream.postprocess.limbus_network import (
 )
 from cornea_stream.postprocess.unroll import directions_of, unrolled
 from cornea_stream.synthetic.shapes import Ellipse
-from cornea_train.recipes.frames import TrainingFrames
+from cornea_train.recipes.frames import Sample, TrainingFrames, read_real
 
 SIZE = (256, 416)
 """Height and width of the images: the input of the default weights."""
@@ -73,10 +75,10 @@ class Around(NamedTuple):
 
 
 class Outlines(Dataset[list[Around]]):
-    """What lies around a few outlines of each generated frame, decided by the index."""
+    """What lies around a few outlines of each frame, decided by the index."""
 
-    def __init__(self, seed: int) -> None:
-        self.seed, self.frames = seed, TrainingFrames(SIZE, seed, [])
+    def __init__(self, seed: int, real: list[Sample], real_share: float) -> None:
+        self.seed, self.frames = seed, TrainingFrames(SIZE, seed, real, real_share)
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -147,15 +149,20 @@ def distances(
     return np.asarray((root - product) / square)
 
 
-def collect(frames: int, seed: int, workers: int) -> Around:
-    """Return what lies around the outlines of so many generated frames."""
+def collect(
+    frames: int, seed: int, workers: int, real: list[Sample] | None = None, real_share: float = 0
+) -> Around:
+    """Return what lies around the outlines of so many frames, of which a share is real."""
     loader = DataLoader(
-        Outlines(seed), batch_size=None, collate_fn=list, num_workers=workers,
+        Outlines(seed, real or [], real_share),
+        batch_size=None,
+        collate_fn=list,
+        num_workers=workers,
         multiprocessing_context="spawn" if workers else None,
-    )  # fmt: skip
+    )
     drawn = [strip for of_frame in islice(loader, frames) for strip in of_frame]
     if not drawn:
-        raise SystemExit(f"no cornea in {frames} generated frames: take more --frames")
+        raise SystemExit(f"no cornea in {frames} frames: take more --frames")
     return Around._make(np.stack(part) for part in zip(*drawn, strict=True))
 
 
@@ -234,11 +241,15 @@ def losses(logits: torch.Tensor, strips: Around) -> tuple[torch.Tensor, torch.Te
     return (places * share).sum() + OFFSET_WEIGHT * error, error
 
 
-def train(strips: Around, steps: int, batch: int, rate: float, seed: int) -> Network:
+def train(
+    strips: Around, steps: int, batch: int, rate: float, seed: int, start: Path | None = None
+) -> Network:
     """Return the moving average of a network trained on what lies around outlines."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     network = Network()
+    if start:
+        network.load_state_dict({key: value.float() for key, value in load_file(start).items()})
     averaging = torch.optim.swa_utils.get_ema_multi_avg_fn(DECAY)  # type: ignore[no-untyped-call]
     average = torch.optim.swa_utils.AveragedModel(network, multi_avg_fn=averaging)
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-2)
@@ -270,21 +281,27 @@ def save(network: Network, path: Path) -> None:
     save_file({key: value.half().contiguous() for key, value in network.state_dict().items()}, path)
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Draw, train, write."""
     parser = argparse.ArgumentParser(description="Train the network that reads the limbus.")
     parser.add_argument("--out", type=Path, required=True, help="weights to write (.safetensors)")
-    parser.add_argument("--frames", type=int, default=10_000, help="generated frames")
+    parser.add_argument("--start", type=Path, help="weights to begin with")
+    parser.add_argument("--real", type=Path, help="folder of annotated frames to mix in")
+    parser.add_argument("--real-share", type=float, default=0.35, help="of the frames")
+    parser.add_argument("--held-out", nargs="*", default=[], metavar="CASE")
+    parser.add_argument("--frames", type=int, default=10_000)
     parser.add_argument("--steps", type=int, default=7_000)
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    strips = collect(options.frames, options.seed, options.workers)
+    real = read_real(options.real, options.held_out)[0] if options.real else []
+    strips = collect(options.frames, options.seed, options.workers, real, options.real_share)
     log.info("%d outlines of %d frames", len(strips.colors), options.frames)
-    save(train(strips, options.steps, options.batch, options.lr, options.seed), options.out)
+    network = train(strips, options.steps, options.batch, options.lr, options.seed, options.start)
+    save(network, options.out)
 
 
 if __name__ == "__main__":
