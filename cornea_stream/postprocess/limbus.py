@@ -16,6 +16,8 @@ from cornea_stream.postprocess.unroll import Floats, modes_of
 
 MAX_SHIFT = 0.25
 """If the network would move any part of the outline further, in radii, it stays."""
+MIN_SURE = 0.5
+"""So it does if the directions are less sure than this on average: there is nothing to be seen."""
 _STIFFNESS = 0.6 * np.diag([1.0, 2.0, 2.0, 6.0, 6.0])
 """Resistance to a change of size, place and axes; a direction that is sure weighs 1."""
 _OFF = 0.04
@@ -35,7 +37,7 @@ def on_limbus(
     modes, every = modes_of(len(radii)), len(radii) // DIRECTIONS
     offset, sure = read_limbus(image, center, directions[::every], radii[::every])
     shift = modes @ _change(modes[::every], offset, sure)
-    if np.abs(shift).max() > MAX_SHIFT:
+    if sure.mean() < MIN_SURE or np.abs(shift).max() > MAX_SHIFT:
         return radii
     read = radii * (1 + shift)
     brightness = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), np.uint8)
