@@ -199,7 +199,11 @@ SECTIONS = {
     "peers": ("Comparison with other pipelines", "benchmarks.peers VIDEO", peers),
     "ease": ("Five jobs with common tools", "benchmarks.ease --yolo FILE", ease),
     "budget": ("What a frame costs", "benchmarks.budget VIDEO", budget),
-    "budget_slower": ("The same on a machine half as fast", "benchmarks.budget VIDEO", stages),
+    "budget_avx512": (
+        "The same without AMX, with the limbus read by a network",
+        "benchmarks.budget VIDEO",
+        stages,
+    ),
     "start": ("Start", "benchmarks.start", facts),
     "scaling": ("Scaling", "benchmarks.scaling VIDEO", scaling),
     "agreement": ("Agreement between engines", "benchmarks.agreement VIDEO", agreement),
