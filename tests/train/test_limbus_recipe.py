@@ -17,21 +17,22 @@ from cornea_stream.postprocess.limbus_network import (
 )
 from cornea_stream.postprocess.unroll import directions_of
 from cornea_stream.synthetic.shapes import Ellipse
-from cornea_train.recipes import limbus
-from cornea_train.recipes.limbus import Around
+from cornea_train.recipes import limbus, limbus_strips
+from cornea_train.recipes.frames import ellipse_of
+from cornea_train.recipes.limbus_strips import Around
 
 AROUND = directions_of(DIRECTIONS)
 
 
 @pytest.fixture(scope="module")
 def some() -> Around:
-    return limbus.collect(8, seed=3, workers=0)
+    return limbus_strips.collect(8, seed=3, workers=0)
 
 
 def test_distances_lead_to_the_ellipse() -> None:
     ellipse = Ellipse(200.0, 120.0, 70.0, 50.0, 0.4)
     center = np.array([190.0, 126.0])
-    points = center + limbus.distances(ellipse, center, AROUND)[:, None] * AROUND
+    points = center + limbus_strips.distances(ellipse, center, AROUND)[:, None] * AROUND
     x, y = (points - [ellipse.x, ellipse.y]).T
     along = (x * math.cos(0.4) + y * math.sin(0.4)) / ellipse.a
     across = (y * math.cos(0.4) - x * math.sin(0.4)) / ellipse.b
@@ -45,18 +46,20 @@ def test_ellipse_of_a_mask_is_exact_also_if_the_border_cuts_it(x: float) -> None
     along = (columns - x) * math.cos(0.5) + (rows - 110) * math.sin(0.5)
     across = (rows - 110) * math.cos(0.5) - (columns - x) * math.sin(0.5)
     mask = np.where(np.hypot(along / 80, across / 62) <= 1, 255, 0).astype(np.uint8)
-    found = limbus.true_ellipse(mask)
+    found = ellipse_of(mask)
     assert found is not None
     center = np.array([x, 110.0])
-    far = limbus.distances(found, center, AROUND) / limbus.distances(drawn, center, AROUND)
+    far = limbus_strips.distances(found, center, AROUND) / limbus_strips.distances(
+        drawn, center, AROUND
+    )
     np.testing.assert_allclose(far, 1, atol=0.004)
 
 
 def test_mask_without_a_cornea_has_no_ellipse() -> None:
     mask = np.zeros((256, 416), np.uint8)
-    assert limbus.true_ellipse(mask) is None
+    assert ellipse_of(mask) is None
     mask[:, 0] = 255
-    assert limbus.true_ellipse(mask) is None
+    assert ellipse_of(mask) is None
 
 
 def test_truth_is_where_the_mask_ends() -> None:
@@ -65,7 +68,7 @@ def test_truth_is_where_the_mask_ends() -> None:
     mask[:70] = 0  # no ellipse there
     image = np.repeat(mask[..., None], 3, axis=2)
     true, outline = Ellipse(210, 120, 70, 63, 0.0), Ellipse(214, 118, 74, 64, 0.1)
-    found = limbus.around(image, mask, true, outline)
+    found = limbus_strips.around(image, mask, true, outline)
     below = AROUND[:, 1] > -0.3
     ends = OFFSETS[0] + 0.015 * ((found.colors[..., 0] > 127).sum(axis=1) - 0.5)
     assert abs((ends - found.limbus)[below].mean()) < 0.004
@@ -75,7 +78,7 @@ def test_truth_is_where_the_mask_ends() -> None:
 
 
 def test_outlines_are_off_on_all_sides(some: Around) -> None:
-    assert len(some.colors) > 5 * limbus.OUTLINES
+    assert len(some.colors) > 5 * limbus_strips.OUTLINES
     assert some.colors.shape[1:] == (DIRECTIONS, len(OFFSETS), 3)
     assert some.limbus.shape == some.known.shape == some.inside.shape[:2]
     assert abs(some.limbus.mean()) < 0.05
@@ -92,11 +95,11 @@ def test_batches_differ_from_what_was_drawn_but_keep_truth_beside_colors(some: A
         ).copy()
     )
     for _ in range(5):
-        chosen = limbus.batch_of(rng, marked, 40)
+        chosen = limbus_strips.batch_of(rng, marked, 40)
         shown, truth = chosen.colors.mean(axis=(2, 3)), chosen.limbus
         alike = [np.corrcoef(a, b)[0, 1] for a, b in zip(shown, truth, strict=True) if a.std() > 5]
         assert np.median(alike) > 0.9
-    assert len({limbus.batch_of(rng, some, 4).colors.tobytes() for _ in range(5)}) == 5
+    assert len({limbus_strips.batch_of(rng, some, 4).colors.tobytes() for _ in range(5)}) == 5
 
 
 def test_training_finds_the_limbus_of_what_it_saw(
@@ -128,7 +131,7 @@ def test_real_frames_of_other_surgeries_are_mixed_in(tmp_path: Path) -> None:
     mask = np.where(np.hypot(columns - 64, rows - 48) < 30, 255, 0).astype(np.uint8)
     image = np.where(mask[..., None] > 0, (250, 0, 250), (0, 250, 0)).astype(np.uint8)
     usual, mixed = (
-        limbus.collect(12, seed=1, workers=0, real=real, real_share=0.92)
+        limbus_strips.collect(12, seed=1, workers=0, real=real, real_share=0.92)
         for real in ([], [(image, mask)])
     )
 

@@ -25,6 +25,12 @@ REAL_SHARE = 0.2
 HELD_OUT = ("case_5014", "case_fig08", "case_fig10", "case_more05", "case_more10")
 """Surgeries that the weights are chosen by, and not trained on."""
 
+MIN_CONTOUR = 40
+"""Points of a contour away from the frame's border below which no ellipse is fitted."""
+CONTOUR_INSIDE = 0.45
+"""Pixels by which a contour, through the outermost pixels' centers, lies inside the edge: measured
+on drawn ellipses."""
+
 Image = npt.NDArray[np.uint8]
 Sample = tuple[Image, Image]
 
@@ -73,7 +79,7 @@ def vary(rng: np.random.Generator, sample: Sample, size: Size) -> Sample:
     Instruments and things out of focus are laid over it, and now and then a display.
     """
     image, mask = _moved(rng, sample, size)
-    limbus = _ellipse(mask)
+    limbus = ellipse_of(mask)
     if limbus is not None:
         paint_instruments(rng, image, limbus, int(rng.choice([0, 1, 2], p=[0.5, 0.3, 0.2])))
         if rng.random() < 0.2:
@@ -108,13 +114,19 @@ def _moved(rng: np.random.Generator, sample: Sample, size: Size) -> Sample:
     return found, np.where(soft > 127, 255, 0).astype(np.uint8)
 
 
-def _ellipse(mask: Image) -> Ellipse | None:
-    """Return the ellipse around a mask, None where too little of it is left."""
+def ellipse_of(mask: Image) -> Ellipse | None:
+    """Return the ellipse of an (H, W) 0 or 255 mask, which the border may cut, if enough is seen.
+
+    Exact to about 0.1 % of its radius for masks of ellipses.
+    """
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    outline = max(contours, key=len, default=None)
-    if outline is None or len(outline) < 40:
+    points = max(contours, key=len, default=np.empty((0, 1, 2), np.int32))[:, 0]
+    last = np.array(mask.shape[::-1]) - 1
+    points = points[((points > 0) & (points < last)).all(axis=1)]
+    if len(points) < MIN_CONTOUR:
         return None
-    (x, y), (first, second), angle = cv2.fitEllipse(outline)
+    (x, y), (first, second), angle = cv2.fitEllipse(points)
     if not 4 < min(first, second) <= max(first, second) < 2 * max(mask.shape):
         return None
-    return Ellipse(x, y, first / 2, second / 2, math.radians(angle))
+    a, b = first / 2 + CONTOUR_INSIDE, second / 2 + CONTOUR_INSIDE
+    return Ellipse(x, y, a, b, math.radians(angle))
