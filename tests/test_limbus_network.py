@@ -8,8 +8,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from conftest import disc, write_video
 
+from cornea_stream.errors import CheckpointError
+from cornea_stream.inference.segmenter import Segmenter
 from cornea_stream.media.frame import Image
+from cornea_stream.postprocess import limbus_network
 from cornea_stream.postprocess.limbus_network import (
     DIRECTIONS,
     OFFSETS,
@@ -19,6 +23,7 @@ from cornea_stream.postprocess.limbus_network import (
     read_limbus,
 )
 from cornea_stream.postprocess.unroll import directions_of
+from cornea_stream.runs.run import run_source
 from cornea_train.recipes.limbus import Network, save
 
 CENTER, RADIUS = np.array([210.0, 124.0]), 60.0
@@ -52,6 +57,17 @@ def test_network_gives_what_the_trained_one_gives(tmp_path: Path) -> None:
         expected = torch.sigmoid(trained(torch.from_numpy(strip()[None]))[0]).numpy()
     assert found.std() > 0.01
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_installation_without_it(
+    segmenter: Segmenter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limbus_network, "_FILE", "nowhere.safetensors")
+    monkeypatch.setattr(limbus_network, "packaged", limbus_network.packaged.__wrapped__)
+    video = write_video(tmp_path / "v.mp4", [disc(320, 240, 160, 120, 50)[0]] * 3)
+    with pytest.raises(CheckpointError, match=r"nowhere\.safetensors: reinstall"):
+        run_source(video, tmp_path / "out", segmenter)
+    assert not list((tmp_path / "out").rglob("overlay*"))
 
 
 def test_no_direction_is_the_first(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ _REFITS = 4
 def on_limbus(
     image: Image, center: Floats, directions: Floats, radii: Floats, border: Floats
 ) -> Floats:
-    """Return (N,) distances of the limbus from `center` (x, y), or `radii` if it seems far away.
+    """Return (N,) distances of the limbus from `center` (x, y), or `radii` if it cannot be read.
 
     `image` is (h, w, 3) uint8 RGB and `directions` (N, 2) unit vectors all around, evenly spaced, N
     a multiple of 60. `radii` (N,) are the distances of the outline and `border` (N,) those of the

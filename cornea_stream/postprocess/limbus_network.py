@@ -15,10 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
+from cornea_stream.errors import CheckpointError
 from cornea_stream.media.frame import Image
 from cornea_stream.postprocess.unroll import Floats, unrolled
 
 Values = NDArray[np.float32]
+
+_FILE = "limbus.safetensors"
 
 DIRECTIONS = 60
 STEP = 0.015
@@ -119,5 +122,14 @@ def network_input(colors: Values, inside: NDArray[np.bool_]) -> Values:
 
 @cache
 def packaged() -> LimbusNetwork:
-    """Return the network that comes with the package."""
-    return LimbusNetwork(Path(__file__).with_name("limbus.safetensors"))
+    """Return the network that comes with the package.
+
+    Raises CheckpointError when the installation lacks it.
+    """
+    path = Path(__file__).with_name(_FILE)
+    if not path.exists():
+        raise CheckpointError(
+            f"the weights that read the limbus are missing from this installation: {_FILE}: "
+            "reinstall cornea-stream"
+        )
+    return LimbusNetwork(path)
